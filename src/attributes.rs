@@ -1,0 +1,81 @@
+//! The attributes of an op, by name: what its textual description says beside its inputs and parameters.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Attribute {
+    /// True or false.
+    Flag(bool),
+    /// One number.
+    Number(f64),
+    /// A list of numbers.
+    Numbers(Vec<f64>),
+    /// A word.
+    Text(String),
+}
+
+/// The attributes of an op by name, as an op's `parse` reads them.
+///
+/// ```
+/// use tangent_kernels::{Attribute, Attributes};
+/// let attributes = Attributes::from([("slope", Attribute::Number(0.1))]);
+/// assert_eq!(attributes.number("slope").unwrap(), 0.1);
+/// assert!(attributes.number("alpha").unwrap_err().is_name());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes(BTreeMap<String, Attribute>);
+
+impl Attributes {
+    /// Adds the attribute `name`, or replaces it.
+    pub fn insert(&mut self, name: impl Into<String>, value: Attribute) {
+        self.0.insert(name.into(), value);
+    }
+
+    /// The attribute `name`, if it is there.
+    pub fn get(&self, name: &str) -> Option<&Attribute> {
+        self.0.get(name)
+    }
+
+    /// The number `name`. An error if it is missing or no finite number.
+    pub fn number(&self, name: &str) -> Result<f64> {
+        match self.0.get(name) {
+            Some(Attribute::Number(x)) if x.is_finite() => Ok(*x),
+            other => Err(wrong(name, "a finite number", other)),
+        }
+    }
+
+    /// The list of whole numbers `name`. An error if it is missing, or an entry is fractional or beyond 2^32.
+    pub fn integers(&self, name: &str) -> Result<Vec<i64>> {
+        let whole = |x: &f64| (x.fract() == 0.0 && x.abs() < 4294967296.0).then_some(*x as i64);
+        let found = match self.0.get(name) {
+            Some(Attribute::Numbers(list)) => list.iter().map(whole).collect(),
+            _ => None,
+        };
+        found.ok_or_else(|| wrong(name, "a list of whole numbers", self.0.get(name)))
+    }
+
+    /// The word `name`, or `default` where it is missing. An error if it is no word.
+    pub fn text_or<'a>(&'a self, name: &str, default: &'a str) -> Result<&'a str> {
+        match self.0.get(name) {
+            None => Ok(default),
+            Some(Attribute::Text(word)) => Ok(word),
+            other => Err(wrong(name, "a word", other)),
+        }
+    }
+}
+
+fn wrong(name: &str, wanted: &str, found: Option<&Attribute>) -> Error {
+    match found {
+        None => Error::name(format!("attribute '{name}' is missing: {wanted} is needed")),
+        Some(value) => Error::value(format!("attribute '{name}' is {value:?} where {wanted} is needed")),
+    }
+}
+
+impl<const N: usize> From<[(&str, Attribute); N]> for Attributes {
+    fn from(list: [(&str, Attribute); N]) -> Self {
+        Attributes(list.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
+    }
+}

@@ -1,0 +1,112 @@
+//! The CPU: contiguous arrays, products by faer, threads by rayon.
+
+mod array;
+mod elementwise;
+pub(crate) mod gemm;
+mod tile;
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+pub use array::Array;
+
+use super::Arrays;
+use crate::error::Result;
+use crate::real::Real;
+use crate::shape;
+use crate::unary::{Order, Unary};
+use elementwise::{Apply, ApplyDerivative, map, zip};
+use gemm::{View, product};
+
+/// The CPU as a backend, computing in `R`: `Cpu<f32>` or `Cpu<f64>`.
+///
+/// An array kernel runs on the thread that calls it. Threads (rayon's, of the pool that the caller is in) take blocks of
+/// samples and tiles of the kernel, so results are the same to the bit for any number of threads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu<R>(PhantomData<R>);
+
+impl<R: Real> Cpu<R> {
+    /// The CPU.
+    pub fn new() -> Self {
+        Cpu(PhantomData)
+    }
+}
+
+impl<R: Real> Arrays for Cpu<R> {
+    type Number = R;
+    type Tensor = Array<R>;
+
+    fn upload(&self, data: &[R], shape: &[usize]) -> Array<R> {
+        Array::new(data.to_vec(), shape.to_vec())
+    }
+    fn read(&self, x: &Array<R>) -> Result<Vec<R>> {
+        Ok(x.as_slice().to_vec())
+    }
+    fn shape<'a>(&self, x: &'a Array<R>) -> &'a [usize] {
+        x.shape()
+    }
+    fn full(&self, value: f64, shape: &[usize]) -> Array<R> {
+        Array::new(vec![R::of(value); shape::numel(shape)], shape.to_vec())
+    }
+    fn reshape(&self, x: &Array<R>, shape: &[usize]) -> Array<R> {
+        x.reshaped(shape)
+    }
+    fn rows(&self, x: &Array<R>, range: Range<usize>) -> Array<R> {
+        x.rows(range)
+    }
+    fn permute(&self, x: &Array<R>, order: &[usize]) -> Array<R> {
+        array::permuted(x, order)
+    }
+    fn concat(&self, list: &[&Array<R>], axis: usize) -> Array<R> {
+        array::concatenated(list, axis)
+    }
+    fn sum(&self, x: &Array<R>, axes: &[usize]) -> Array<R> {
+        elementwise::sum(x, axes)
+    }
+    fn affine(&self, x: &Array<R>, a: f64, b: f64) -> Array<R> {
+        let (a, b) = (R::of(a), R::of(b));
+        map(x, |x| a * x + b)
+    }
+    fn add(&self, x: &Array<R>, y: &Array<R>) -> Array<R> {
+        zip(x, y, |x, y| x + y)
+    }
+    fn mul(&self, x: &Array<R>, y: &Array<R>) -> Array<R> {
+        zip(x, y, |x, y| x * y)
+    }
+    fn matmul(&self, x: &Array<R>, transpose_x: bool, y: &Array<R>, transpose_y: bool) -> Array<R> {
+        matmul(x, transpose_x, y, transpose_y)
+    }
+    fn apply(&self, f: Unary, x: &Array<R>) -> Array<R> {
+        f.visit(Apply(x))
+    }
+    fn apply_derivative(&self, f: Unary, order: Order, x: &Array<R>, y: &Array<R>, g: &Array<R>) -> Array<R> {
+        f.visit(ApplyDerivative { order, x, y, g })
+    }
+}
+
+fn matmul<R: Real>(x: &Array<R>, transpose_x: bool, y: &Array<R>, transpose_y: bool) -> Array<R> {
+    let shape = shape::matmul(x.shape(), transpose_x, y.shape(), transpose_y);
+    let mut out = vec![R::default(); shape::numel(&shape)];
+    let matrix = |s: &[usize]| (s[s.len() - 2], s[s.len() - 1]);
+    let ((rows_x, cols_x), (rows_y, cols_y)) = (matrix(x.shape()), matrix(y.shape()));
+    if y.shape().len() == 2 && !transpose_x {
+        // One right-hand side for the whole batch: one product over all its rows.
+        let all_rows = shape::numel(&x.shape()[..x.shape().len() - 1]);
+        let rhs = View::new(y.as_slice(), rows_y, cols_y).transposed_if(transpose_y);
+        product(&mut out, View::new(x.as_slice(), all_rows, cols_x), rhs);
+        return Array::new(out, shape);
+    }
+    let (batch, (rows, cols)) = (&shape[..shape.len() - 2], matrix(&shape));
+    let steps = |s: &[usize]| shape::broadcast_strides(&s[..s.len() - 2], batch);
+    let mut next = 0;
+    if !out.is_empty() {
+        array::walk(batch, &steps(x.shape()), &steps(y.shape()), |i, j| {
+            let lhs = View::new(&x.as_slice()[i * rows_x * cols_x..][..rows_x * cols_x], rows_x, cols_x);
+            let rhs = View::new(&y.as_slice()[j * rows_y * cols_y..][..rows_y * cols_y], rows_y, cols_y);
+            let to = &mut out[next * rows * cols..][..rows * cols];
+            product(to, lhs.transposed_if(transpose_x), rhs.transposed_if(transpose_y));
+            next += 1;
+        });
+    }
+    Array::new(out, shape)
+}

@@ -1,0 +1,81 @@
+//! What only kernels need of a backend: tiles of K, from the two sides of every use of a parameter.
+
+use super::Arrays;
+use crate::error::Result;
+
+/// A backend that computes tiles of kernels.
+///
+/// A tile is the part of K that belongs to two blocks of samples, n of them along its rows and m along its columns.
+pub trait Gram: Arrays {
+    /// Memory that a worker keeps from tile to tile, so that nothing is allocated while walking over them.
+    type Scratch: Default + Send;
+
+    /// Writes the tile of every slot to `out`, whose shape is
+    /// \[slots, [blocks](Recipe::blocks), n [inner](Recipe::inner), m inner\].
+    ///
+    /// A slot is the sum of its parts over all terms. With a part's left sides A\[n,t; m,u\] = a\[n,t\] . a'\[m,u\]
+    /// (1 where the part has none) and its term's right sides B\[n,c,t; m,c',u\] = b\[n,c,t\] . b'\[m,c',u\], a part is
+    /// sum over t, u of A B.
+    fn tile(
+        &self,
+        recipe: &Recipe,
+        rows: &Panels<Self::Tensor>,
+        cols: &Panels<Self::Tensor>,
+        scratch: &mut Self::Scratch,
+        out: &mut [Self::Number],
+    ) -> Result<()>;
+}
+
+/// The sides of all uses of all parameters in one block of samples.
+#[derive(Clone, Debug)]
+pub struct Panels<T> {
+    /// n, the number of samples in the block.
+    pub samples: usize,
+    /// Left sides a, each of shape \[n, t, i\].
+    pub lefts: Vec<T>,
+    /// Right sides b.
+    pub rights: Vec<RightPanel<T>>,
+}
+
+/// A right side: the cotangents of all outputs.
+#[derive(Clone, Debug)]
+pub enum RightPanel<T> {
+    /// An array of shape \[blocks, n, inner, t, o\].
+    Array(T),
+    /// The cotangent of output c is the c-th unit vector, as at the read-out layer: B is 1 where c = c', else 0, and no
+    /// product is needed.
+    Unit,
+}
+
+/// How a tile is put together from panels; the same for all tiles of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// The number of tiles that are computed side by side: one for each component, or one for the total.
+    pub slots: usize,
+    /// The number of independent matrices in K: C for one kernel per output, else 1.
+    pub blocks: usize,
+    /// The number of outputs that K's rows run over inside a sample: C for the full kernel, else 1.
+    pub inner: usize,
+    /// What a [`RightPanel::Unit`] is worth where c = c': C for the sum over outputs, else 1.
+    pub unit_weight: f64,
+    /// The addends.
+    pub terms: Vec<Term>,
+}
+
+/// A pair of right sides and everything that is multiplied by their product.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// Which right sides: of the rows' panels, and of the columns'.
+    pub right: [usize; 2],
+    /// What their product goes into.
+    pub parts: Vec<Part>,
+}
+
+/// One addend of a slot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// The slot that it is added to.
+    pub slot: usize,
+    /// Which left sides: of the rows' panels, and of the columns'. `None` stands for ones.
+    pub left: Option<[usize; 2]>,
+}

@@ -1,0 +1,380 @@
+//! The checker that every op is run through, this crate's and a user's alike.
+//!
+//! For a [`Case`], on three samples and in both precisions, it holds against each other: the shape rule and the result;
+//! a batch and its samples one by one; forward mode and central differences; for every input and every parameter
+//! separately the adjoint, <u, J v> = <J^T u, v>; the reverse rule's own derivative and differences of it; and every
+//! factor's readings and the Jacobian that forward mode gives entry by entry.
+//!
+//! ```
+//! use tangent_kernels::check;
+//! use tangent_kernels::ops::{Linear, Op};
+//! for case in Linear::cases() {
+//!     check::op(&case)?;
+//! }
+//! # Ok::<(), check::Failure>(())
+//! ```
+
+use std::fmt;
+
+use crate::backend::{Arrays, Cpu, Dual, DualTensor};
+use crate::factor::{Factor, Right};
+use crate::ops::{At, Case, Op};
+use crate::real::Real;
+use crate::shape::numel;
+
+/// What a check found wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The op, with its attributes and shapes.
+    pub case: String,
+    /// What was checked.
+    pub check: String,
+    /// How large the error was, relative to the largest value compared.
+    pub error: f64,
+    /// How large it may be.
+    pub tolerance: f64,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure { case, check, error, tolerance } = self;
+        write!(f, "{case}: {check}: error {error:.2e}, where {tolerance:.2e} is allowed")
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Samples in a check.
+const SAMPLES: usize = 3;
+/// The step of central differences.
+const STEP: f64 = 1e-5;
+/// What central differences with that step are good for.
+const DIFFERENCES: f64 = 1e-8;
+
+/// Checks an op in one setting.
+///
+/// # Errors
+/// The first check that failed.
+pub fn op<O: Op>(case: &Case<O>) -> Result<(), Failure> {
+    let run = Run::new(case);
+    run.shapes()?;
+    run.differences()?;
+    run.in_precision::<f64>()?;
+    run.in_precision::<f32>()
+}
+
+/// Checks every case of a set of ops; returns how many there were.
+///
+/// # Errors
+/// The first check that failed.
+pub fn all<O: Op>() -> Result<usize, Failure> {
+    let cases = O::cases();
+    cases.iter().try_for_each(op)?;
+    Ok(cases.len())
+}
+
+/// Numbers between -2 and 2 without a pattern: the fractional parts of k^2 times the golden ratio.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> f64 {
+        self.0 += 1;
+        ((self.0 * self.0) as f64 * 0.618_033_988_749_894_9).fract() * 4.0 - 2.0
+    }
+
+    fn list(&mut self, count: usize) -> Vec<f64> {
+        (0..count).map(|_| self.next()).collect()
+    }
+
+    /// Numbers that keep a distance from `kinks`.
+    fn list_away_from(&mut self, count: usize, kinks: &[f64]) -> Vec<f64> {
+        let mut far = || loop {
+            let x = self.next();
+            if kinks.iter().all(|kink| (x - kink).abs() > 0.05) {
+                return x;
+            }
+        };
+        (0..count).map(|_| far()).collect()
+    }
+}
+
+/// One array on the host.
+#[derive(Clone)]
+struct Host {
+    shape: Vec<usize>,
+    data: Vec<f64>,
+}
+
+impl Host {
+    fn moved(&self, direction: &Host, by: f64) -> Host {
+        let data = self.data.iter().zip(&direction.data).map(|(x, d)| x + by * d).collect();
+        Host { shape: self.shape.clone(), data }
+    }
+
+    fn put<B: Arrays>(&self, arrays: &B) -> B::Tensor {
+        let numbers: Vec<B::Number> = self.data.iter().map(|&x| B::Number::of(x)).collect();
+        arrays.upload(&numbers, &self.shape)
+    }
+}
+
+fn get<B: Arrays>(arrays: &B, x: &B::Tensor) -> Vec<f64> {
+    let read = arrays.read(x).expect("the CPU does not fail");
+    read.into_iter().map(Real::f64).collect()
+}
+
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
+}
+
+/// Inputs and parameters, in that order.
+struct Point {
+    inputs: Vec<Host>,
+    parameters: Vec<Host>,
+}
+
+impl Point {
+    fn moved(&self, direction: &Point, by: f64) -> Point {
+        let all = |list: &[Host], d: &[Host]| list.iter().zip(d).map(|(x, d)| x.moved(d, by)).collect();
+        Point {
+            inputs: all(&self.inputs, &direction.inputs),
+            parameters: all(&self.parameters, &direction.parameters),
+        }
+    }
+
+    fn samples(&self, range: std::ops::Range<usize>) -> Point {
+        let rows = |host: &Host| {
+            let size = numel(&host.shape[1..]);
+            let mut shape = host.shape.clone();
+            shape[0] = range.len();
+            Host { shape, data: host.data[range.start * size..range.end * size].to_vec() }
+        };
+        Point { inputs: self.inputs.iter().map(rows).collect(), parameters: self.parameters.clone() }
+    }
+}
+
+struct Run<'a, O> {
+    case: &'a Case<O>,
+    at: Point,
+    direction: Point,
+    /// u, a cotangent of the result.
+    cotangent: Host,
+}
+
+impl<'a, O: Op> Run<'a, O> {
+    fn new(case: &'a Case<O>) -> Self {
+        let mut numbers = Numbers(0);
+        let batch = |shape: &Vec<usize>| [&[SAMPLES][..], shape].concat();
+        let mut draw = |shape: Vec<usize>, kinks: &[f64]| {
+            let data = numbers.list_away_from(numel(&shape), kinks);
+            Host { shape, data }
+        };
+        let mut point = |kinks: &[f64]| Point {
+            inputs: case.inputs.iter().map(|shape| draw(batch(shape), kinks)).collect(),
+            parameters: case.parameters.iter().map(|shape| draw(shape.clone(), &[])).collect(),
+        };
+        let (at, direction) = (point(&case.kinks), point(&[]));
+        let mut run = Run { case, at, direction, cotangent: Host { shape: Vec::new(), data: Vec::new() } };
+        let arrays = Cpu::<f64>::new();
+        let y = run.forward(&arrays, &run.at);
+        let shape = arrays.shape(&y).to_vec();
+        run.cotangent = Host { data: Numbers(1000).list(numel(&shape)), shape };
+        run
+    }
+
+    fn expect(&self, check: impl Into<String>, error: f64, tolerance: f64) -> Result<(), Failure> {
+        // A NaN is a failure: it is not below any tolerance.
+        if error <= tolerance {
+            return Ok(());
+        }
+        let case = format!("{:?} on inputs {:?}, parameters {:?}", self.case.op, self.case.inputs, self.case.parameters);
+        Err(Failure { case, check: check.into(), error, tolerance })
+    }
+
+    /// Two lists agree, relative to the largest entry, or 1 if that is smaller.
+    fn agree(&self, check: impl Into<String>, got: &[f64], want: &[f64], tolerance: f64) -> Result<(), Failure> {
+        let scale = want.iter().fold(1.0f64, |max, x| max.max(x.abs()));
+        let worst = got.iter().zip(want).fold(0.0f64, |worst, (x, y)| {
+            let error = (x - y).abs() / scale;
+            if error.is_nan() { f64::NAN } else { worst.max(error) }
+        });
+        self.expect(check, if got.len() == want.len() { worst } else { f64::INFINITY }, tolerance)
+    }
+
+    fn with<B: Arrays, T>(&self, arrays: &B, inputs: &[B::Tensor], parameters: &[B::Tensor], f: impl FnOnce(&At<'_, B>) -> T) -> T {
+        let (inputs, parameters): (Vec<_>, Vec<_>) = (inputs.iter().collect(), parameters.iter().collect());
+        f(&At { arrays, inputs: &inputs, parameters: &parameters })
+    }
+
+    fn forward<B: Arrays>(&self, arrays: &B, at: &Point) -> B::Tensor {
+        let put = |list: &[Host]| list.iter().map(|x| x.put(arrays)).collect::<Vec<_>>();
+        self.with(arrays, &put(&at.inputs), &put(&at.parameters), |at| self.case.op.forward(at))
+    }
+
+    /// Every pull and every parameter's gradient for the cotangent u.
+    fn reverse<B: Arrays>(&self, arrays: &B, inputs: &[B::Tensor], parameters: &[B::Tensor]) -> Result<Vec<B::Tensor>, Failure> {
+        let dy = self.cotangent.put(arrays);
+        self.with(arrays, inputs, parameters, |at| {
+            let y = self.case.op.forward(at);
+            let mut all: Vec<B::Tensor> = (0..inputs.len()).map(|k| self.case.op.pull(at, &y, &dy, k)).collect();
+            for k in 0..parameters.len() {
+                all.push(self.factor(at, &y, &dy, k)?.gradient(arrays));
+            }
+            Ok(all)
+        })
+    }
+
+    fn factor<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, k: usize) -> Result<Factor<B>, Failure> {
+        let left = self.case.op.left(at, k);
+        self.expect(format!("a factor for parameter {k}"), if left.is_some() { 0.0 } else { f64::INFINITY }, 0.0)?;
+        let right = match self.case.op.right(at, y, dy, k) {
+            Right::Array(array) => array,
+            Right::Cotangent => {
+                let shape = at.arrays.shape(dy);
+                let last = shape.len() - 1;
+                at.arrays.reshape(dy, &[shape[0], numel(&shape[1..last]), shape[last]])
+            }
+        };
+        Ok(Factor::new(left.expect("it was expected above"), right))
+    }
+
+    /// The shape rule tells the result's shape, and refuses no inputs at all instead of panicking.
+    fn shapes(&self) -> Result<(), Failure> {
+        let slices = |list: &'a [Vec<usize>]| list.iter().map(Vec::as_slice).collect::<Vec<_>>();
+        let shape = self.case.op.shape(&slices(&self.case.inputs), &slices(&self.case.parameters));
+        let right = shape.is_ok_and(|shape| shape == self.cotangent.shape[1..]);
+        self.expect("the shape rule and the result's shape", if right { 0.0 } else { f64::INFINITY }, 0.0)?;
+        let refused = self.case.op.shape(&[], &[]).is_err();
+        self.expect("the shape rule refuses no inputs", if refused { 0.0 } else { f64::INFINITY }, 0.0)
+    }
+
+    /// Forward mode against central differences of the result, and over the reverse rule against differences of that.
+    fn differences(&self) -> Result<(), Failure> {
+        let cpu = Cpu::<f64>::new();
+        let (ahead, behind) = (self.at.moved(&self.direction, STEP), self.at.moved(&self.direction, -STEP));
+        let difference = |plus: &[f64], minus: &[f64]| -> Vec<f64> {
+            plus.iter().zip(minus).map(|(plus, minus)| (plus - minus) / (2.0 * STEP)).collect()
+        };
+        let values = |point: &Point| get(&cpu, &self.forward(&cpu, point));
+        let (dual, inputs, parameters) = self.lifted(&cpu, |_| true);
+        let y = self.with(&dual, &inputs, &parameters, |at| self.case.op.forward(at));
+        let jv = get(&cpu, &dual.tangent(&y));
+        self.agree("J v by forward mode and by central differences", &jv, &difference(&values(&ahead), &values(&behind)), DIFFERENCES)?;
+
+        let put = |list: &[Host]| list.iter().map(|x| x.put(&cpu)).collect::<Vec<_>>();
+        let reverse = |point: &Point| self.reverse(&cpu, &put(&point.inputs), &put(&point.parameters));
+        let (ahead, behind) = (reverse(&ahead)?, reverse(&behind)?);
+        for (k, second) in self.reverse(&dual, &inputs, &parameters)?.iter().enumerate() {
+            let want = difference(&get(&cpu, &ahead[k]), &get(&cpu, &behind[k]));
+            let name = format!("the derivative of the reverse rule of {} and central differences", self.argument(k));
+            self.agree(name, &get(&cpu, &dual.tangent(second)), &want, DIFFERENCES)?;
+        }
+        Ok(())
+    }
+
+    /// What needs no differences, in precision `R`, with tolerances that scale with its epsilon.
+    fn in_precision<R: Real>(&self) -> Result<(), Failure> {
+        let cpu = Cpu::<R>::new();
+        let longest = self.at.inputs.iter().chain(&self.at.parameters).map(|host| host.data.len()).max().unwrap_or(1);
+        let tolerance = 8.0 * R::EPSILON.f64() * (longest as f64).sqrt().max(4.0);
+        let named = |what: &str| format!("{what}, in {}", R::NAME);
+
+        let whole = get(&cpu, &self.forward(&cpu, &self.at));
+        let one_by_one: Vec<f64> =
+            (0..SAMPLES).flat_map(|n| get(&cpu, &self.forward(&cpu, &self.at.samples(n..n + 1)))).collect();
+        self.agree(named("a batch and its samples one by one"), &whole, &one_by_one, tolerance)?;
+
+        let put = |list: &[Host]| list.iter().map(|x| x.put(&cpu)).collect::<Vec<_>>();
+        let (inputs, parameters) = (put(&self.at.inputs), put(&self.at.parameters));
+        let pulled = self.reverse(&cpu, &inputs, &parameters)?;
+        let directions = self.direction.inputs.iter().chain(&self.direction.parameters);
+        for (k, (pulled, direction)) in pulled.iter().zip(directions).enumerate() {
+            let jv = self.jv(&cpu, k, None);
+            let (forward, reverse) = (dot(&self.cotangent.data, &jv), dot(&get(&cpu, pulled), &direction.data));
+            let name = named(&format!("the adjoint <u, J v> = <J^T u, v> of {}", self.argument(k)));
+            let terms = jv.iter().zip(&self.cotangent.data).map(|(x, u)| (x * u).abs()).sum::<f64>();
+            self.expect(name, (forward - reverse).abs() / terms.max(1.0), tolerance)?;
+        }
+        for k in 0..parameters.len() {
+            self.factor_readings(&cpu, &inputs, &parameters, k, tolerance)?;
+        }
+        Ok(())
+    }
+
+    /// A parameter's factor against the Jacobian that forward mode gives, entry by entry of the parameter.
+    fn factor_readings<R: Real>(
+        &self,
+        cpu: &Cpu<R>,
+        inputs: &[<Cpu<R> as Arrays>::Tensor],
+        parameters: &[<Cpu<R> as Arrays>::Tensor],
+        k: usize,
+        tolerance: f64,
+    ) -> Result<(), Failure> {
+        let size = numel(&self.case.parameters[k]);
+        let per_sample = numel(&self.cotangent.shape[1..]);
+        let mut rows = vec![0.0; SAMPLES * size];
+        for entry in 0..size {
+            let column = self.jv(cpu, inputs.len() + k, Some(entry));
+            for n in 0..SAMPLES {
+                let sample = n * per_sample..(n + 1) * per_sample;
+                rows[n * size + entry] = dot(&column[sample.clone()], &self.cotangent.data[sample]);
+            }
+        }
+        let row = |n: usize| &rows[n * size..(n + 1) * size];
+        let dy = self.cotangent.put(cpu);
+        let factor = self.with(cpu, inputs, parameters, |at| self.factor(at, &self.case.op.forward(at), &dy, k))?;
+        let named = |what: &str| format!("{what} of parameter {k} and forward mode, in {}", R::NAME);
+        self.agree(named("the factor's Jacobian"), &get(cpu, &factor.jacobian(cpu)), &rows, tolerance)?;
+
+        let direction = &self.direction.parameters[k];
+        let flat = Host { shape: vec![size], data: direction.data.clone() };
+        let jv: Vec<f64> = (0..SAMPLES).map(|n| dot(row(n), &direction.data)).collect();
+        self.agree(named("the factor's J v"), &get(cpu, &factor.jv(cpu, &flat.put(cpu))), &jv, tolerance)?;
+
+        let weights = Host { shape: vec![SAMPLES], data: vec![0.5, -1.0, 2.0] };
+        let jtu: Vec<f64> = (0..size).map(|p| (0..SAMPLES).map(|n| weights.data[n] * row(n)[p]).sum()).collect();
+        self.agree(named("the factor's J^T u"), &get(cpu, &factor.jtu(cpu, &weights.put(cpu))), &jtu, tolerance)?;
+
+        let gram: Vec<f64> = (1..SAMPLES).flat_map(|n| (0..SAMPLES).map(move |m| dot(row(n), row(m)))).collect();
+        let part = factor.rows(cpu, 1..SAMPLES).gram(cpu, &factor);
+        self.agree(named("the factor's Gram"), &get(cpu, &part), &gram, tolerance)
+    }
+
+    /// J v by forward mode: along the direction of argument k alone, or along one entry of it.
+    fn jv<R: Real>(&self, cpu: &Cpu<R>, k: usize, entry: Option<usize>) -> Vec<f64> {
+        let (dual, mut inputs, mut parameters) = self.lifted(cpu, |own| own == k && entry.is_none());
+        if let Some(entry) = entry {
+            let hosts = self.at.inputs.len();
+            let (host, to) = if k < hosts {
+                (&self.at.inputs[k], &mut inputs[k])
+            } else {
+                (&self.at.parameters[k - hosts], &mut parameters[k - hosts])
+            };
+            let mut unit = Host { shape: host.shape.clone(), data: vec![0.0; host.data.len()] };
+            unit.data[entry] = 1.0;
+            *to = dual.lift(&host.put(cpu), Some(&unit.put(cpu)));
+        }
+        let y = self.with(&dual, &inputs, &parameters, |at| self.case.op.forward(at));
+        get(cpu, &dual.tangent(&y))
+    }
+
+    /// Inputs and parameters with the direction's tangents where `carries` says so.
+    fn lifted<R: Real>(&self, cpu: &Cpu<R>, carries: impl Fn(usize) -> bool) -> Lifted<R> {
+        let dual = Dual::new(*cpu);
+        let lift = |k: usize, (x, d): (&Host, &Host)| dual.lift(&x.put(cpu), carries(k).then(|| d.put(cpu)).as_ref());
+        let hosts = self.at.inputs.len();
+        let inputs = self.at.inputs.iter().zip(&self.direction.inputs).enumerate();
+        let parameters = self.at.parameters.iter().zip(&self.direction.parameters).enumerate();
+        let inputs = inputs.map(|(k, pair)| lift(k, pair)).collect();
+        let parameters = parameters.map(|(k, pair)| lift(hosts + k, pair)).collect();
+        (dual.clone(), inputs, parameters)
+    }
+
+    fn argument(&self, k: usize) -> String {
+        match k.checked_sub(self.case.inputs.len()) {
+            None => format!("input {k}"),
+            Some(k) => format!("parameter {k}"),
+        }
+    }
+}
+
+type Lifted<R> = (Dual<Cpu<R>>, Vec<DualTensor<Cpu<R>>>, Vec<DualTensor<Cpu<R>>>);

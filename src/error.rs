@@ -1,0 +1,95 @@
+//! The one error type of the crate.
+
+use std::fmt;
+
+/// What went wrong, in words that name the culprit: the op, the parameter, the file, both shapes.
+///
+/// The type is opaque; predicates such as [`Error::is_shape`] tell the kinds apart that a program may want to handle
+/// differently. The message is for people and may change.
+///
+/// ```
+/// use tangent_kernels::{Batch, Error};
+/// let error: Error = Batch::new(&[1.0f64, 2.0, 3.0], &[2, 2]).unwrap_err();
+/// assert!(error.is_shape());
+/// assert!(error.to_string().contains("[2, 2]"));
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Shape,
+    Name,
+    Value,
+    Format,
+    Io,
+    Unsupported,
+    Memory,
+    Cancelled,
+}
+
+/// A result whose error is this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+macro_rules! kinds {
+    ($($kind:ident, $new:ident, $is:ident, $what:literal;)*) => {
+        impl Error {
+            $(
+                #[doc = concat!("An error because ", $what, ".")]
+                pub fn $new(message: impl Into<String>) -> Self {
+                    Error(Box::new(Inner { kind: Kind::$kind, message: message.into() }))
+                }
+
+                #[doc = concat!("True if ", $what, ".")]
+                pub fn $is(&self) -> bool {
+                    self.0.kind == Kind::$kind
+                }
+            )*
+        }
+    };
+}
+
+kinds! {
+    Shape, shape, is_shape, "shapes or lengths do not fit each other";
+    Name, name, is_name, "a parameter, op, method or value of that name does not exist, or exists already";
+    Value, value, is_value, "a number is out of its range: NaN, infinite, or an option that makes no sense";
+    Format, format, is_format, "a file or text is not of the form that it should have: truncated, hostile, of another type";
+    Io, io, is_io, "the operating system refused to read or write";
+    Unsupported, unsupported, is_unsupported, "what was asked for cannot be done exactly, and is refused";
+    Memory, memory, is_memory, "more memory would be needed than there is";
+    Cancelled, cancelled, is_cancelled, "the caller asked to stop";
+}
+
+impl Error {
+    /// The same error with `what` said before it: where it happened, such as a file's path.
+    #[must_use]
+    pub fn context(mut self, what: impl fmt::Display) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+/// As [`Display`](fmt::Display), after the kind: what `fn main() -> Result` prints is meant for people too.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} error: {}", self.0.kind, self.0.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Error::io(error.to_string())
+    }
+}

@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+
+pub mod analysis;
+mod attributes;
+pub mod backend;
+mod batch;
+pub mod check;
+mod error;
+pub mod factor;
+#[cfg(any(feature = "npy", feature = "safetensors", feature = "png", feature = "idx"))]
+pub mod io;
+pub mod kernel;
+pub mod mlp;
+mod model;
+pub mod ops;
+mod real;
+pub mod shape;
+pub mod tape;
+pub mod unary;
+
+pub use attributes::{Attribute, Attributes};
+pub use backend::Cpu;
+pub use batch::Batch;
+pub use error::{Error, Result};
+pub use kernel::{Kernel, Matrix, Method, Ntk, Outputs, Progress};
+#[cfg(feature = "rand")]
+pub use model::Init;
+pub use model::{Jacobian, Model, Parameterisation, Sequential, Session};
+pub use real::Real;
+pub use tape::{Graph, ParameterInfo};

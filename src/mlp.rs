@@ -1,0 +1,159 @@
+//! The closed form for multilayer perceptrons, without the tape: the method `closed-form`.
+//!
+//! The network (Engel et al., section 3.2; here with samples first, W of shape \[out, in\], and any number of outputs)
+//! with X_0 = X and hidden layers l = 1..L of widths d_l is
+//!
+//! ```text
+//! Z_l = X_{l-1} W_l^T + b_l            [n, d_l]
+//! X_l = s_l sigma_l(r_l Z_l)           [n, d_l]     s_l = 1 / sqrt(d_l), r_l = 1 in the paper
+//! f   = s (X_L W^T + b)                [n, C]       s = 1 in the paper
+//! ```
+//!
+//! With S_l\[n,c\] the derivative of f_c(x_n) at Z_l, a vector of d_l entries,
+//!
+//! ```text
+//! S_{L+1}[n,c] = s e_c
+//! S_l[n,c]     = s_l r_l sigma_l'(r_l Z_l[n]) o (W_{l+1}^T S_{l+1}[n,c])
+//! K[n,c; m,c'] = sum over l = 1..L+1 of (S_l[n,c] . S_l[m,c']) (X_{l-1}[n] . X_{l-1}[m] + 1)
+//! ```
+//!
+//! where o multiplies entry by entry, the first addend of a bracket is the weight's component and the 1 the bias's.
+//!
+//! This is the paper's recursion with its print put right. It writes the output bias's part as J^T J with J the
+//! d_L x n matrix of ones, which is d_L 1 1^T; one output has one bias, so the part is 1 1^T. It prints W_{l+1}^T in its
+//! column convention where the recursion needs W_{l+1}, and W without its transpose inside D. And the X_l of its section
+//! 3.1 must be that of 3.2, which carries the 1 / sqrt(d_l).
+//!
+//! The module knows array kernels and parameters, and no tape: it is the fastest path for plain MLPs and an independent
+//! witness for all others.
+
+use crate::backend::{Arrays, Panels, RightPanel};
+use crate::batch::Batch;
+use crate::kernel::{Entry, Layout, Packing, Seeds};
+use crate::real::Real;
+use crate::unary::{Order, Unary};
+
+/// A plain multilayer perceptron: what the recursion needs to know of it, parameters by index.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Plain {
+    pub layers: Vec<Layer>,
+}
+
+/// A linear layer and what follows it: X = after sigma(before Z). The last one has no function.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Layer {
+    pub weight: usize,
+    pub bias: Option<usize>,
+    pub before: f64,
+    pub function: Option<Unary>,
+    pub after: f64,
+}
+
+/// The panels of the samples `x`: left sides X_{l-1}, right sides S_l.
+pub(crate) fn panels<B: Arrays>(
+    arrays: &B,
+    parameters: &[B::Tensor],
+    network: &Plain,
+    layout: &Layout,
+    x: &Batch<'_, B::Number>,
+) -> (Panels<B::Tensor>, Vec<Entry>) {
+    let n = x.samples();
+    let (inputs, slopes) = forward(arrays, parameters, network, x);
+    let mut lefts = Vec::new();
+    let mut entries = Vec::new();
+    let rights = backward(arrays, parameters, network, layout, &slopes, n);
+    for (l, (layer, input)) in network.layers.iter().zip(&inputs).enumerate() {
+        lefts.push(arrays.reshape(input, &[n, 1, arrays.shape(input)[1]]));
+        entries.push(Entry { parameter: layer.weight, left: Some(l), right: l });
+        entries.extend(layer.bias.map(|bias| Entry { parameter: bias, left: None, right: l }));
+    }
+    (Panels { samples: n, lefts, rights }, entries)
+}
+
+/// X_{l-1} of every layer, and s_l r_l sigma_l'(r_l Z_l) of every hidden one.
+fn forward<B: Arrays>(
+    arrays: &B,
+    parameters: &[B::Tensor],
+    network: &Plain,
+    x: &Batch<'_, B::Number>,
+) -> (Vec<B::Tensor>, Vec<B::Tensor>) {
+    let features = x.sample_shape().iter().product();
+    let mut inputs = vec![arrays.upload(x.as_slice(), &[x.samples(), features])];
+    let mut slopes = Vec::new();
+    for layer in &network.layers[..network.layers.len() - 1] {
+        let mut z = arrays.matmul(&inputs[inputs.len() - 1], false, &parameters[layer.weight], true);
+        if let Some(bias) = layer.bias {
+            z = arrays.add(&z, &parameters[bias]);
+        }
+        let z = scaled(arrays, z, layer.before);
+        let slope = arrays.full(layer.before * layer.after, arrays.shape(&z));
+        let (y, slope) = match layer.function {
+            Some(f) => {
+                let y = arrays.apply(f, &z);
+                let slope = arrays.apply_derivative(f, Order::First, &z, &y, &slope);
+                (y, slope)
+            }
+            None => (z, slope),
+        };
+        inputs.push(scaled(arrays, y, layer.after));
+        slopes.push(slope);
+    }
+    (inputs, slopes)
+}
+
+/// S_l of every layer, the first layer's first, packed.
+fn backward<B: Arrays>(
+    arrays: &B,
+    parameters: &[B::Tensor],
+    network: &Plain,
+    layout: &Layout,
+    slopes: &[B::Tensor],
+    n: usize,
+) -> Vec<RightPanel<B::Tensor>> {
+    let (last, hidden) = network.layers.split_last().expect("an MLP has a layer");
+    let outputs = arrays.shape(&parameters[last.weight])[0];
+    let count = layout.seeds.len();
+    // S_{L+1}, [s, C], is the same for all samples, and so is its product with W.
+    let seeds = seeds(arrays, &layout.seeds, last.after, outputs);
+    let unit = matches!(layout.seeds, Seeds::Units(_)) && last.after == 1.0;
+    let read_out = || arrays.add(&arrays.reshape(&seeds, &[1, count, outputs]), &arrays.full(0.0, &[n, 1, 1]));
+    let mut panels = vec![if unit { RightPanel::Unit } else { packed(arrays, layout, &read_out()) }];
+    let pull = |s: &B::Tensor, weight: usize| {
+        let shape = arrays.shape(s);
+        let flat = arrays.reshape(s, &[shape[0] * shape[1], shape[2]]);
+        let product = arrays.matmul(&flat, false, &parameters[weight], false);
+        arrays.reshape(&product, &[shape[0], shape[1], arrays.shape(&parameters[weight])[1]])
+    };
+    let mut s = arrays.reshape(&seeds, &[1, count, outputs]);
+    let above = network.layers.iter().skip(1);
+    for ((_, slope), above) in hidden.iter().zip(slopes).zip(above).rev() {
+        let width = arrays.shape(slope)[1];
+        s = arrays.mul(&arrays.reshape(slope, &[n, 1, width]), &pull(&s, above.weight));
+        panels.push(packed(arrays, layout, &s));
+    }
+    panels.reverse();
+    panels
+}
+
+/// after e_c for every seed c, or after times ones: \[s, C\].
+fn seeds<B: Arrays>(arrays: &B, seeds: &Seeds, after: f64, outputs: usize) -> B::Tensor {
+    let Seeds::Units(list) = seeds else { return arrays.full(after, &[1, outputs]) };
+    let mut rows = vec![B::Number::default(); list.len() * outputs];
+    list.iter().enumerate().for_each(|(row, &c)| rows[row * outputs + c] = B::Number::of(after));
+    arrays.upload(&rows, &[list.len(), outputs])
+}
+
+/// S\[n,s,o\] as K wants its right sides, \[blocks, n, inner, 1, o\].
+fn packed<B: Arrays>(arrays: &B, layout: &Layout, s: &B::Tensor) -> RightPanel<B::Tensor> {
+    let shape = arrays.shape(s);
+    let (n, count, width) = (shape[0], shape[1], shape[2]);
+    RightPanel::Array(match layout.packing {
+        Packing::Rows => arrays.reshape(s, &[1, n, count, 1, width]),
+        Packing::Features => arrays.reshape(s, &[1, n, 1, 1, count * width]),
+        Packing::Blocks => arrays.reshape(&arrays.permute(s, &[1, 0, 2]), &[count, n, 1, 1, width]),
+    })
+}
+
+fn scaled<B: Arrays>(arrays: &B, x: B::Tensor, factor: f64) -> B::Tensor {
+    if factor == 1.0 { x } else { arrays.affine(&x, factor, 0.0) }
+}

@@ -1,0 +1,55 @@
+//! y = x1 + x2
+
+use super::{At, Case, Op, expect_arity};
+use crate::attributes::Attributes;
+use crate::backend::Arrays;
+use crate::error::{Error, Result};
+
+/// y = x1 + x2 entry by entry. Shapes are of one rank; an axis of size 1 is stretched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Add;
+
+impl Op for Add {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn parse(name: &str, _attributes: &Attributes) -> Option<Result<Self>> {
+        (name == "add").then_some(Ok(Add))
+    }
+
+    fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
+        expect_arity(self, inputs, parameters, 2, 0..=0)?;
+        stretched(self, inputs[0], inputs[1])
+    }
+
+    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+        at.arrays.add(at.inputs[0], at.inputs[1])
+    }
+
+    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+        at.arrays.sum_to(dy, at.input_shape(input))
+    }
+
+    fn cases() -> Vec<Case<Self>> {
+        pair_cases(Add)
+    }
+}
+
+/// The shape rule of ops on two inputs. Ranks must agree: aligned at the last axis, as numpy does it, the sample axis of
+/// the smaller one would meet another axis of the larger.
+pub(super) fn stretched(op: &impl Op, x: &[usize], y: &[usize]) -> Result<Vec<usize>> {
+    let shape = if x.len() == y.len() { crate::shape::broadcast(x, y) } else { None };
+    shape.ok_or_else(|| {
+        Error::shape(format!("{}: inputs of shapes {x:?} and {y:?} do not fit (axes of size 1 are stretched)", op.name()))
+    })
+}
+
+/// Two inputs of one shape, and stretched axes on either side.
+pub(super) fn pair_cases<O: Op>(op: O) -> Vec<Case<O>> {
+    vec![
+        Case::new(op.clone(), &[&[3, 4], &[3, 4]], &[]),
+        Case::new(op.clone(), &[&[3, 4], &[1, 4]], &[]),
+        Case::new(op, &[&[1, 2, 1], &[3, 1, 4]], &[]),
+    ]
+}

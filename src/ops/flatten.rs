@@ -1,0 +1,39 @@
+//! All axes of a sample made one.
+
+use super::{At, Case, Op, expect_arity};
+use crate::attributes::Attributes;
+use crate::backend::Arrays;
+use crate::error::Result;
+use crate::shape::numel;
+
+/// \[n, ...\] to \[n, i\]: the entries of each sample in one row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Flatten;
+
+impl Op for Flatten {
+    fn name(&self) -> &'static str {
+        "flatten"
+    }
+
+    fn parse(name: &str, _attributes: &Attributes) -> Option<Result<Self>> {
+        (name == "flatten").then_some(Ok(Flatten))
+    }
+
+    fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
+        expect_arity(self, inputs, parameters, 1, 0..=0)?;
+        Ok(vec![numel(inputs[0])])
+    }
+
+    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+        let shape = at.input_shape(0);
+        at.arrays.reshape(at.inputs[0], &[shape[0], numel(&shape[1..])])
+    }
+
+    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        at.arrays.reshape(dy, at.input_shape(0))
+    }
+
+    fn cases() -> Vec<Case<Self>> {
+        vec![Case::new(Flatten, &[&[2, 3, 2]], &[]), Case::new(Flatten, &[&[4]], &[])]
+    }
+}

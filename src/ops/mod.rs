@@ -1,0 +1,270 @@
+//! The ops: what a network is made of, one file each, written once over [`Arrays`] for every device.
+//!
+//! An [`Op`] says what shape it gives, what it computes, how a cotangent is pulled back through it, and, for each of its
+//! parameters, the two sides of the per-sample gradient. The macro [`ops!`](crate::ops!) makes a set of ops out of a
+//! list; [`Builtin`] is this crate's, and a user's own ops join it by the same macro. The file `README.md` in this
+//! folder says in ten lines how to add one.
+
+mod add;
+mod flatten;
+mod linear;
+mod mul;
+mod reshape;
+mod scale;
+mod sub;
+mod unary;
+
+use std::any::Any;
+use std::fmt::Debug;
+
+pub use add::Add;
+pub use flatten::Flatten;
+pub use linear::Linear;
+pub use mul::Mul;
+pub use reshape::Reshape;
+pub use scale::Scale;
+pub use sub::Sub;
+
+use crate::attributes::Attributes;
+use crate::backend::Arrays;
+use crate::error::{Error, Result};
+use crate::factor::{Left, Right};
+use crate::unary::Unary;
+
+ops! {
+    /// The ops of this crate.
+    pub enum Builtin {
+        Add(Add),
+        Flatten(Flatten),
+        Linear(Linear),
+        Mul(Mul),
+        Reshape(Reshape),
+        Scale(Scale),
+        Sub(Sub),
+        Unary(Unary),
+    }
+}
+
+/// A differentiable operation on the values of every sample alone.
+///
+/// Shapes that an op is asked about are those of one sample; the arrays that it computes with have the sample as axis 0
+/// in addition. Parameters have no sample axis. An op may assume that arrays have the shapes that its
+/// [`shape`](Op::shape) rule accepted.
+///
+/// Run an op of your own through [`check::op`](crate::check::op).
+pub trait Op: Clone + Debug + Send + Sync + 'static {
+    /// What the op is called in messages and descriptions.
+    fn name(&self) -> &'static str;
+
+    /// The op that `name` and `attributes` describe; `None` if the name is another op's.
+    fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>>;
+
+    /// The shape of the result for one sample, from the inputs' for one sample and the parameters'. An error that says
+    /// which shapes do not fit; also where there are too few or too many of them.
+    fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>>;
+
+    /// The result.
+    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor;
+
+    /// The cotangent of input `input`, given the result `y` and its cotangent `dy`.
+    fn pull<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor;
+
+    /// What came in at parameter `parameter`: the left side of its per-sample gradient. An op with parameters has one
+    /// for each; `None` makes the tape refuse.
+    fn left<B: Arrays>(&self, _at: &At<'_, B>, _parameter: usize) -> Option<Left<B>> {
+        None
+    }
+
+    /// The right side of the per-sample gradient of parameter `parameter`: by default the cotangent `dy` of the result.
+    fn right<B: Arrays>(&self, _at: &At<'_, B>, _y: &B::Tensor, _dy: &B::Tensor, _parameter: usize) -> Right<B> {
+        Right::Cotangent
+    }
+
+    /// Why a sample's result would depend on other samples, or on chance, if it would. Such an op is refused when it is
+    /// recorded.
+    fn mixes_samples(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The op itself, out of the sets that hold it; how the closed form knows a plain MLP.
+    #[doc(hidden)]
+    fn leaf(&self) -> &dyn Any {
+        self
+    }
+
+    /// What the tests run the op with: every attribute that changes its path, sizes at the edges.
+    fn cases() -> Vec<Case<Self>>;
+}
+
+/// Where an op is computed: the backend, and the arrays of its inputs and parameters.
+pub struct At<'a, B: Arrays> {
+    /// The backend.
+    pub arrays: &'a B,
+    /// The inputs, \[n, ...\].
+    pub inputs: &'a [&'a B::Tensor],
+    /// The parameters.
+    pub parameters: &'a [&'a B::Tensor],
+}
+
+impl<'a, B: Arrays> At<'a, B> {
+    /// The shape of input k, the sample axis included.
+    pub fn input_shape(&self, k: usize) -> &'a [usize] {
+        self.arrays.shape(self.inputs[k])
+    }
+
+    /// The shape of parameter k.
+    pub fn parameter_shape(&self, k: usize) -> &'a [usize] {
+        self.arrays.shape(self.parameters[k])
+    }
+}
+
+/// One setting in which an op is tested.
+#[derive(Clone, Debug)]
+pub struct Case<O> {
+    /// The op.
+    pub op: O,
+    /// The shape of each input for one sample.
+    pub inputs: Vec<Vec<usize>>,
+    /// The shape of each parameter.
+    pub parameters: Vec<Vec<usize>>,
+    /// Values that inputs stay away from, because the op has no derivative there.
+    pub kinks: Vec<f64>,
+}
+
+impl<O> Case<O> {
+    /// The op on inputs and parameters of these shapes.
+    pub fn new(op: O, inputs: &[&[usize]], parameters: &[&[usize]]) -> Self {
+        let owned = |shapes: &[&[usize]]| shapes.iter().map(|s| s.to_vec()).collect();
+        Case { op, inputs: owned(inputs), parameters: owned(parameters), kinks: Vec::new() }
+    }
+
+    /// The same with inputs that stay away from `kinks`.
+    #[must_use]
+    pub fn away_from(mut self, kinks: &[f64]) -> Self {
+        self.kinks = kinks.to_vec();
+        self
+    }
+
+    /// The same with another op around the op.
+    #[doc(hidden)]
+    pub fn map<P>(self, wrap: impl FnOnce(O) -> P) -> Case<P> {
+        Case { op: wrap(self.op), inputs: self.inputs, parameters: self.parameters, kinks: self.kinks }
+    }
+}
+
+/// Checks the number of inputs and of parameters; what most shape rules start with.
+pub fn expect_arity(
+    op: &impl Op,
+    inputs: &[&[usize]],
+    parameters: &[&[usize]],
+    want_inputs: usize,
+    want_parameters: std::ops::RangeInclusive<usize>,
+) -> Result<()> {
+    if inputs.len() != want_inputs || !want_parameters.contains(&parameters.len()) {
+        return Err(Error::shape(format!(
+            "{}: {} inputs and {} parameters, where {want_inputs} inputs and {} parameters are needed",
+            op.name(),
+            inputs.len(),
+            parameters.len(),
+            if want_parameters.start() == want_parameters.end() {
+                want_parameters.start().to_string()
+            } else {
+                format!("{} to {}", want_parameters.start(), want_parameters.end())
+            }
+        )));
+    }
+    Ok(())
+}
+
+/// Makes an enum of ops that is an [`Op`](crate::ops::Op) itself: a line per op. A set may hold another set, so a
+/// user's own ops stand beside [`Builtin`](crate::ops::Builtin).
+///
+/// ```
+/// use tangent_kernels::ops::{Builtin, Op};
+/// tangent_kernels::ops! {
+///     /// All of the crate's ops; an own op would be one more line.
+///     pub enum Ops {
+///         Builtin(Builtin),
+///     }
+/// }
+/// assert_eq!(Ops::cases().len(), Builtin::cases().len());
+/// ```
+#[macro_export]
+macro_rules! ops {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($variant:ident($op:ty)),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        $vis enum $name {
+            $(
+                #[doc = concat!("[`", stringify!($op), "`]")]
+                $variant($op),
+            )*
+        }
+
+        $(
+            impl From<$op> for $name {
+                fn from(op: $op) -> Self {
+                    $name::$variant(op)
+                }
+            }
+        )*
+
+        impl $crate::ops::Op for $name {
+            fn name(&self) -> &'static str {
+                match self { $($name::$variant(op) => $crate::ops::Op::name(op)),* }
+            }
+            fn parse(name: &str, attributes: &$crate::Attributes) -> Option<$crate::Result<Self>> {
+                $(
+                    if let Some(op) = <$op as $crate::ops::Op>::parse(name, attributes) {
+                        return Some(op.map($name::$variant));
+                    }
+                )*
+                None
+            }
+            fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> $crate::Result<Vec<usize>> {
+                match self { $($name::$variant(op) => $crate::ops::Op::shape(op, inputs, parameters)),* }
+            }
+            fn forward<B: $crate::backend::Arrays>(&self, at: &$crate::ops::At<'_, B>) -> B::Tensor {
+                match self { $($name::$variant(op) => $crate::ops::Op::forward(op, at)),* }
+            }
+            fn pull<B: $crate::backend::Arrays>(
+                &self,
+                at: &$crate::ops::At<'_, B>,
+                y: &B::Tensor,
+                dy: &B::Tensor,
+                input: usize,
+            ) -> B::Tensor {
+                match self { $($name::$variant(op) => $crate::ops::Op::pull(op, at, y, dy, input)),* }
+            }
+            fn left<B: $crate::backend::Arrays>(
+                &self,
+                at: &$crate::ops::At<'_, B>,
+                parameter: usize,
+            ) -> Option<$crate::factor::Left<B>> {
+                match self { $($name::$variant(op) => $crate::ops::Op::left(op, at, parameter)),* }
+            }
+            fn right<B: $crate::backend::Arrays>(
+                &self,
+                at: &$crate::ops::At<'_, B>,
+                y: &B::Tensor,
+                dy: &B::Tensor,
+                parameter: usize,
+            ) -> $crate::factor::Right<B> {
+                match self { $($name::$variant(op) => $crate::ops::Op::right(op, at, y, dy, parameter)),* }
+            }
+            fn mixes_samples(&self) -> Option<&'static str> {
+                match self { $($name::$variant(op) => $crate::ops::Op::mixes_samples(op)),* }
+            }
+            fn leaf(&self) -> &dyn std::any::Any {
+                match self { $($name::$variant(op) => $crate::ops::Op::leaf(op)),* }
+            }
+            fn cases() -> Vec<$crate::ops::Case<Self>> {
+                let mut all = Vec::new();
+                $(all.extend(<$op as $crate::ops::Op>::cases().into_iter().map(|case| case.map($name::$variant)));)*
+                all
+            }
+        }
+    };
+}
+use crate::ops;

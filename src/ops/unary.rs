@@ -1,0 +1,35 @@
+//! A function of one number, entry by entry: what [`crate::unary`] has is an op.
+
+use super::{At, Case, Op, expect_arity};
+use crate::attributes::Attributes;
+use crate::backend::Arrays;
+use crate::error::Result;
+use crate::unary::{Order, Unary};
+
+/// y\[n,...\] = f(x\[n,...\]), and dx = dy f'(x).
+impl Op for Unary {
+    fn name(&self) -> &'static str {
+        Unary::name(*self)
+    }
+
+    fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>> {
+        Unary::parse(name, attributes)
+    }
+
+    fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
+        expect_arity(self, inputs, parameters, 1, 0..=0)?;
+        Ok(inputs[0].to_vec())
+    }
+
+    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+        at.arrays.apply(*self, at.inputs[0])
+    }
+
+    fn pull<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        at.arrays.apply_derivative(*self, Order::First, at.inputs[0], y, dy)
+    }
+
+    fn cases() -> Vec<Case<Self>> {
+        Unary::cases().into_iter().map(|f| Case::new(f, &[&[3, 5]], &[]).away_from(f.kinks())).collect()
+    }
+}

@@ -1,0 +1,142 @@
+//! The numbers the crate computes with: `f32` and `f64`.
+
+use std::fmt::{Debug, Display};
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
+
+use crate::backend::cpu::gemm::{self, Gemm};
+
+/// A floating point number: `f32` or `f64`, and no other (the trait is sealed).
+///
+/// The functions are those that the activations in [`unary`](crate::unary) are made of; each is accurate to about one
+/// unit in the last place over the whole range.
+pub trait Real:
+    Copy
+    + PartialEq
+    + PartialOrd
+    + Default
+    + Debug
+    + Display
+    + Send
+    + Sync
+    + 'static
+    + bytemuck::Pod
+    + Sum
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + MulAssign
+    + sealed::Sealed
+{
+    /// `"f32"` or `"f64"`.
+    const NAME: &'static str;
+    /// The distance from 1 to the next larger number.
+    const EPSILON: Self;
+
+    /// The nearest number to `x`.
+    fn of(x: f64) -> Self;
+    /// The same value as `f64`, exactly.
+    fn f64(self) -> f64;
+    /// Neither NaN nor infinite.
+    fn is_finite(self) -> bool;
+    /// |x|
+    fn abs(self) -> Self;
+    /// e^x
+    fn exp(self) -> Self;
+    /// e^x - 1, accurate near 0.
+    fn exp_m1(self) -> Self;
+    /// ln(1 + x), accurate near 0.
+    fn ln_1p(self) -> Self;
+    /// sqrt(x)
+    fn sqrt(self) -> Self;
+    /// sin(x)
+    fn sin(self) -> Self;
+    /// cos(x)
+    fn cos(self) -> Self;
+    /// tanh(x)
+    fn tanh(self) -> Self;
+    /// erf(x)
+    fn erf(self) -> Self;
+    /// 1 - erf(x), accurate where erf(x) is near 1.
+    fn erfc(self) -> Self;
+
+    #[doc(hidden)]
+    fn gemm(call: Gemm<'_, Self>);
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+macro_rules! real {
+    ($t:ident, $erf:path, $erfc:path) => {
+        impl Real for $t {
+            const NAME: &'static str = stringify!($t);
+            const EPSILON: Self = $t::EPSILON;
+
+            #[inline(always)]
+            fn of(x: f64) -> Self {
+                x as $t
+            }
+            #[inline(always)]
+            fn f64(self) -> f64 {
+                self as f64
+            }
+            #[inline(always)]
+            fn is_finite(self) -> bool {
+                $t::is_finite(self)
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                $t::abs(self)
+            }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                $t::exp(self)
+            }
+            #[inline(always)]
+            fn exp_m1(self) -> Self {
+                $t::exp_m1(self)
+            }
+            #[inline(always)]
+            fn ln_1p(self) -> Self {
+                $t::ln_1p(self)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                $t::sqrt(self)
+            }
+            #[inline(always)]
+            fn sin(self) -> Self {
+                $t::sin(self)
+            }
+            #[inline(always)]
+            fn cos(self) -> Self {
+                $t::cos(self)
+            }
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                $t::tanh(self)
+            }
+            #[inline(always)]
+            fn erf(self) -> Self {
+                $erf(self)
+            }
+            #[inline(always)]
+            fn erfc(self) -> Self {
+                $erfc(self)
+            }
+            fn gemm(call: Gemm<'_, Self>) {
+                gemm::by_faer(call);
+            }
+        }
+    };
+}
+
+real!(f32, libm::erff, libm::erfcf);
+real!(f64, libm::erf, libm::erfc);

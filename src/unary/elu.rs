@@ -1,0 +1,49 @@
+use super::{Function, constant, parameter};
+use crate::attributes::Attributes;
+use crate::error::Result;
+use crate::real::Real;
+
+/// x for x > 0, alpha (e^x - 1) for x <= 0
+///
+/// First derivative 1 for x > 0 and alpha e^x for x <= 0, second 0 for x > 0 and alpha e^x for x <= 0. At the kink,
+/// x = 0, both are the left side's, alpha, as in PyTorch.
+///
+/// At the far ends: the value goes to -alpha on the left, and both derivatives to 0; it is x itself on the right.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Elu {
+    /// The depth of the left side: any finite number that `f32` can hold. The attribute `alpha`, which has no default.
+    pub alpha: f64,
+}
+
+impl Function for Elu {
+    fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>> {
+        (name == "elu").then(|| Ok(Elu { alpha: parameter(name, attributes, "alpha")? }))
+    }
+
+    fn name(self) -> &'static str {
+        "elu"
+    }
+
+    #[inline(always)]
+    fn value<R: Real>(self, x: R) -> R {
+        if x <= R::default() { R::of(self.alpha) * x.exp_m1() } else { x }
+    }
+
+    #[inline(always)]
+    fn first<R: Real>(self, x: R, y: R) -> R {
+        if x <= R::default() { y + R::of(self.alpha) } else { constant(1.0, x) }
+    }
+
+    #[inline(always)]
+    fn second<R: Real>(self, x: R, y: R) -> R {
+        if x <= R::default() { y + R::of(self.alpha) } else { constant(0.0, x) }
+    }
+
+    fn cases() -> Vec<Self> {
+        vec![Elu { alpha: 1.0 }, Elu { alpha: 0.3 }]
+    }
+
+    fn kinks(self) -> &'static [f64] {
+        &[0.0]
+    }
+}

@@ -1,0 +1,191 @@
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
+use super::pair::Pair;
+use super::sigmoid::{both_sides, times_sigmoid};
+use super::{Function, limited};
+use crate::attributes::Attributes;
+use crate::error::{Error, Result};
+use crate::real::Real;
+
+/// x P(x), where P(x) = (1 + erf(x / sqrt(2))) / 2 is the normal distribution; or its approximation by tanh
+///
+/// With the density p(x) = e^(-x^2/2) / sqrt(2 pi): first derivative P(x) + x p(x), second p(x) (2 - x^2).
+///
+/// The approximation is x/2 (1 + tanh u) with u = sqrt(2/pi) (x + 0.044715 x^3), which is x s with s = sigmoid(w),
+/// w = 2 u: first derivative s + x s (1 - s) w', second s (1 - s) (2 w' + x w'' + x (1 - 2 s) w'^2).
+///
+/// At the far ends, of both: the value goes to -0 on the left (like -e^(-x^2/2), or like x e^w), and both derivatives
+/// to 0; on the right the value goes to x, the derivatives to 1 and 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gelu {
+    /// Whether it is the approximation by tanh. The attribute `approximate`: `none` (the default) or `tanh`.
+    pub approximate: bool,
+}
+
+impl Function for Gelu {
+    fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>> {
+        (name == "gelu").then(|| match attributes.text_or("approximate", "none") {
+            Ok("none") => Ok(Gelu { approximate: false }),
+            Ok("tanh") => Ok(Gelu { approximate: true }),
+            Ok(other) => Err(Error::value(format!(
+                "gelu: attribute 'approximate' is '{other}' where 'none' or 'tanh' is needed"
+            ))),
+            Err(error) => Err(error.context(name)),
+        })
+    }
+
+    fn name(self) -> &'static str {
+        "gelu"
+    }
+
+    #[inline(always)]
+    fn value<R: Real>(self, x: R) -> R {
+        if self.approximate { by_tanh::value(x) } else { exact::value(x) }
+    }
+
+    #[inline(always)]
+    fn first<R: Real>(self, x: R, y: R) -> R {
+        if self.approximate { by_tanh::first(x) } else { exact::first(x, y) }
+    }
+
+    #[inline(always)]
+    fn second<R: Real>(self, x: R, _: R) -> R {
+        if self.approximate { by_tanh::second(x) } else { exact::second(x) }
+    }
+
+    fn cases() -> Vec<Self> {
+        vec![Gelu { approximate: false }, Gelu { approximate: true }]
+    }
+}
+
+/// x P(x)
+mod exact {
+    use super::*;
+
+    /// Where e^(-x^2/2) has vanished, even times x^2.
+    const END: f64 = 100.0;
+
+    #[inline(always)]
+    pub fn value<R: Real>(x: R) -> R {
+        if x < R::of(-12.5) {
+            far_left(limited(x, END))
+        } else {
+            let half = R::of(0.5);
+            half * x * twice_distribution(x)
+        }
+    }
+
+    /// 2 P(x) = erfc(-x / sqrt(2)) for x >= -12.5.
+    #[inline(always)]
+    fn twice_distribution<R: Real>(x: R) -> R {
+        if x < R::default() {
+            // erfc falls like e^(-z^2), so that the rounding of z costs up to 2 z^2 as much. The tail of z is what
+            // rounding took, and the slope of erfc tells what that is worth.
+            // By the erfc of f64, as that of f32 is itself off by up to 3.3 units in the last place.
+            let z = Pair::constant(FRAC_1_SQRT_2, FRAC_1_SQRT_2_TAIL).times(-x);
+            let slope = R::of(-FRAC_2_SQRT_PI) * (-(z.head * z.head)).exp();
+            R::of(Real::erfc(z.head.f64())) + slope * z.tail
+        } else {
+            (R::of(-FRAC_1_SQRT_2) * x).erfc()
+        }
+    }
+
+    /// x P(x) for -END <= x < -12.5, where erfc may underflow although x times it does not.
+    ///
+    /// By Laplace's continued fraction: -p(x) / (1 + g) with g = t / (1 + 2 t / (1 + 3 t / ...)) and t = 1 / x^2.
+    #[inline(always)]
+    fn far_left<R: Real>(x: R) -> R {
+        let (one, half) = (R::of(1.0), R::of(0.5));
+        let square = Pair::product(x, x);
+        let t = one / square.head;
+        let mut g = R::default();
+        for level in (1..=LEVELS).rev() {
+            g = R::of(f64::from(level)) * t / (one + g);
+        }
+        // 1 / (1 + g) = 1 - g / (1 + g). This and the tail of the exponent are small corrections of 1, which cost one
+        // rounding in all if they are added up first.
+        let correction = -(half * square.tail) - g / (one + g);
+        let factor = R::of(FRAC_1_SQRT_2PI) + R::of(FRAC_1_SQRT_2PI) * correction;
+        -((-(half * square.head)).exp() * factor)
+    }
+
+    /// So many levels give the last digit of `f64` at -12.5, and further left too.
+    const LEVELS: u32 = 10;
+
+    #[inline(always)]
+    pub fn first<R: Real>(x: R, y: R) -> R {
+        // P(x) is y / x, which spares the costly erfc, except where y may be subnormal or infinite.
+        let distribution = if x.abs() < R::of(1e-5) {
+            R::of(0.5) + R::of(FRAC_1_SQRT_2PI) * x
+        } else if x > R::of(END) {
+            R::of(1.0)
+        } else {
+            y / x
+        };
+        let x = limited(x, END);
+        distribution + x * density(x)
+    }
+
+    #[inline(always)]
+    pub fn second<R: Real>(x: R) -> R {
+        let x = limited(x, END);
+        density(x) * (R::of(2.0) - x * x)
+    }
+
+    /// p(x)
+    #[inline(always)]
+    fn density<R: Real>(x: R) -> R {
+        R::of(FRAC_1_SQRT_2PI) * (R::of(-0.5) * x * x).exp()
+    }
+
+    /// 1 / sqrt(2 pi)
+    const FRAC_1_SQRT_2PI: f64 = 0.3989422804014327;
+    /// 1 / sqrt(2), less its nearest `f64`
+    const FRAC_1_SQRT_2_TAIL: f64 = -4.833646656726457e-17;
+}
+
+/// x sigmoid(w), where w = A x + B x^3
+mod by_tanh {
+    use super::*;
+
+    /// Where sigmoid(-|w|) has vanished, even times x^6.
+    const END: f64 = 30.0;
+
+    /// 2 sqrt(2 / pi), and what is missing from the nearest `f64`
+    const A: (f64, f64) = (1.5957691216057308, -9.96930880911092e-17);
+    /// 0.044715 A, and what is missing from the nearest `f64`
+    const B: (f64, f64) = (0.07135481627260025, -6.175149918155315e-19);
+
+    #[inline(always)]
+    pub fn value<R: Real>(x: R) -> R {
+        let inner = limited(x, END);
+        // The pair is needed for the left tail, where sigmoid(w) is e^w.
+        let linear = Pair::constant(A.0, A.1);
+        let w = Pair::constant(B.0, B.1).times(inner).times(inner).plus(linear).times(inner);
+        times_sigmoid(if x < inner { inner } else { x }, w)
+    }
+
+    #[inline(always)]
+    pub fn first<R: Real>(x: R) -> R {
+        let x = limited(x, END);
+        let (w, slope) = exponent(x);
+        let (s, rest) = both_sides(w);
+        s * (R::of(1.0) + x * rest * slope)
+    }
+
+    #[inline(always)]
+    pub fn second<R: Real>(x: R) -> R {
+        let x = limited(x, END);
+        let (w, slope) = exponent(x);
+        let (s, rest) = both_sides(w);
+        let curvature = R::of(6.0 * B.0) * x;
+        s * rest * (R::of(2.0) * slope + x * (curvature + (rest - s) * slope * slope))
+    }
+
+    /// w and w'
+    #[inline(always)]
+    fn exponent<R: Real>(x: R) -> (R, R) {
+        let b_square = R::of(B.0) * x * x;
+        ((R::of(A.0) + b_square) * x, R::of(A.0) + R::of(3.0) * b_square)
+    }
+}

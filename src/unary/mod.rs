@@ -1,0 +1,214 @@
+//! Elementwise functions: the activations, which every backend maps over its arrays.
+//!
+//! A function is a small type that implements [`Function`]; [`Unary`] is any one of them. The README beside this file
+//! says how to add another.
+//!
+//! ```
+//! use tangent_kernels::Attributes;
+//! use tangent_kernels::unary::Unary;
+//! let tanh = Unary::parse("tanh", &Attributes::default()).unwrap().unwrap();
+//! let y = tanh.value(0.5);
+//! assert_eq!(y, 0.5f64.tanh());
+//! assert_eq!(tanh.first(0.5, y), (1.0 - y) * (1.0 + y));
+//! assert!(Unary::parse("cosh", &Attributes::default()).is_none());
+//! ```
+
+use std::fmt::Debug;
+
+use crate::attributes::Attributes;
+use crate::error::{Error, Result};
+use crate::real::Real;
+
+mod pair;
+
+/// A function of one number, with its first and second derivative.
+///
+/// The implementations of this crate hold to these rules, and `tests/unary.rs` checks them: the value is within a few
+/// units in the last place wherever it is a normal number, the derivatives within a few machine epsilons, absolutely;
+/// nothing overflows or turns into NaN on the way to a finite result, nor at an infinity where there is a limit; NaN
+/// gives NaN, in the value and in the derivatives.
+pub trait Function: Copy + Debug + PartialEq + Send + Sync + 'static {
+    /// The function called `name` with these attributes: `None` if `name` is another's, an error if an attribute is
+    /// missing or out of range.
+    fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>>;
+
+    /// The name by which [`parse`](Function::parse) knows it.
+    fn name(self) -> &'static str;
+
+    /// f(x)
+    fn value<R: Real>(self, x: R) -> R;
+
+    /// f'(x), where `y` is [`value`](Function::value) at `x`: some derivatives are cheaper from it.
+    fn first<R: Real>(self, x: R, y: R) -> R;
+
+    /// f''(x), where `y` is [`value`](Function::value) at `x`.
+    fn second<R: Real>(self, x: R, y: R) -> R;
+
+    /// The parameter choices that tests of all functions run this one with.
+    fn cases() -> Vec<Self>;
+
+    /// Where it has no first or no second derivative. [`first`](Function::first) and [`second`](Function::second)
+    /// return something there too, but differences around these points show nothing about them.
+    fn kinks(self) -> &'static [f64] {
+        &[]
+    }
+}
+
+/// Which derivative of a function is meant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Order {
+    /// f', see [`Function::first`].
+    First,
+    /// f'', see [`Function::second`].
+    Second,
+}
+
+/// What to do with a function once it is known which one it is: see [`Unary::visit`].
+pub trait Visit {
+    /// What [`visit`](Visit::visit) returns.
+    type Output;
+
+    /// Called with the function itself, so that this body is compiled for each function, with nothing to decide
+    /// inside its loops.
+    fn visit<F: Function>(self, f: F) -> Self::Output;
+}
+
+macro_rules! functions {
+    ($($module:ident: $Type:ident),* $(,)?) => {
+        $(
+            mod $module;
+            pub use $module::$Type;
+        )*
+
+        /// Any one of the functions of this module.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum Unary {
+            $(
+                #[doc = concat!("See [`", stringify!($Type), "`].")]
+                $Type($Type),
+            )*
+        }
+
+        $(
+            impl From<$Type> for Unary {
+                fn from(f: $Type) -> Self {
+                    Unary::$Type(f)
+                }
+            }
+        )*
+
+        impl Unary {
+            /// The names of all functions, sorted.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($module)),*];
+
+            /// The function called `name` with these attributes: `None` if there is none of that name, an error if
+            /// an attribute is missing or out of range.
+            pub fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>> {
+                $(
+                    if let Some(parsed) = <$Type as Function>::parse(name, attributes) {
+                        return Some(parsed.map(Unary::$Type));
+                    }
+                )*
+                None
+            }
+
+            /// Calls the visitor with the function itself: which one it is gets decided here, once, and not for each
+            /// number.
+            #[inline]
+            pub fn visit<V: Visit>(self, visitor: V) -> V::Output {
+                match self {
+                    $(Unary::$Type(f) => visitor.visit(f),)*
+                }
+            }
+
+            /// The name by which [`parse`](Unary::parse) knows it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Unary::$Type(f) => f.name(),)*
+                }
+            }
+
+            /// f(x)
+            #[inline]
+            pub fn value<R: Real>(self, x: R) -> R {
+                match self {
+                    $(Unary::$Type(f) => f.value(x),)*
+                }
+            }
+
+            /// f'(x), where `y` is [`value`](Unary::value) at `x`.
+            #[inline]
+            pub fn first<R: Real>(self, x: R, y: R) -> R {
+                match self {
+                    $(Unary::$Type(f) => f.first(x, y),)*
+                }
+            }
+
+            /// f''(x), where `y` is [`value`](Unary::value) at `x`.
+            #[inline]
+            pub fn second<R: Real>(self, x: R, y: R) -> R {
+                match self {
+                    $(Unary::$Type(f) => f.second(x, y),)*
+                }
+            }
+
+            /// Where it has no first or no second derivative: see [`Function::kinks`].
+            pub fn kinks(self) -> &'static [f64] {
+                match self {
+                    $(Unary::$Type(f) => f.kinks(),)*
+                }
+            }
+
+            /// The cases of all functions: see [`Function::cases`].
+            pub fn cases() -> Vec<Self> {
+                let mut cases = Vec::new();
+                $(cases.extend(<$Type as Function>::cases().into_iter().map(Unary::$Type));)*
+                cases
+            }
+        }
+    };
+}
+
+// The registry: one line per function, sorted. The module's name is the function's.
+functions! {
+    elu: Elu,
+    erf: Erf,
+    gelu: Gelu,
+    leaky_relu: LeakyRelu,
+    relu: Relu,
+    sigmoid: Sigmoid,
+    silu: Silu,
+    sin: Sin,
+    softplus: Softplus,
+    tanh: Tanh,
+}
+
+/// The number `key` of the function `name`. An error if it is missing or so large that `f32` cannot hold it.
+fn parameter(name: &str, attributes: &Attributes, key: &str) -> Result<f64> {
+    let found = attributes.number(key).and_then(|x| match x.abs() <= f64::from(f32::MAX) {
+        true => Ok(x),
+        false => Err(Error::value(format!("attribute '{key}' is {x}, which is out of the range of f32"))),
+    });
+    found.map_err(|error| error.context(name))
+}
+
+/// `value`, but NaN where `x` is.
+#[inline(always)]
+fn constant<R: Real>(value: f64, x: R) -> R {
+    if x <= R::of(f64::INFINITY) { R::of(value) } else { x }
+}
+
+/// `x` kept between `-limit` and `limit`; NaN stays NaN. Beyond a limit that is chosen well nothing changes any more,
+/// and no infinity gets multiplied by zero.
+#[inline(always)]
+fn limited<R: Real>(x: R, limit: f64) -> R {
+    let limit = R::of(limit);
+    if x < -limit {
+        -limit
+    } else if x > limit {
+        limit
+    } else {
+        x
+    }
+}

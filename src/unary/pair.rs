@@ -1,0 +1,87 @@
+//! Twice the digits, where the exponential function would blow the rounding of its argument up.
+//!
+//! e^w has the relative error that w has absolutely. At w = -80 the rounding of w alone is worth some 40 units in the
+//! last place of e^w, and the left tails of the activations would lose two digits.
+
+use crate::real::Real;
+
+/// The unevaluated sum of a number and of what rounding took from it.
+#[derive(Clone, Copy)]
+pub(super) struct Pair<R> {
+    pub head: R,
+    pub tail: R,
+}
+
+impl<R: Real> Pair<R> {
+    /// The constant `head + tail`, given to more than the digits of `f64`.
+    #[inline(always)]
+    pub fn constant(head: f64, tail: f64) -> Self {
+        let rounded = R::of(head);
+        Pair { head: rounded, tail: R::of((head - rounded.f64()) + tail) }
+    }
+
+    /// a b, exactly (Dekker 1971), unless something over- or underflows: keep the factors well inside the range.
+    #[inline(always)]
+    pub fn product(a: R, b: R) -> Self {
+        let head = a * b;
+        let ((a_high, a_low), (b_high, b_low)) = (halves(a), halves(b));
+        let tail = ((a_high * b_high - head) + a_high * b_low + a_low * b_high) + a_low * b_low;
+        Pair { head, tail }
+    }
+
+    /// self times x
+    #[inline(always)]
+    pub fn times(self, x: R) -> Self {
+        let Pair { head, tail } = Self::product(self.head, x);
+        Self::normal(head, tail + self.tail * x)
+    }
+
+    /// self + other
+    #[inline(always)]
+    pub fn plus(self, other: Self) -> Self {
+        // Knuth's exact sum, which need not know which of the two is larger.
+        let head = self.head + other.head;
+        let theirs = head - self.head;
+        let tail = (self.head - (head - theirs)) + (other.head - theirs);
+        Self::normal(head, tail + (self.tail + other.tail))
+    }
+
+    /// e^self
+    #[inline(always)]
+    pub fn exp(self) -> R {
+        let e = self.head.exp();
+        e + e * self.tail
+    }
+
+    /// head + tail as a pair whose tail is no more than the rounding of its head. |head| >= |tail|.
+    #[inline(always)]
+    fn normal(head: R, tail: R) -> Self {
+        let sum = head + tail;
+        Pair { head: sum, tail: (head - sum) + tail }
+    }
+}
+
+impl<R: Real> From<R> for Pair<R> {
+    #[inline(always)]
+    fn from(x: R) -> Self {
+        Pair { head: x, tail: R::default() }
+    }
+}
+
+impl<R: Real> std::ops::Neg for Pair<R> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Pair { head: -self.head, tail: -self.tail }
+    }
+}
+
+/// x as a sum of two numbers with half the digits each, whose products are exact (Veltkamp 1968).
+#[inline(always)]
+fn halves<R: Real>(x: R) -> (R, R) {
+    // 2^12 + 1 for the 24 digits of f32, 2^27 + 1 for the 53 of f64.
+    let factor = if size_of::<R>() == 4 { 4097.0 } else { 134217729.0 };
+    let scaled = R::of(factor) * x;
+    let high = scaled - (scaled - x);
+    (high, x - high)
+}

@@ -1,0 +1,47 @@
+use super::{Function, constant};
+use crate::attributes::Attributes;
+use crate::error::Result;
+use crate::real::Real;
+
+/// max(x, 0)
+///
+/// First derivative 0 for x <= 0 and 1 for x > 0, second 0. At the kink, x = 0, the first derivative is the left
+/// side's, 0, as in PyTorch.
+///
+/// At the far ends: 0 on the left, x itself on the right.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Relu;
+
+impl Function for Relu {
+    fn parse(name: &str, _: &Attributes) -> Option<Result<Self>> {
+        (name == Relu.name()).then_some(Ok(Relu))
+    }
+
+    fn name(self) -> &'static str {
+        "relu"
+    }
+
+    #[inline(always)]
+    fn value<R: Real>(self, x: R) -> R {
+        // Asked this way round, NaN stays NaN.
+        if x <= R::default() { R::default() } else { x }
+    }
+
+    #[inline(always)]
+    fn first<R: Real>(self, x: R, _: R) -> R {
+        if x <= R::default() { R::default() } else { constant(1.0, x) }
+    }
+
+    #[inline(always)]
+    fn second<R: Real>(self, x: R, _: R) -> R {
+        constant(0.0, x)
+    }
+
+    fn cases() -> Vec<Self> {
+        vec![Relu]
+    }
+
+    fn kinks(self) -> &'static [f64] {
+        &[0.0]
+    }
+}

@@ -1,0 +1,72 @@
+use super::Function;
+use super::pair::Pair;
+use crate::attributes::Attributes;
+use crate::error::Result;
+use crate::real::Real;
+
+/// 1 / (1 + e^-x)
+///
+/// With s = sigmoid(x): first derivative s (1 - s), second s (1 - s) (1 - 2 s).
+///
+/// At the far ends: the value goes to 0 (like e^x) and 1, both derivatives to 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sigmoid;
+
+impl Function for Sigmoid {
+    fn parse(name: &str, _: &Attributes) -> Option<Result<Self>> {
+        (name == Sigmoid.name()).then_some(Ok(Sigmoid))
+    }
+
+    fn name(self) -> &'static str {
+        "sigmoid"
+    }
+
+    #[inline(always)]
+    fn value<R: Real>(self, x: R) -> R {
+        // e^-x on the right and e^x on the left: it never overflows.
+        let (e, one) = ((-x.abs()).exp(), R::of(1.0));
+        let numerator = if x < R::default() { e } else { one };
+        numerator / (one + e)
+    }
+
+    #[inline(always)]
+    fn first<R: Real>(self, _: R, y: R) -> R {
+        y * (R::of(1.0) - y)
+    }
+
+    #[inline(always)]
+    fn second<R: Real>(self, x: R, y: R) -> R {
+        self.first(x, y) * (R::of(1.0) - (y + y))
+    }
+
+    fn cases() -> Vec<Self> {
+        vec![Sigmoid]
+    }
+}
+
+/// sigmoid(x) and sigmoid(-x) = 1 - sigmoid(x), both to full relative accuracy.
+#[inline(always)]
+pub(super) fn both_sides<R: Real>(x: R) -> (R, R) {
+    let e = (-x.abs()).exp();
+    let large = R::of(1.0) / (R::of(1.0) + e);
+    let small = e * large;
+    if x < R::default() { (small, large) } else { (large, small) }
+}
+
+/// x sigmoid(w), accurate as long as the result is a normal number, even where sigmoid(w) is none any more.
+///
+/// x must be finite where w.head < 0.
+#[inline(always)]
+pub(super) fn times_sigmoid<R: Real>(x: R, w: Pair<R>) -> R {
+    if w.head < R::of(-40.0) {
+        // sigmoid(w) is e^w here to the last digit, of either precision. As e^w may underflow where x e^w does not,
+        // it is taken 2^64 times larger; to scale by a power of two costs no rounding.
+        let scaled = w.plus(Pair::constant(LN_2_TIMES_64.0, LN_2_TIMES_64.1)).exp();
+        x * scaled * R::of(0.5f64.powi(64))
+    } else {
+        x / (R::of(1.0) + (-w).exp())
+    }
+}
+
+/// 64 ln(2), and what is missing from the nearest `f64`
+const LN_2_TIMES_64: (f64, f64) = (44.3614195558365, 1.4841899608616317e-15);

@@ -1,0 +1,52 @@
+use super::pair::Pair;
+use super::sigmoid::{both_sides, times_sigmoid};
+use super::{Function, limited};
+use crate::attributes::Attributes;
+use crate::error::Result;
+use crate::real::Real;
+
+/// x sigmoid(x) = x / (1 + e^-x), also known as swish
+///
+/// With s = sigmoid(x): first derivative s (1 + x (1 - s)), second s (1 - s) (2 + x (1 - 2 s)).
+///
+/// At the far ends: the value goes to -0 on the left (like x e^x), and both derivatives to 0; on the right the value
+/// goes to x, the derivatives to 1 and 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Silu;
+
+/// Where e^-|x| has vanished, even times x^2.
+const END: f64 = 2000.0;
+
+impl Function for Silu {
+    fn parse(name: &str, _: &Attributes) -> Option<Result<Self>> {
+        (name == Silu.name()).then_some(Ok(Silu))
+    }
+
+    fn name(self) -> &'static str {
+        "silu"
+    }
+
+    #[inline(always)]
+    fn value<R: Real>(self, x: R) -> R {
+        let x = if x < R::of(-END) { R::of(-END) } else { x };
+        times_sigmoid(x, Pair::from(x))
+    }
+
+    #[inline(always)]
+    fn first<R: Real>(self, x: R, _: R) -> R {
+        let x = limited(x, END);
+        let (s, rest) = both_sides(x);
+        s * (R::of(1.0) + x * rest)
+    }
+
+    #[inline(always)]
+    fn second<R: Real>(self, x: R, _: R) -> R {
+        let x = limited(x, END);
+        let (s, rest) = both_sides(x);
+        s * rest * (R::of(2.0) + x * (rest - s))
+    }
+
+    fn cases() -> Vec<Self> {
+        vec![Silu]
+    }
+}

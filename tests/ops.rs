@@ -1,0 +1,147 @@
+//! Every op of the registry through the public checker, and proof that the checker bites.
+
+use tangent_kernels::backend::Arrays;
+use tangent_kernels::check;
+use tangent_kernels::factor::{Left, Right};
+use tangent_kernels::ops::{At, Builtin, Case, Linear, Mul, Op};
+use tangent_kernels::unary::Unary;
+use tangent_kernels::{Attributes, Graph, Result};
+
+#[test]
+fn every_op_passes_the_checker() {
+    let cases = check::all::<Builtin>().unwrap();
+    assert!(cases >= Unary::cases().len() + 8, "only {cases} cases");
+}
+
+/// An op with a fault planted in it.
+#[derive(Clone, Debug)]
+struct Faulty<O> {
+    op: O,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// The reverse rule of input 0 gives half.
+    HalvedPull,
+    /// Parameter 1 has no factor.
+    DroppedFactor,
+    /// The factor of parameter 0 is doubled.
+    DoubledFactor,
+    /// Every sample gets the sum over samples added.
+    Mixed,
+    /// The result is of another shape than the shape rule says.
+    Shape,
+}
+
+impl<O: Op> Op for Faulty<O> {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+    fn parse(_: &str, _: &Attributes) -> Option<Result<Self>> {
+        None
+    }
+    fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
+        let mut shape = self.op.shape(inputs, parameters)?;
+        if self.fault == Fault::Shape {
+            shape.push(1);
+        }
+        Ok(shape)
+    }
+    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+        let y = self.op.forward(at);
+        if self.fault == Fault::Mixed { at.arrays.add(&y, &at.arrays.sum(&y, &[0])) } else { y }
+    }
+    fn pull<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+        let dx = self.op.pull(at, y, dy, input);
+        if self.fault == Fault::HalvedPull && input == 0 { at.arrays.affine(&dx, 0.5, 0.0) } else { dx }
+    }
+    fn left<B: Arrays>(&self, at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
+        self.op.left(at, parameter).filter(|_| !(self.fault == Fault::DroppedFactor && parameter == 1))
+    }
+    fn right<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, parameter: usize) -> Right<B> {
+        if self.fault != Fault::DoubledFactor || parameter != 0 {
+            return self.op.right(at, y, dy, parameter);
+        }
+        let shape = at.arrays.shape(dy);
+        let doubled = at.arrays.affine(dy, 2.0, 0.0);
+        Right::Array(at.arrays.reshape(&doubled, &[shape[0], 1, shape[1]]))
+    }
+    fn cases() -> Vec<Case<Self>> {
+        Vec::new()
+    }
+}
+
+fn failure<O: Op>(case: Case<O>, fault: Fault) -> String {
+    check::op(&case.map(|op| Faulty { op, fault })).unwrap_err().to_string()
+}
+
+#[test]
+fn planted_faults_turn_the_checker_red() {
+    let linear = || Case::new(Linear, &[&[4]], &[&[3, 4], &[3]]);
+    let mul = || Case::new(Mul, &[&[4], &[4]], &[]);
+    assert!(failure(mul(), Fault::HalvedPull).contains("the adjoint <u, J v> = <J^T u, v> of input 0"));
+    assert!(failure(linear(), Fault::HalvedPull).contains("of input 0"));
+    assert!(failure(linear(), Fault::DroppedFactor).contains("a factor for parameter 1"));
+    assert!(failure(linear(), Fault::DoubledFactor).contains("of parameter 0"));
+    assert!(failure(linear(), Fault::Mixed).contains("a batch and its samples one by one"));
+    assert!(failure(linear(), Fault::Shape).contains("the shape rule"));
+}
+
+#[test]
+fn an_op_that_mixes_samples_is_refused_when_it_is_recorded() {
+    #[derive(Clone, Debug)]
+    struct Centre;
+    impl Op for Centre {
+        fn name(&self) -> &'static str {
+            "centre"
+        }
+        fn parse(_: &str, _: &Attributes) -> Option<Result<Self>> {
+            None
+        }
+        fn shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>> {
+            Ok(inputs[0].to_vec())
+        }
+        fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+            at.inputs[0].clone()
+        }
+        fn pull<B: Arrays>(&self, _: &At<'_, B>, _: &B::Tensor, dy: &B::Tensor, _: usize) -> B::Tensor {
+            dy.clone()
+        }
+        fn mixes_samples(&self) -> Option<&'static str> {
+            Some("the mean over the batch is subtracted")
+        }
+        fn cases() -> Vec<Case<Self>> {
+            Vec::new()
+        }
+    }
+    tangent_kernels::ops! {
+        /// The crate's ops and one of our own.
+        enum Own {
+            Builtin(Builtin),
+            Centre(Centre),
+        }
+    }
+    let mut graph: Graph<Own> = Graph::new(&[3]).unwrap();
+    let x = graph.input();
+    let error = graph.apply(Centre, &[x], &[]).unwrap_err();
+    assert!(error.is_unsupported());
+    assert!(error.to_string().contains("centre") && error.to_string().contains("mean over the batch"), "{error}");
+    assert!(graph.nodes().is_empty(), "a refused op is not recorded");
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused_by_name() {
+    let mut graph: Graph = Graph::new(&[4]).unwrap();
+    let weight = graph.parameter("d1.weight", &[3, 5]).unwrap();
+    let x = graph.input();
+    let error = graph.linear(x, weight, None).unwrap_err();
+    assert!(error.is_shape());
+    for part in ["d1.weight", "linear", "[4]", "[3, 5]"] {
+        assert!(error.to_string().contains(part), "{error} does not say {part}");
+    }
+    assert!(graph.parameter("d1.weight", &[1]).unwrap_err().is_name());
+    assert!(graph.parameter("huge", &[usize::MAX, 2]).unwrap_err().is_shape());
+    assert!(graph.add(x, tangent_kernels::tape::Graph::<Builtin>::new(&[4]).unwrap().input()).is_ok());
+    assert!(graph.reshape(x, &[3]).unwrap_err().is_shape());
+}

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Writes unary.tsv beside this file: reference values of the elementwise functions and of their derivatives.
+
+They come from mpmath and from the definitions below alone, never from the crate. `pip install mpmath`, then
+`python3 make_unary.py`; the output is the same every time.
+
+Columns: function, parameters, x, value, first derivative, second derivative. x is exact (the shortest decimal that
+reads back as the same f64), the others have 20 digits. Most x are f32 numbers, so that both precisions share them;
+those marked below as f64 are not, as a square of an f32 number would be exact in f64 and hide its rounding.
+"""
+
+import math
+import pathlib
+import random
+import struct
+
+import mpmath as mp
+
+mp.mp.dps = 50
+
+
+def f32(x):
+    """The f32 number nearest to x."""
+    return struct.unpack("f", struct.pack("f", x))[0]
+
+
+def p(x):
+    """The density of the normal distribution."""
+    return mp.exp(-x * x / 2) / mp.sqrt(2 * mp.pi)
+
+
+def elu(x, alpha):
+    if x > 0:
+        return x, mp.mpf(1), mp.mpf(0)
+    return alpha * mp.expm1(x), alpha * mp.exp(x), alpha * mp.exp(x)
+
+
+def erf(x):
+    slope = 2 / mp.sqrt(mp.pi) * mp.exp(-x * x)
+    return mp.erf(x), slope, -2 * x * slope
+
+
+def gelu(x):
+    if abs(x) < 1000:
+        distribution = mp.erfc(-x / mp.sqrt(2)) / 2
+    else:
+        distribution = mp.mpf(x > 0)  # to more digits than anyone has; mpmath's erfc fails on huge numbers
+    return x * distribution, distribution + x * p(x), p(x) * (2 - x * x)
+
+
+def gelu_tanh(x):
+    # x/2 (1 + tanh u), written so that nothing cancels: (1 + tanh u) / 2 = 1 / (1 + e^(-2 u)).
+    root, cubic = mp.sqrt(2 / mp.pi), mp.mpf("0.044715")
+    u, u1, u2 = root * (x + cubic * x**3), root * (1 + 3 * cubic * x**2), root * 6 * cubic * x
+    half = 1 / (1 + mp.exp(-2 * u))
+    sech2 = 1 / mp.cosh(u) ** 2
+    first = half + x / 2 * sech2 * u1
+    second = sech2 * u1 + x / 2 * sech2 * (u2 - 2 * mp.tanh(u) * u1**2)
+    return x * half, first, second
+
+
+def leaky_relu(x, slope):
+    return (x, mp.mpf(1), mp.mpf(0)) if x > 0 else (slope * x, slope, mp.mpf(0))
+
+
+def relu(x):
+    return (x, mp.mpf(1), mp.mpf(0)) if x > 0 else (mp.mpf(0), mp.mpf(0), mp.mpf(0))
+
+
+def sigmoid(x):
+    s, rest = 1 / (1 + mp.exp(-x)), 1 / (1 + mp.exp(x))
+    return s, s * rest, s * rest * (rest - s)
+
+
+def silu(x):
+    s, s1, s2 = sigmoid(x)
+    return x * s, s + x * s1, 2 * s1 + x * s2
+
+
+def sin(x):
+    return mp.sin(x), mp.cos(x), -mp.sin(x)
+
+
+def softplus(x):
+    s, s1, _ = sigmoid(x)
+    # ln(1 + e^x) = x + ln(1 + e^-x); log1p keeps the digits where the exponential is small.
+    value = mp.log1p(mp.exp(x)) if x < 0 else x + mp.log1p(mp.exp(-x))
+    return value, s, s1
+
+
+def tanh(x):
+    slope = 1 / mp.cosh(x) ** 2
+    return mp.tanh(x), slope, -2 * mp.tanh(x) * slope
+
+
+# Where gelu by an erfc of f32 precision is off the most.
+ERFCF_WORST = 1.8369600772857666
+# Where gelu is a normal f64 and the erfc in it is not.
+GELU_END = [37.57, 37.58, 37.59, 37.61, 37.62]
+
+# Function, parameters, formula, and where something special happens: tails that end in either precision, thresholds.
+CASES = [
+    ("elu", "alpha=1", lambda x: elu(x, mp.mpf(1)), [17.5, 37.5]),
+    ("elu", "alpha=0.3", lambda x: elu(x, mp.mpf(0.3)), [17.5, 37.5]),
+    ("erf", "", erf, [0.84375, 1.25, 2.857, 3.9, 6.0, 9.3, 26.5]),
+    ("gelu", "approximate=none", gelu, [ERFCF_WORST, 4.5, 8.5, 12.5, 12.9, 12.95, 13.05, 13.1, 20.0, 37.0, *GELU_END]),
+    ("gelu", "approximate=tanh", gelu_tanh, [4.0, 7.0, 8.5, 9.0, 10.0, 10.1, 10.2, 15.0, 18.0, 21.0, 21.4, 21.5]),
+    ("leaky_relu", "slope=0.01", lambda x: leaky_relu(x, mp.mpf(0.01)), []),
+    ("leaky_relu", "slope=0.25", lambda x: leaky_relu(x, mp.mpf(0.25)), []),
+    ("relu", "", relu, []),
+    ("sigmoid", "", sigmoid, [17.0, 37.0, 80.0, 87.0, 300.0, 700.0, 708.0]),
+    ("silu", "", silu, [17.0, 37.0, 40.0, 80.0, 87.5, 88.8, 91.0, 91.8, 300.0, 708.5, 712.0, 714.8]),
+    ("sin", "", sin, [math.pi / 2, math.pi, 2 * math.pi, 355.0, 1e5, 1e10, 1e22, 1e30]),
+    ("softplus", "", softplus, [17.0, 20.0, 37.0, 80.0, 87.0, 300.0, 700.0, 708.0]),
+    ("tanh", "", tanh, [0.55, 9.01, 19.1, 22.0]),
+]
+
+
+def points(special, number, spread):
+    """The x of one function: zero and f32 numbers, and in the last place f64 numbers."""
+    sure = [0.0]
+    shared = [1e-38, 2e-38, 1e-30, 1e-20, 1e-10, 1e-7, 1e-6, 9e-6, 1.1e-5, 1e-4, 1e-3, 50.0, 86.0, 90.0, 120.0]
+    shared += [400.0, 1000.0, 1e5, 1e10, 1e19, 1e30, 3e38]
+    shared += [0.01 * 1.35**k for k in range(24)]
+    only_f64 = [1e-300, 3e-308, 1e-200, 1e200, 1e300]
+    for end in special:
+        shared += [end * (1 - 1e-3), end, end * (1 + 1e-3)]
+        only_f64 += [end * (1 - 1e-3), end * (1 + 2e-4)]
+    chance = random.Random(number)
+    for _ in range(spread):
+        shared.append(2 ** chance.uniform(-6, 7))
+        shared.append(chance.uniform(0, 12))
+        only_f64.append(chance.uniform(0, 2))
+        only_f64.append(chance.uniform(0, 40))
+    both_signs = [s * x for x in [f32(x) for x in shared] + only_f64 for s in (1, -1)]
+    return sorted(set(sure + both_signs))
+
+
+def text(v):
+    """20 digits of v, and 0 where that is far below the smallest f64."""
+    if abs(v) < mp.mpf("1e-400"):
+        return "0"
+    return mp.nstr(v, 20, strip_zeros=True).removesuffix(".0").replace(".0e", "e")
+
+
+def main():
+    path = pathlib.Path(__file__).with_name("unary.tsv")
+    with path.open("w", newline="\n") as out:
+        out.write("# Written by make_unary.py with mpmath.\n")
+        out.write("# function\tparameters\tx\tvalue\tfirst\tsecond\n")
+        for number, (name, parameters, formula, special) in enumerate(CASES):
+            for x in points(special, number, 14 if name != "relu" and name != "leaky_relu" else 4):
+                if x == 0 and name in ("elu", "leaky_relu", "relu"):
+                    continue  # the kink
+                numbers = [text(v) for v in formula(mp.mpf(x))]
+                out.write("\t".join([name, parameters, repr(x), *numbers]) + "\n")
+
+
+if __name__ == "__main__":
+    main()

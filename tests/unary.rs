@@ -1,0 +1,270 @@
+//! The elementwise functions against mpmath: every one of them, in both precisions, over the whole range of numbers.
+
+use std::collections::BTreeSet;
+
+use tangent_kernels::unary::{Elu, Function, Gelu, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh, Unary, Visit};
+use tangent_kernels::{Attribute, Attributes, Real};
+
+/// How far a value may be off, in units in the last place.
+const VALUE_ULPS: f64 = 4.0;
+/// How far a derivative may be off, in machine epsilons times the largest of 1, |f| and the derivative.
+const DERIVATIVE_EPSILONS: f64 = 4.0;
+
+/// What the table says about one function at one point.
+struct Row {
+    f: Unary,
+    x: f64,
+    /// The value, the first and the second derivative.
+    want: [f64; 3],
+}
+
+/// The table: see `make_unary.py` beside it.
+fn table() -> Vec<Row> {
+    let lines = include_str!("reference/unary.tsv").lines().filter(|line| !line.starts_with('#'));
+    let row = |line: &str| {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [name, parameters, x, value, first, second] = columns[..] else { panic!("six columns: {line}") };
+        let number = |text: &str| text.parse::<f64>().unwrap_or_else(|_| panic!("a number: {text} in {line}"));
+        let mut attributes = Attributes::default();
+        if let Some((key, setting)) = parameters.split_once('=') {
+            let setting = setting.parse().map_or(Attribute::Text(setting.into()), Attribute::Number);
+            attributes.insert(key, setting);
+        }
+        let f = Unary::parse(name, &attributes).unwrap_or_else(|| panic!("no function {name}")).unwrap();
+        Row { f, x: number(x), want: [number(value), number(first), number(second)] }
+    };
+    lines.map(row).collect()
+}
+
+/// The precisions, as far as the checks must tell them apart.
+trait Precision: Real {
+    const DIGITS: i32;
+    const SMALLEST_NORMAL: f64;
+    const LARGEST: f64;
+}
+
+impl Precision for f32 {
+    const DIGITS: i32 = f32::MANTISSA_DIGITS as i32;
+    const SMALLEST_NORMAL: f64 = f32::MIN_POSITIVE as f64;
+    const LARGEST: f64 = f32::MAX as f64;
+}
+
+impl Precision for f64 {
+    const DIGITS: i32 = f64::MANTISSA_DIGITS as i32;
+    const SMALLEST_NORMAL: f64 = f64::MIN_POSITIVE;
+    const LARGEST: f64 = f64::MAX;
+}
+
+/// The distance between the numbers of precision `R` that are as large as `x`, where `x` is a normal one.
+fn ulp<R: Precision>(x: f64) -> f64 {
+    let exponent = ((x.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+    let spacing = exponent - (R::DIGITS - 1);
+    // In two steps, as 2^spacing itself may be subnormal.
+    2f64.powi(spacing / 2) * 2f64.powi(spacing - spacing / 2)
+}
+
+/// f, f' and f'' at x.
+fn evaluate<R: Real>(f: Unary, x: f64) -> [f64; 3] {
+    let x = R::of(x);
+    let y = f.value(x);
+    [y, f.first(x, y), f.second(x, y)].map(R::f64)
+}
+
+/// Complains about the rows that `R` does not reproduce; returns how many points it could compare.
+fn compare<R: Precision>(row: &Row, complaints: &mut Vec<String>) -> usize {
+    let Row { f, x, want } = *row;
+    if R::of(x).f64() != x {
+        return 0;
+    }
+    let got = evaluate::<R>(f, x);
+    let mut check = |what: &str, got: f64, want: f64, error: f64, allowed: f64, unit: &str| {
+        // NaN must fail too.
+        if error.is_nan() || error > allowed {
+            let place = format!("{} of {f:?} in {} at x = {x:?}", what, R::NAME);
+            complaints.push(format!("{place}: got {got:?}, want {want:?}, off by {error:.3} {unit}"));
+        }
+    };
+    if want[0].abs() >= R::SMALLEST_NORMAL {
+        check("value", got[0], want[0], (got[0] - want[0]).abs() / ulp::<R>(want[0]), VALUE_ULPS, "ulp");
+    } else {
+        let error = (got[0] - want[0]).abs() / R::SMALLEST_NORMAL;
+        check("value", got[0], want[0], error, 1.0, "times the smallest normal number");
+    }
+    for (what, order) in [("first derivative", 1), ("second derivative", 2)] {
+        let scale = R::EPSILON.f64() * want[0].abs().max(want[order].abs()).max(1.0);
+        let error = (got[order] - want[order]).abs() / scale;
+        check(what, got[order], want[order], error, DERIVATIVE_EPSILONS, "epsilon");
+    }
+    1
+}
+
+#[test]
+fn values_and_derivatives_are_those_of_mpmath() {
+    let (mut complaints, mut singles, mut doubles) = (Vec::new(), 0, 0);
+    for row in table() {
+        singles += compare::<f32>(&row, &mut complaints);
+        doubles += compare::<f64>(&row, &mut complaints);
+    }
+    let shown = complaints.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
+    assert!(complaints.is_empty(), "{} wrong, among them:\n{shown}", complaints.len());
+    assert!(singles > 1500 && doubles > 3000, "only {singles} points in f32 and {doubles} in f64");
+}
+
+#[test]
+fn every_function_is_in_the_table() {
+    let rows = table();
+    for case in Unary::cases() {
+        let points = rows.iter().filter(|row| row.f == case).count();
+        assert!(points >= 100, "{case:?} has {points} points in the table: add it to make_unary.py");
+    }
+    for row in &rows {
+        assert!(Unary::cases().contains(&row.f), "{:?} of the table is no case", row.f);
+    }
+    let tried: BTreeSet<&str> = Unary::cases().into_iter().map(Unary::name).collect();
+    let registered: BTreeSet<&str> = Unary::NAMES.iter().copied().collect();
+    assert_eq!(tried, registered, "each function needs a case, and the name of its line in the registry");
+    assert!(Unary::NAMES.is_sorted());
+}
+
+#[test]
+fn derivatives_are_the_limits_of_differences() {
+    let step = 1e-5;
+    for f in Unary::cases() {
+        for k in -600..=600 {
+            let x = f64::from(k) * 0.01 + 0.0003;
+            if f.kinks().iter().any(|kink| (kink - x).abs() < 2.0 * step) {
+                continue;
+            }
+            let ([left, left_first, _], [right, right_first, _]) =
+                (evaluate::<f64>(f, x - step), evaluate::<f64>(f, x + step));
+            let [_, first, second] = evaluate::<f64>(f, x);
+            let (rise, bend) = ((right - left) / (2.0 * step), (right_first - left_first) / (2.0 * step));
+            assert!((rise - first).abs() < 1e-8, "first derivative of {f:?} at {x}: {first}, by differences {rise}");
+            assert!((bend - second).abs() < 1e-8, "second derivative of {f:?} at {x}: {second}, by differences {bend}");
+        }
+    }
+}
+
+#[test]
+fn kinks_belong_to_the_left_side() {
+    fn check<R: Precision>() {
+        for zero in [0.0, -0.0] {
+            assert_eq!(evaluate::<R>(Relu.into(), zero), [0.0, 0.0, 0.0]);
+            assert_eq!(evaluate::<R>(LeakyRelu { slope: 0.25 }.into(), zero), [0.0, 0.25, 0.0]);
+            assert_eq!(evaluate::<R>(Elu { alpha: 0.75 }.into(), zero), [0.0, 0.75, 0.75]);
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+    let kinked: BTreeSet<_> = Unary::cases().into_iter().filter(|f| !f.kinks().is_empty()).map(Unary::name).collect();
+    assert_eq!(kinked, BTreeSet::from(["elu", "leaky_relu", "relu"]));
+}
+
+#[test]
+fn the_far_ends_are_finite() {
+    fn check<R: Precision>() {
+        for f in Unary::cases() {
+            for x in [R::LARGEST, 1e30, 1e19, 1e5, 1000.0, 100.0, R::SMALLEST_NORMAL, 0.0] {
+                for x in [x, -x] {
+                    let got = evaluate::<R>(f, x);
+                    assert!(got.iter().all(|y| y.is_finite()), "{f:?} in {} at {x:?}: {got:?}", R::NAME);
+                }
+            }
+            if f.name() == "sin" {
+                continue; // It has no limit.
+            }
+            for sign in [1.0, -1.0] {
+                let [value, first, second] = evaluate::<R>(f, sign * f64::INFINITY);
+                let [far_value, far_first, far_second] = evaluate::<R>(f, sign * 1e4);
+                let place = format!("{f:?} in {} at infinity times {sign}", R::NAME);
+                assert_eq!((first, second), (far_first, far_second), "derivatives of {place}");
+                match value.is_infinite() {
+                    true => assert!(value.signum() == far_value.signum() && far_first != 0.0, "{place}: {value}"),
+                    false => assert_eq!(value, far_value, "{place}"),
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn the_values_at_the_infinities() {
+    fn check<R: Precision>() {
+        let infinity = f64::INFINITY;
+        let ends: [(Unary, f64, f64); 10] = [
+            (Elu { alpha: 0.75 }.into(), -0.75, infinity),
+            (Gelu { approximate: false }.into(), -0.0, infinity),
+            (Gelu { approximate: true }.into(), -0.0, infinity),
+            (LeakyRelu { slope: 0.25 }.into(), -infinity, infinity),
+            (LeakyRelu { slope: 0.0 }.into(), 0.0, infinity),
+            (Relu.into(), 0.0, infinity),
+            (Sigmoid.into(), 0.0, 1.0),
+            (Silu.into(), -0.0, infinity),
+            (Softplus.into(), 0.0, infinity),
+            (Tanh.into(), -1.0, 1.0),
+        ];
+        for (f, left, right) in ends {
+            for (x, want) in [(-infinity, left), (infinity, right)] {
+                // By bits, as -0 and 0 are to be told apart.
+                let got = f.value(R::of(x)).f64();
+                assert_eq!(got.to_bits(), want.to_bits(), "{f:?} in {} at {x}: {got:?}", R::NAME);
+            }
+        }
+        assert_eq!(Softplus.value(R::of(1000.0)).f64(), 1000.0);
+        assert_eq!(Silu.value(R::of(-1000.0)).f64(), 0.0);
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn nan_stays_nan() {
+    fn check<R: Precision>() {
+        for f in Unary::cases().into_iter().chain([LeakyRelu { slope: 0.0 }.into()]) {
+            let got = evaluate::<R>(f, f64::NAN);
+            assert!(got.iter().all(|y| y.is_nan()), "{f:?} in {}: {got:?}", R::NAME);
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn parsing_names_the_culprit() {
+    let none = Attributes::default();
+    assert!(Unary::parse("cosh", &none).is_none());
+    assert_eq!(Unary::parse("gelu", &none).unwrap().unwrap(), Gelu { approximate: false }.into());
+    for (name, key) in [("elu", "alpha"), ("leaky_relu", "slope")] {
+        let missing = Unary::parse(name, &none).unwrap().unwrap_err();
+        assert!(missing.is_name(), "{missing}");
+        assert!(
+            missing.to_string().starts_with(&format!("{name}: ")) && missing.to_string().contains(key),
+            "{missing}"
+        );
+        for wrong in [Attribute::Number(1e39), Attribute::Number(f64::NAN), Attribute::Text("steep".into())] {
+            let refused = Unary::parse(name, &Attributes::from([(key, wrong)])).unwrap().unwrap_err();
+            assert!(refused.is_value(), "{refused}");
+            assert!(refused.to_string().starts_with(&format!("{name}: ")), "{refused}");
+        }
+    }
+    for wrong in [Attribute::Text("fast".into()), Attribute::Flag(true)] {
+        let refused = Unary::parse("gelu", &Attributes::from([("approximate", wrong)])).unwrap().unwrap_err();
+        assert!(refused.is_value() && refused.to_string().starts_with("gelu: "), "{refused}");
+    }
+}
+
+#[test]
+fn a_visitor_meets_the_function_itself() {
+    struct At(f64);
+    impl Visit for At {
+        type Output = (&'static str, f64);
+        fn visit<F: Function>(self, f: F) -> Self::Output {
+            (f.name(), f.value(self.0))
+        }
+    }
+    for f in Unary::cases() {
+        assert_eq!(f.visit(At(0.7)), (f.name(), f.value(0.7)));
+    }
+}
