@@ -135,10 +135,7 @@ struct Point {
 impl Point {
     fn moved(&self, direction: &Point, by: f64) -> Point {
         let all = |list: &[Host], d: &[Host]| list.iter().zip(d).map(|(x, d)| x.moved(d, by)).collect();
-        Point {
-            inputs: all(&self.inputs, &direction.inputs),
-            parameters: all(&self.parameters, &direction.parameters),
-        }
+        Point { inputs: all(&self.inputs, &direction.inputs), parameters: all(&self.parameters, &direction.parameters) }
     }
 
     fn samples(&self, range: std::ops::Range<usize>) -> Point {
@@ -186,7 +183,8 @@ impl<'a, O: Op> Run<'a, O> {
         if error <= tolerance {
             return Ok(());
         }
-        let case = format!("{:?} on inputs {:?}, parameters {:?}", self.case.op, self.case.inputs, self.case.parameters);
+        let case =
+            format!("{:?} on inputs {:?}, parameters {:?}", self.case.op, self.case.inputs, self.case.parameters);
         Err(Failure { case, check: check.into(), error, tolerance })
     }
 
@@ -200,7 +198,13 @@ impl<'a, O: Op> Run<'a, O> {
         self.expect(check, if got.len() == want.len() { worst } else { f64::INFINITY }, tolerance)
     }
 
-    fn with<B: Arrays, T>(&self, arrays: &B, inputs: &[B::Tensor], parameters: &[B::Tensor], f: impl FnOnce(&At<'_, B>) -> T) -> T {
+    fn with<B: Arrays, T>(
+        &self,
+        arrays: &B,
+        inputs: &[B::Tensor],
+        parameters: &[B::Tensor],
+        f: impl FnOnce(&At<'_, B>) -> T,
+    ) -> T {
         let (inputs, parameters): (Vec<_>, Vec<_>) = (inputs.iter().collect(), parameters.iter().collect());
         f(&At { arrays, inputs: &inputs, parameters: &parameters })
     }
@@ -211,7 +215,12 @@ impl<'a, O: Op> Run<'a, O> {
     }
 
     /// Every pull and every parameter's gradient for the cotangent u.
-    fn reverse<B: Arrays>(&self, arrays: &B, inputs: &[B::Tensor], parameters: &[B::Tensor]) -> Result<Vec<B::Tensor>, Failure> {
+    fn reverse<B: Arrays>(
+        &self,
+        arrays: &B,
+        inputs: &[B::Tensor],
+        parameters: &[B::Tensor],
+    ) -> Result<Vec<B::Tensor>, Failure> {
         let dy = self.cotangent.put(arrays);
         self.with(arrays, inputs, parameters, |at| {
             let y = self.case.op.forward(at);
@@ -258,7 +267,12 @@ impl<'a, O: Op> Run<'a, O> {
         let (dual, inputs, parameters) = self.lifted(&cpu, |_| true);
         let y = self.with(&dual, &inputs, &parameters, |at| self.case.op.forward(at));
         let jv = get(&cpu, &dual.tangent(&y));
-        self.agree("J v by forward mode and by central differences", &jv, &difference(&values(&ahead), &values(&behind)), DIFFERENCES)?;
+        self.agree(
+            "J v by forward mode and by central differences",
+            &jv,
+            &difference(&values(&ahead), &values(&behind)),
+            DIFFERENCES,
+        )?;
 
         let put = |list: &[Host]| list.iter().map(|x| x.put(&cpu)).collect::<Vec<_>>();
         let reverse = |point: &Point| self.reverse(&cpu, &put(&point.inputs), &put(&point.parameters));

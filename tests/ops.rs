@@ -122,7 +122,7 @@ fn an_op_that_mixes_samples_is_refused_when_it_is_recorded() {
             Centre(Centre),
         }
     }
-    let mut graph: Graph<Own> = Graph::new(&[3]).unwrap();
+    let mut graph = Graph::<Own>::with_ops(&[3]).unwrap();
     let x = graph.input();
     let error = graph.apply(Centre, &[x], &[]).unwrap_err();
     assert!(error.is_unsupported());
@@ -132,7 +132,7 @@ fn an_op_that_mixes_samples_is_refused_when_it_is_recorded() {
 
 #[test]
 fn shapes_that_do_not_fit_are_refused_by_name() {
-    let mut graph: Graph = Graph::new(&[4]).unwrap();
+    let mut graph = Graph::new(&[4]).unwrap();
     let weight = graph.parameter("d1.weight", &[3, 5]).unwrap();
     let x = graph.input();
     let error = graph.linear(x, weight, None).unwrap_err();
@@ -142,6 +142,6 @@ fn shapes_that_do_not_fit_are_refused_by_name() {
     }
     assert!(graph.parameter("d1.weight", &[1]).unwrap_err().is_name());
     assert!(graph.parameter("huge", &[usize::MAX, 2]).unwrap_err().is_shape());
-    assert!(graph.add(x, tangent_kernels::tape::Graph::<Builtin>::new(&[4]).unwrap().input()).is_ok());
+    assert!(graph.add(x, Graph::new(&[4]).unwrap().input()).is_ok());
     assert!(graph.reshape(x, &[3]).unwrap_err().is_shape());
 }

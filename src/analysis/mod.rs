@@ -1,1 +1,7 @@
-//! Analysis.
+//! What a kernel tells: its spectrum, and how well it classifies.
+
+mod classifier;
+mod spectrum;
+
+pub use classifier::{accuracy, sign_scores};
+pub use spectrum::{effective_rank, largest_eigenvalue};

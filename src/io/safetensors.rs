@@ -77,7 +77,9 @@ pub(crate) fn array(tensors: &SafeTensors<'_>, name: &str) -> Result<Array> {
     let values: Vec<f64> = match tensor.dtype() {
         Dtype::F32 => numbers(tensor.data(), f32::from_le_bytes).map(f64::from).collect(),
         Dtype::F64 => numbers(tensor.data(), f64::from_le_bytes).collect(),
-        other => return Err(Error::format(format!("tensor '{name}' is of type {other:?}, where F32 or F64 is needed"))),
+        other => {
+            return Err(Error::format(format!("tensor '{name}' is of type {other:?}, where F32 or F64 is needed")));
+        }
     };
     Ok((tensor.shape().to_vec(), values))
 }

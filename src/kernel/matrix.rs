@@ -19,7 +19,10 @@ impl<R: Real> Matrix<R> {
         let entries = crate::shape::checked_numel(&[blocks, rows, cols]);
         let fits = entries.filter(|&entries| Vec::<R>::new().try_reserve_exact(entries).is_ok());
         let Some(entries) = fits else {
-            return Err(Error::memory(format!("{blocks} matrices of {rows} x {cols} {} do not fit in memory", R::NAME)));
+            return Err(Error::memory(format!(
+                "{blocks} matrices of {rows} x {cols} {} do not fit in memory",
+                R::NAME
+            )));
         };
         // Zeroed by the allocator: pages are touched when tiles are written, by the threads that write them.
         Ok(Matrix { blocks, rows, cols, data: vec![R::default(); entries] })
@@ -31,7 +34,10 @@ impl<R: Real> Matrix<R> {
     /// The sizes do not multiply to the number of entries.
     pub fn from_vec(blocks: usize, rows: usize, cols: usize, data: Vec<R>) -> Result<Self> {
         if crate::shape::checked_numel(&[blocks, rows, cols]) != Some(data.len()) {
-            return Err(Error::shape(format!("{blocks} matrices of {rows} x {cols} do not have {} entries", data.len())));
+            return Err(Error::shape(format!(
+                "{blocks} matrices of {rows} x {cols} do not have {} entries",
+                data.len()
+            )));
         }
         Ok(Matrix { blocks, rows, cols, data })
     }

@@ -182,14 +182,15 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
         z: Option<(&Batch<'_, B::Number>, &[Range<usize>])>,
         counter: &Counter<'_>,
     ) -> Result<Walked<B::Number>> {
-        let side = |x: &Batch<'_, B::Number>, blocks: &[Range<usize>]| -> Result<Vec<(Panels<B::Tensor>, Vec<Entry>)>> {
-            let block = |range: &Range<usize>| {
-                let panels = self.panels(source, layout, &x.rows(range.clone()))?;
-                counter.step()?;
-                Ok(panels)
+        let side =
+            |x: &Batch<'_, B::Number>, blocks: &[Range<usize>]| -> Result<Vec<(Panels<B::Tensor>, Vec<Entry>)>> {
+                let block = |range: &Range<usize>| {
+                    let panels = self.panels(source, layout, &x.rows(range.clone()))?;
+                    counter.step()?;
+                    Ok(panels)
+                };
+                blocks.par_iter().map(block).collect()
             };
-            blocks.par_iter().map(block).collect()
-        };
         let (row_panels, entries) = split(side(x, x_blocks)?);
         let cols = z.map(|(z, blocks)| Ok::<_, crate::Error>((blocks, split(side(z, blocks)?).0))).transpose()?;
         let wanted: Vec<usize> = match source {
@@ -221,7 +222,9 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     ) -> Result<(Panels<B::Tensor>, Vec<Entry>)> {
         match source {
             Source::Factors => structured::panels(self.session, layout, x),
-            Source::Recursion(network) => Ok(mlp::panels(self.session.arrays(), self.session.parameters(), network, layout, x)),
+            Source::Recursion(network) => {
+                Ok(mlp::panels(self.session.arrays(), self.session.parameters(), network, layout, x))
+            }
             Source::Rows { rows, wanted } => rows::panels(self.session, *rows, layout, wanted, x),
         }
     }

@@ -69,8 +69,11 @@ impl Seeds {
 
 impl Outputs {
     /// # Errors
-    /// The output asked for does not exist.
+    /// There is no output, or not the one asked for.
     pub(crate) fn layout(self, outputs: usize) -> Result<Layout> {
+        if outputs == 0 {
+            return Err(Error::shape("the model has no outputs, so there is nothing to differentiate"));
+        }
         let all = || Seeds::Units((0..outputs).collect());
         let plain = Layout {
             seeds: all(),

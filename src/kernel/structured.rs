@@ -117,7 +117,8 @@ struct Packer<'a, B: Arrays> {
 
 impl<B: Arrays> Packer<'_, B> {
     fn add(&mut self, k: usize, one_use: &Use<B>, way: Way, tied: bool) -> Entry {
-        let first = self.sweeps.iter().find_map(|swept| swept.rights[k].as_ref()).expect("an output depends on the use");
+        let first =
+            self.sweeps.iter().find_map(|swept| swept.rights[k].as_ref()).expect("an output depends on the use");
         let (cotangent, t) = (first.is_cotangent, self.arrays.shape(&first.array)[1]);
         let (left, key) = match (&one_use.left, way) {
             (Left::Features(a), Way::PairPositions) => (Some(a), Key::Cotangent { node: one_use.node }),
@@ -149,7 +150,8 @@ impl<B: Arrays> Packer<'_, B> {
 
     /// The right sides of all seeds; gradients multiplied out where no left side stands beside them.
     fn pack(&self, k: usize, one_use: &Use<B>, multiply_out: bool) -> B::Tensor {
-        let found = self.sweeps.iter().find_map(|swept| swept.rights[k].as_ref()).expect("an output depends on the use");
+        let found =
+            self.sweeps.iter().find_map(|swept| swept.rights[k].as_ref()).expect("an output depends on the use");
         let zeros = || self.arrays.full(0.0, self.arrays.shape(&found.array));
         let side = |right: &Option<SweptRight<B>>| {
             let right = right.as_ref().map_or_else(zeros, |right| right.array.clone());

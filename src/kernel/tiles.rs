@@ -112,7 +112,8 @@ impl<B: Gram> Walk<'_, B> {
                 write(tiles, &worker.slots[slot * slot_entries + block * entries..][..entries]);
             }
         }
-        let sum = if self.recipe.slots == 1 { &worker.slots } else { add_up(&worker.slots, &mut worker.total, slot_entries) };
+        let sum =
+            if self.recipe.slots == 1 { &worker.slots } else { add_up(&worker.slots, &mut worker.total, slot_entries) };
         for (block, tiles) in total.iter().enumerate() {
             write(tiles, &sum[block * entries..][..entries]);
         }

@@ -2,7 +2,7 @@
 
 use super::Model;
 use crate::error::Result;
-use crate::ops::{Builtin, Flatten, Linear, Op, Reshape, Scale};
+use crate::ops::{Builtin, Flatten, Linear, Reshape, Scale};
 use crate::tape::{Graph, Value};
 use crate::unary::{Relu, Tanh, Unary};
 
@@ -16,7 +16,8 @@ pub enum Parameterisation {
     Standard,
 }
 
-/// Builds a network layer by layer. The first thing that does not fit is reported by [`build`](Sequential::build).
+/// Builds a network of the crate's ops layer by layer; [`Graph`] records all others. The first thing that does not fit is
+/// reported by [`build`](Sequential::build).
 ///
 /// ```
 /// use tangent_kernels::{Parameterisation, Sequential};
@@ -30,20 +31,20 @@ pub enum Parameterisation {
 /// # Ok::<(), tangent_kernels::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Sequential<O: Op + From<Builtin> = Builtin> {
+pub struct Sequential {
     parameterisation: Parameterisation,
-    state: Result<State<O>>,
+    state: Result<State>,
 }
 
 #[derive(Debug)]
-struct State<O> {
-    graph: Graph<O>,
+struct State {
+    graph: Graph,
     last: Value,
     /// The width of the last linear layer, until its division is recorded.
     width: Option<usize>,
 }
 
-impl<O: Op + From<Builtin>> Sequential<O> {
+impl Sequential {
     /// A network on an input of `shape` for one sample.
     pub fn new(shape: &[usize], parameterisation: Parameterisation) -> Self {
         let state = Graph::new(shape).map(|graph| State { last: graph.input(), graph, width: None });
@@ -62,8 +63,7 @@ impl<O: Op + From<Builtin>> Sequential<O> {
 
     /// A function entry by entry.
     pub fn unary(self, f: impl Into<Unary>) -> Self {
-        let f = f.into();
-        self.apply(Builtin::from(f))
+        self.apply(f.into())
     }
 
     /// tanh
@@ -78,18 +78,18 @@ impl<O: Op + From<Builtin>> Sequential<O> {
 
     /// All axes of a sample made one.
     pub fn flatten(self) -> Self {
-        self.apply(Builtin::from(Flatten))
+        self.apply(Flatten)
     }
 
     /// Another shape for one sample.
     pub fn reshape(self, shape: &[usize]) -> Self {
-        self.apply(Builtin::from(Reshape::new(shape)))
+        self.apply(Reshape::new(shape))
     }
 
     /// Any op of one input and no parameters.
-    pub fn apply(self, op: impl Into<O>) -> Self {
+    pub fn apply(self, op: impl Into<Builtin>) -> Self {
         self.then(|state, _| {
-            state.last = state.graph.apply(op.into(), &[state.last], &[])?;
+            state.last = state.graph.apply(op, &[state.last], &[])?;
             Ok(())
         })
     }
@@ -98,7 +98,7 @@ impl<O: Op + From<Builtin>> Sequential<O> {
     ///
     /// # Errors
     /// The first thing that did not fit: shapes, or a name given twice.
-    pub fn build(self) -> Result<Model<O>> {
+    pub fn build(self) -> Result<Model> {
         let State { graph, last, .. } = self.state?;
         Model::new(graph, last)
     }
@@ -108,27 +108,25 @@ impl<O: Op + From<Builtin>> Sequential<O> {
             let graph = &mut state.graph;
             if let (Parameterisation::Ntk, Some(width)) = (parameterisation, state.width) {
                 let factor = 1.0 / (width as f64).sqrt();
-                state.last = graph.apply(O::from(Scale { factor }.into()), &[state.last], &[])?;
+                state.last = graph.apply(Scale { factor }, &[state.last], &[])?;
             }
             let features = graph.shape(state.last).last().copied().unwrap_or(0);
             let mut parameters = vec![graph.parameter(format!("{name}.weight"), &[width, features])?];
             if bias {
                 parameters.push(graph.parameter(format!("{name}.bias"), &[width])?);
             }
-            state.last = graph.apply(O::from(Linear.into()), &[state.last], &parameters)?;
+            state.last = graph.apply(Linear, &[state.last], &parameters)?;
             state.width = Some(width);
             Ok(())
         })
     }
 
-    fn then(mut self, step: impl FnOnce(&mut State<O>, Parameterisation) -> Result<()>) -> Self {
+    fn then(mut self, step: impl FnOnce(&mut State, Parameterisation) -> Result<()>) -> Self {
         let parameterisation = self.parameterisation;
         self.state = self.state.and_then(|mut state| step(&mut state, parameterisation).map(|()| state));
         self
     }
-}
 
-impl Sequential {
     /// The multilayer perceptron of `widths` (the input's first, the output's last), layers called `d1`, `d2`, ...,
     /// with `f` after all but the last: the paper's MLP (Engel et al., appendix B) is
     /// `mlp(&[784, 50, 50, 50, 1], Tanh, false, Parameterisation::Ntk)`.
@@ -140,7 +138,9 @@ impl Sequential {
             return Err(crate::Error::shape("an MLP needs the width of its input and of its layers"));
         };
         if layers.is_empty() {
-            return Err(crate::Error::shape(format!("an MLP needs at least one layer after its input of width {input}")));
+            return Err(crate::Error::shape(format!(
+                "an MLP needs at least one layer after its input of width {input}"
+            )));
         }
         let f = f.into();
         let mut network = Sequential::new(&[*input], parameterisation);

@@ -46,7 +46,7 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
             let numbers: Vec<B::Number> = values.iter().map(|&x| B::Number::of(x)).collect();
             if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
                 return Err(Error::value(format!(
-                    "parameter '{}' is {} at entry {at}, which {} cannot hold",
+                    "parameter '{}' is {:e} at entry {at}, which {} cannot hold",
                     info.name,
                     values[at],
                     B::Number::NAME

@@ -41,7 +41,10 @@ impl Op for Add {
 pub(super) fn stretched(op: &impl Op, x: &[usize], y: &[usize]) -> Result<Vec<usize>> {
     let shape = if x.len() == y.len() { crate::shape::broadcast(x, y) } else { None };
     shape.ok_or_else(|| {
-        Error::shape(format!("{}: inputs of shapes {x:?} and {y:?} do not fit (axes of size 1 are stretched)", op.name()))
+        Error::shape(format!(
+            "{}: inputs of shapes {x:?} and {y:?} do not fit (axes of size 1 are stretched)",
+            op.name()
+        ))
     })
 }
 

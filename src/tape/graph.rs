@@ -45,7 +45,7 @@ pub struct Node<O> {
 /// use tangent_kernels::unary::Tanh;
 ///
 /// // f(x) = v . (x + tanh(W x)): a residual block, which is no plain sequence of layers
-/// let mut graph: Graph = Graph::new(&[3])?;
+/// let mut graph = Graph::new(&[3])?;
 /// let (weight, read_out) = (graph.parameter("w", &[3, 3])?, graph.parameter("v", &[1, 3])?);
 /// let x = graph.input();
 /// let hidden = graph.linear(x, weight, None)?;
@@ -64,12 +64,22 @@ pub struct Graph<O = Builtin> {
     by_name: HashMap<String, usize>,
 }
 
-impl<O: Op> Graph<O> {
-    /// An empty graph on an input of `shape` for one sample.
+impl Graph {
+    /// An empty graph of the crate's ops on an input of `shape` for one sample.
     ///
     /// # Errors
     /// The number of entries does not fit a `usize`.
     pub fn new(shape: &[usize]) -> Result<Self> {
+        Graph::with_ops(shape)
+    }
+}
+
+impl<O: Op> Graph<O> {
+    /// An empty graph of a set of ops of your own ([`ops!`](crate::ops!)) on an input of `shape` for one sample.
+    ///
+    /// # Errors
+    /// The number of entries does not fit a `usize`.
+    pub fn with_ops(shape: &[usize]) -> Result<Self> {
         checked_shape("the input", shape)?;
         Ok(Graph { shapes: vec![shape.to_vec()], nodes: Vec::new(), parameters: Vec::new(), by_name: HashMap::new() })
     }
@@ -109,7 +119,8 @@ impl<O: Op> Graph<O> {
             )));
         }
         let foreign = |what: &str| Error::name(format!("{}: a {what} of another graph", op.name()));
-        let input_shapes: Option<Vec<&[usize]>> = inputs.iter().map(|v| Some(self.shapes.get(v.0)?.as_slice())).collect();
+        let input_shapes: Option<Vec<&[usize]>> =
+            inputs.iter().map(|v| Some(self.shapes.get(v.0)?.as_slice())).collect();
         let input_shapes = input_shapes.ok_or_else(|| foreign("value"))?;
         let parameter_shapes: Option<Vec<&[usize]>> =
             parameters.iter().map(|p| Some(self.parameters.get(p.0)?.shape.as_slice())).collect();

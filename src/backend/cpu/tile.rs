@@ -41,7 +41,11 @@ impl<R: Real> Gram for Cpu<R> {
                 match (&rows.rights[term.right[0]], &cols.rights[term.right[1]]) {
                     (RightPanel::Array(b), RightPanel::Array(b2)) => {
                         let right = [Side::right(b, block), Side::right(b2, block)];
-                        if right.iter().all(|side| side.positions == 1) { tile.vectors(right) } else { tile.positions(right) }
+                        if right.iter().all(|side| side.positions == 1) {
+                            tile.vectors(right)
+                        } else {
+                            tile.positions(right)
+                        }
                     }
                     _ => tile.unit(R::of(recipe.unit_weight)),
                 }
@@ -123,7 +127,9 @@ impl<R: Real> Tile<'_, R> {
         let Size { n, m, inner } = self.size;
         let entries = self.size.entries();
         let [b, b2] = [right[0].samples(0, n), right[1].samples(0, m)];
-        if let [part] = &self.term.parts[..] && part.left.is_none() {
+        if let [part] = &self.term.parts[..]
+            && part.left.is_none()
+        {
             return add_product(&mut self.out[(self.offset)(part.slot)..][..entries], b, b2.t());
         }
         let mut scratch = std::mem::take(self.scratch);

@@ -1,0 +1,81 @@
+//! MNIST's sixes and nines as the paper's experiments want them.
+
+use std::path::Path;
+
+use tangent_kernels::io::idx;
+use tangent_kernels::{Error, Real, Result};
+
+/// The number of pixels of an image.
+pub const PIXELS: usize = 28 * 28;
+/// The number of training images of each class.
+pub const PER_CLASS: usize = 5000;
+
+/// Images as rows of [`PIXELS`] numbers, all sixes before all nines.
+pub struct Digits<R> {
+    pub pixels: Vec<R>,
+    /// -1 for a six, 1 for a nine.
+    pub labels: Vec<f64>,
+}
+
+impl<R: Real> Digits<R> {
+    pub fn count(&self) -> usize {
+        self.labels.len()
+    }
+}
+
+/// What turns a byte into a network's input: (byte / 255 - mean) / deviation / sqrt(784). The two scalars are those of
+/// all pixels of all 10,000 training images, however many of them are used. The paper says 'normalized' and leaves it
+/// open; this is our reading.
+pub struct Normalisation {
+    pub mean: f64,
+    pub deviation: f64,
+}
+
+/// The first `per_class` training images of each class, all test images, and how they were normalised.
+pub fn read<R: Real>(folder: &Path, per_class: usize) -> Result<(Digits<R>, Digits<R>, Normalisation)> {
+    let (train, train_labels) = images(folder, "train")?;
+    let (test, test_labels) = images(folder, "test")?;
+    let normalisation = Normalisation::of(&train);
+    let chosen = [6, 9].into_iter().flat_map(|digit| {
+        let of_digit = train_labels.iter().enumerate().filter(move |(_, label)| **label == digit);
+        of_digit.map(|(index, _)| index).take(per_class)
+    });
+    let chosen: Vec<usize> = chosen.collect();
+    let train = normalisation.digits(&train, &train_labels, &chosen);
+    let everything: Vec<usize> = (0..test_labels.len()).collect();
+    let test = normalisation.digits(&test, &test_labels, &everything);
+    Ok((train, test, normalisation))
+}
+
+/// The bytes of all images and their labels, which are checked to belong together.
+fn images(folder: &Path, part: &str) -> Result<(Vec<u8>, Vec<u8>)> {
+    let path = |kind: &str| folder.join(format!("mnist69-{part}-{kind}-ubyte.gz"));
+    let images = idx::read(path("images-idx3"))?;
+    let labels = idx::read(path("labels-idx1"))?;
+    if images.shape.len() != 3 || images.shape[1..] != [28, 28] || labels.shape != images.shape[..1] {
+        return Err(Error::shape(format!("{part}: images {:?}, labels {:?}", images.shape, labels.shape)));
+    }
+    if let Some(label) = labels.data.iter().find(|label| ![6, 9].contains(label)) {
+        return Err(Error::value(format!("{part}: a label is {label}, where all are 6 or 9")));
+    }
+    Ok((images.data, labels.data))
+}
+
+impl Normalisation {
+    fn of(bytes: &[u8]) -> Self {
+        let n = bytes.len() as f64;
+        let value = |byte: &u8| f64::from(*byte) / 255.0;
+        let mean = bytes.iter().map(value).sum::<f64>() / n;
+        let variance = bytes.iter().map(|byte| (value(byte) - mean).powi(2)).sum::<f64>() / n;
+        Normalisation { mean, deviation: variance.sqrt() }
+    }
+
+    fn digits<R: Real>(&self, bytes: &[u8], labels: &[u8], chosen: &[usize]) -> Digits<R> {
+        let scale = self.deviation * (PIXELS as f64).sqrt();
+        let input = |byte: &u8| R::of((f64::from(*byte) / 255.0 - self.mean) / scale);
+        Digits {
+            pixels: chosen.iter().flat_map(|&k| &bytes[k * PIXELS..(k + 1) * PIXELS]).map(input).collect(),
+            labels: chosen.iter().map(|&k| if labels[k] == 6 { -1.0 } else { 1.0 }).collect(),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A picture to draw on: rectangles, and text in fonts of the X window system.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use embedded_graphics::mono_font::mapping::ISO_8859_7;
+use embedded_graphics::mono_font::{MonoFont, MonoTextStyle, iso_8859_1 as latin, iso_8859_7 as greek};
+use embedded_graphics::pixelcolor::BinaryColor;
+use embedded_graphics::prelude::*;
+use embedded_graphics::text::{Baseline, Text};
+
+use crate::error::{Error, Result};
+use crate::io::atomic;
+
+/// Red, green and blue.
+pub(super) type Colour = [u8; 3];
+
+pub(super) const WHITE: Colour = [255; 3];
+pub(super) const BLACK: Colour = [0; 3];
+pub(super) const GREY: Colour = [64; 3];
+
+/// A picture in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Pixels from left to right.
+    pub width: usize,
+    /// Pixels from top to bottom.
+    pub height: usize,
+    /// Red, green and blue of each pixel, from left to right and then from top to bottom: 3 x width x height bytes.
+    pub rgb: Vec<u8>,
+}
+
+impl Image {
+    /// Writes the picture to a PNG file at `path`, which appears when it is whole.
+    ///
+    /// # Errors
+    /// The picture has no pixels, the number of bytes does not fit its size, or the file cannot be written. The message
+    /// names the file.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        atomic::write(path.as_ref(), |out| self.encode(out))
+    }
+
+    fn encode<W: Write>(&self, out: &mut BufWriter<W>) -> Result<()> {
+        let Image { width, height, rgb } = self;
+        if crate::shape::checked_numel(&[*width, *height, 3]) != Some(rgb.len()) {
+            return Err(Error::shape(format!("{} bytes are no picture of {width} x {height}", rgb.len())));
+        }
+        let too_large = |_| Error::shape(format!("no PNG file holds a picture of {width} x {height}"));
+        let size = (u32::try_from(*width).map_err(too_large)?, u32::try_from(*height).map_err(too_large)?);
+        let mut encoder = png::Encoder::new(out, size.0, size.1);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        let refused = |error: png::EncodingError| match error {
+            png::EncodingError::IoError(error) => error.into(),
+            other => Error::shape(other.to_string()),
+        };
+        let mut writer = encoder.write_header().map_err(refused)?;
+        writer.write_image_data(rgb).map_err(refused)?;
+        writer.finish().map_err(refused)
+    }
+
+    pub(super) fn white(width: usize, height: usize) -> Self {
+        Image { width, height, rgb: WHITE.repeat(width * height) }
+    }
+
+    /// Fills a rectangle. What lies beyond the picture is left out.
+    pub(super) fn fill(&mut self, area: Area, colour: Colour) {
+        let columns = clipped(area.x, area.width, self.width);
+        for y in clipped(area.y, area.height, self.height) {
+            let row = &mut self.rgb[3 * y * self.width..3 * (y + 1) * self.width];
+            row[3 * columns.start..3 * columns.end].as_chunks_mut().0.fill(colour);
+        }
+    }
+
+    /// Draws lines one pixel thick around a rectangle, outside of it.
+    pub(super) fn frame(&mut self, area: Area, colour: Colour) {
+        let Area { x, y, width, height } = area;
+        for line in [
+            Area { x: x - 1, y: y - 1, width: width + 2, height: 1 },
+            Area { x: x - 1, y: y + height as i32, width: width + 2, height: 1 },
+            Area { x: x - 1, y, width: 1, height },
+            Area { x: x + width as i32, y, width: 1, height },
+        ] {
+            self.fill(line, colour);
+        }
+    }
+
+    /// Writes one line of text in black, its top left corner at (x, y).
+    pub(super) fn text(&mut self, text: &str, font: Font, x: i32, y: i32) {
+        let ink = Ink::of(text, font);
+        for (at, _) in ink.wet.iter().enumerate().filter(|&(_, &wet)| wet) {
+            self.fill(Area::pixel(x + (at % ink.width) as i32, y + (at / ink.width) as i32), BLACK);
+        }
+    }
+
+    /// Writes one line of text in black from bottom to top. The top left corner of the area that it takes is at (x, y).
+    pub(super) fn text_upwards(&mut self, text: &str, font: Font, x: i32, y: i32) {
+        let ink = Ink::of(text, font);
+        for (at, _) in ink.wet.iter().enumerate().filter(|&(_, &wet)| wet) {
+            self.fill(Area::pixel(x + (at / ink.width) as i32, y + (ink.width - 1 - at % ink.width) as i32), BLACK);
+        }
+    }
+}
+
+/// A rectangle of pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Area {
+    pub x: i32,
+    pub y: i32,
+    pub width: usize,
+    pub height: usize,
+}
+
+impl Area {
+    fn pixel(x: i32, y: i32) -> Self {
+        Area { x, y, width: 1, height: 1 }
+    }
+
+    /// The first column to the right.
+    pub(super) fn right(&self) -> i32 {
+        self.x + self.width as i32
+    }
+
+    /// The first row below.
+    pub(super) fn bottom(&self) -> i32 {
+        self.y + self.height as i32
+    }
+}
+
+fn clipped(start: i32, length: usize, limit: usize) -> std::ops::Range<usize> {
+    let inside = |at: i64| at.clamp(0, limit as i64) as usize;
+    inside(start.into())..inside(i64::from(start) + length as i64)
+}
+
+/// The fonts, all of fixed width. Each has Latin-1 and Greek letters; what it lacks becomes a question mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Font {
+    /// 10 x 20 pixels.
+    Plain,
+    /// 7 x 13 pixels, for exponents.
+    Small,
+}
+
+impl Font {
+    /// The width of a letter and the height of a line.
+    pub(super) fn size(self) -> (usize, usize) {
+        match self {
+            Font::Plain => (10, 20),
+            Font::Small => (7, 13),
+        }
+    }
+
+    /// The width of a line of text.
+    pub(super) fn width(self, text: &str) -> usize {
+        self.size().0 * text.chars().count()
+    }
+
+    fn holding(self, letter: char) -> &'static MonoFont<'static> {
+        let is_greek = ISO_8859_7.contains(letter) && !letter.is_ascii();
+        match (self, is_greek) {
+            (Font::Plain, false) => &latin::FONT_10X20,
+            (Font::Plain, true) => &greek::FONT_10X20,
+            (Font::Small, false) => &latin::FONT_7X13,
+            (Font::Small, true) => &greek::FONT_7X13,
+        }
+    }
+}
+
+/// Which pixels of a line of text are drawn.
+struct Ink {
+    width: usize,
+    height: usize,
+    wet: Vec<bool>,
+}
+
+impl Ink {
+    fn of(text: &str, font: Font) -> Self {
+        let (width, height) = (font.width(text), font.size().1);
+        let mut ink = Ink { width, height, wet: vec![false; width * height] };
+        for (place, letter) in text.chars().enumerate() {
+            // A control character, such as a new line, would be obeyed, not drawn.
+            let letter = if letter.is_control() { '?' } else { letter };
+            let style = MonoTextStyle::new(font.holding(letter), BinaryColor::On);
+            let at = Point::new((place * font.size().0) as i32, 0);
+            let Ok(_) = Text::with_baseline(letter.encode_utf8(&mut [0; 4]), at, style, Baseline::Top).draw(&mut ink);
+        }
+        ink
+    }
+}
+
+impl OriginDimensions for Ink {
+    fn size(&self) -> Size {
+        Size::new(self.width as u32, self.height as u32)
+    }
+}
+
+impl DrawTarget for Ink {
+    type Color = BinaryColor;
+    type Error = std::convert::Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<BinaryColor>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
+        for Pixel(at, colour) in pixels {
+            let (x, y) = (at.x as usize, at.y as usize);
+            // A negative coordinate is a huge one here.
+            if x < self.width && y < self.height {
+                self.wet[y * self.width + x] = colour.is_on();
+            }
+        }
+        Ok(())
+    }
+}

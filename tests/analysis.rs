@@ -1,0 +1,62 @@
+//! Spectra and classifiers against dense answers.
+
+use faer::{Mat, Side};
+use tangent_kernels::Matrix;
+use tangent_kernels::analysis::{accuracy, effective_rank, largest_eigenvalue, sign_scores};
+
+fn square(n: usize, entry: impl Fn(usize, usize) -> f64) -> Matrix<f64> {
+    let data = (0..n * n).map(|k| entry(k / n, k % n)).collect();
+    Matrix::from_vec(1, n, n, data).unwrap()
+}
+
+/// A Gram of features without a pattern.
+fn gram(n: usize, features: usize) -> Matrix<f64> {
+    let at = |i: usize, f: usize| {
+        let k = (i * features + f + 1) as u64;
+        ((k * k) as f64 * 0.618_033_988_749_894_9).fract() - 0.4
+    };
+    square(n, |i, j| (0..features).map(|f| at(i, f) * at(j, f)).sum())
+}
+
+#[test]
+fn lanczos_finds_what_the_dense_solver_finds() {
+    for (n, features) in [(1, 1), (2, 1), (7, 3), (40, 40), (200, 5), (400, 700)] {
+        let kernel = gram(n, features);
+        let dense = Mat::from_fn(n, n, |i, j| kernel[(i, j)]).self_adjoint_eigenvalues(Side::Lower).unwrap();
+        let largest = largest_eigenvalue(&kernel).unwrap();
+        assert!((largest - dense[n - 1]).abs() < 1e-9 * dense[n - 1], "{n}, {features}: {largest} {}", dense[n - 1]);
+    }
+}
+
+#[test]
+fn lanczos_ends_on_degenerate_kernels() {
+    assert_eq!(largest_eigenvalue(&square(0, |_, _| 0.0)).unwrap(), 0.0);
+    assert_eq!(largest_eigenvalue(&square(100, |_, _| 0.0)).unwrap(), 0.0);
+    for (kernel, want) in [
+        (square(100, |_, _| 1.0), 100.0),
+        (square(100, |i, j| f64::from(i == j)), 1.0),
+        (square(100, |i, j| f64::from(i == 3 && j == 3)), 1.0),
+        (square(100, |i, j| if i == j { (i + 1) as f64 } else { 0.0 }), 100.0),
+    ] {
+        let largest = largest_eigenvalue(&kernel).unwrap();
+        assert!((largest - want).abs() < 1e-8 * want, "{largest} {want}");
+    }
+    assert!(largest_eigenvalue(&square(50, |_, _| f64::NAN)).unwrap_err().is_value());
+    assert!(largest_eigenvalue(&Matrix::from_vec(1, 2, 3, vec![0.0; 6]).unwrap()).unwrap_err().is_shape());
+}
+
+#[test]
+fn effective_rank_lies_between_one_and_n() {
+    assert!((effective_rank(&square(30, |_, _| 2.0)) - 1.0).abs() < 1e-12);
+    assert!((effective_rank(&square(30, |i, j| f64::from(i == j))) - 30.0).abs() < 1e-12);
+    assert_eq!(effective_rank(&square(3, |_, _| 0.0)), 0.0);
+}
+
+#[test]
+fn the_sign_classifier_sums_weighted_labels() {
+    let kernel = Matrix::from_vec(1, 2, 2, vec![1.0f32, 2.0, 3.0, 4.0]).unwrap();
+    assert_eq!(sign_scores(&kernel, &[1.0, -1.0], Some(&[3.0, 0.5])).unwrap(), [2.0, 7.0]);
+    assert!(sign_scores(&kernel, &[1.0], None).unwrap_err().is_shape());
+    assert_eq!(accuracy(&[1.0, 0.0, -2.0, 5.0], &[1.0, 1.0, -1.0, -1.0]).unwrap(), 0.5);
+    assert!(accuracy(&[], &[]).unwrap_err().is_shape());
+}

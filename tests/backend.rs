@@ -1,0 +1,187 @@
+//! The CPU's array kernels against plain loops, and products that stay inside their bounds.
+
+use proptest::prelude::*;
+use tangent_kernels::Cpu;
+use tangent_kernels::Real;
+use tangent_kernels::backend::{Arrays, Gram, Panels, Part, Recipe, RightPanel, Term};
+
+fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
+    (1..=count as u64)
+        .map(|k| R::of(((k * k + 17 * seed * k) as f64 * 0.618_033_988_749_894_9).fract() - 0.5))
+        .collect()
+}
+
+fn agree<R: Real>(got: &[R], want: &[f64], what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    let scale = want.iter().fold(1.0f64, |max, x| max.max(x.abs()));
+    for (k, (got, want)) in got.iter().zip(want).enumerate() {
+        assert!((got.f64() - want).abs() <= 50.0 * R::EPSILON.f64() * scale, "{what}: entry {k} is {got}, not {want}");
+    }
+}
+
+fn products_match_triple_loops<R: Real>() {
+    let cpu = Cpu::<R>::new();
+    let sizes = [0, 1, 2, 3, 5, 8, 13, 16, 17, 33];
+    for m in sizes {
+        for n in sizes {
+            for k in [0, 1, 2, 7, 16, 19] {
+                for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
+                    let (a, b) = (numbers::<R>(m * k, 1), numbers::<R>(k * n, 2));
+                    let at = |i: usize, l: usize| a[if ta { l * m + i } else { i * k + l }].f64();
+                    let bt = |l: usize, j: usize| b[if tb { j * k + l } else { l * n + j }].f64();
+                    let entry = |i, j| (0..k).map(|l| at(i, l) * bt(l, j)).sum::<f64>();
+                    let want: Vec<f64> =
+                        (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| entry(i, j)).collect();
+                    let x = cpu.upload(&a, &if ta { [k, m] } else { [m, k] });
+                    let y = cpu.upload(&b, &if tb { [n, k] } else { [k, n] });
+                    let product = cpu.matmul(&x, ta, &y, tb);
+                    assert_eq!(cpu.shape(&product), [m, n]);
+                    agree(&cpu.read(&product).unwrap(), &want, &format!("{m} x {k} by {k} x {n}, {ta} {tb}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn products_match_triple_loops_in_both_precisions() {
+    products_match_triple_loops::<f32>();
+    products_match_triple_loops::<f64>();
+}
+
+#[test]
+fn batched_products_broadcast() {
+    let cpu = Cpu::<f64>::new();
+    let x = cpu.upload(&numbers(2 * 3 * 4, 1), &[2, 1, 3, 4]);
+    let y = cpu.upload(&numbers(5 * 4 * 2, 2), &[5, 4, 2]);
+    let (a, b) = (cpu.read(&x).unwrap(), cpu.read(&y).unwrap());
+    let product = cpu.matmul(&x, false, &y, false);
+    assert_eq!(cpu.shape(&product), [2, 5, 3, 2]);
+    let mut want = Vec::new();
+    for p in 0..2 {
+        for q in 0..5 {
+            for i in 0..3 {
+                for j in 0..2 {
+                    want.push((0..4).map(|l| a[(p * 3 + i) * 4 + l] * b[(q * 4 + l) * 2 + j]).sum::<f64>());
+                }
+            }
+        }
+    }
+    agree(&cpu.read(&product).unwrap(), &want, "batched product");
+}
+
+#[test]
+fn layouts_match_index_arithmetic() {
+    let cpu = Cpu::<f64>::new();
+    let data: Vec<f64> = (0..2 * 3 * 4).map(f64::from).collect();
+    let x = cpu.upload(&data, &[2, 3, 4]);
+    let at = |i: usize, j: usize, k: usize| data[(i * 3 + j) * 4 + k];
+
+    let permuted = cpu.permute(&x, &[2, 0, 1]);
+    assert_eq!(cpu.shape(&permuted), [4, 2, 3]);
+    let want: Vec<f64> = (0..4).flat_map(|k| (0..2).flat_map(move |i| (0..3).map(move |j| at(i, j, k)))).collect();
+    assert_eq!(cpu.read(&permuted).unwrap(), want);
+
+    let summed = cpu.sum(&x, &[0, 2]);
+    assert_eq!(cpu.shape(&summed), [1, 3, 1]);
+    let want: Vec<f64> = (0..3).map(|j| (0..2).flat_map(|i| (0..4).map(move |k| at(i, j, k))).sum()).collect();
+    assert_eq!(cpu.read(&summed).unwrap(), want);
+
+    let joined = cpu.concat(&[&x, &cpu.rows(&x, 0..2)], 1);
+    assert_eq!(cpu.shape(&joined), [2, 6, 4]);
+    let want: Vec<f64> = (0..2).flat_map(|i| (0..6).flat_map(move |j| (0..4).map(move |k| at(i, j % 3, k)))).collect();
+    assert_eq!(cpu.read(&joined).unwrap(), want);
+
+    let row = cpu.rows(&x, 1..2);
+    assert_eq!(cpu.read(&cpu.reshape(&row, &[12])).unwrap(), data[12..]);
+    let column = cpu.upload(&[10.0, 20.0, 30.0], &[3, 1]);
+    let want: Vec<f64> = (0..2)
+        .flat_map(|i| (0..3).flat_map(move |j| (0..4).map(move |k| at(i, j, k) + 10.0 * (j + 1) as f64)))
+        .collect();
+    assert_eq!(cpu.read(&cpu.add(&x, &column)).unwrap(), want);
+}
+
+/// K's definition, by loops over everything: `sides` holds, for each of the two blocks, a\[n,t,i\] and b\[n,c,t,o\] of one
+/// right side that a part with and a part without left side share.
+struct Case {
+    n: [usize; 2],
+    positions: usize,
+    i: usize,
+    o: usize,
+    blocks: usize,
+    inner: usize,
+}
+
+fn tile_matches_loops<R: Real>(case: &Case, unit: bool) {
+    let Case { n, positions: t, i, o, blocks, inner } = *case;
+    let cpu = Cpu::<R>::new();
+    let a = [1, 2].map(|seed| numbers::<R>(n[seed as usize - 1] * t * i, seed));
+    let b = [3, 4].map(|seed| numbers::<R>(blocks * n[seed as usize - 3] * inner * t * o, seed));
+    let panels = [0, 1].map(|side| Panels {
+        samples: n[side],
+        lefts: vec![cpu.upload(&a[side], &[n[side], t, i])],
+        rights: vec![if unit {
+            RightPanel::Unit
+        } else {
+            RightPanel::Array(cpu.upload(&b[side], &[blocks, n[side], inner, t, o]))
+        }],
+    });
+    let mut parts = vec![Part { slot: 1, left: Some([0, 0]) }];
+    if t == 1 {
+        parts.push(Part { slot: 0, left: None });
+    }
+    let terms = vec![Term { right: [0, 0], parts: parts.clone() }];
+    let recipe = Recipe { slots: 2, blocks, inner, unit_weight: 3.0, terms };
+    let entries = n[0] * inner * n[1] * inner;
+    let mut out = vec![R::of(9.0); 2 * blocks * entries];
+    cpu.tile(&recipe, &panels[0], &panels[1], &mut Default::default(), &mut out).unwrap();
+
+    let left = |x: usize, p: usize, y: usize, q: usize| -> f64 {
+        (0..i).map(|f| a[0][(x * t + p) * i + f].f64() * a[1][(y * t + q) * i + f].f64()).sum()
+    };
+    let mut want = vec![0.0; out.len()];
+    for part in &parts {
+        for block in 0..blocks {
+            for (x, c) in (0..n[0]).flat_map(|x| (0..inner).map(move |c| (x, c))) {
+                for (y, d) in (0..n[1]).flat_map(|y| (0..inner).map(move |d| (y, d))) {
+                    let mut sum = 0.0;
+                    for (p, q) in (0..t).flat_map(|p| (0..t).map(move |q| (p, q))) {
+                        let side = |k: usize, s: usize, e: usize, r: usize, f: usize| {
+                            b[k][(((block * n[k] + s) * inner + e) * t + r) * o + f].f64()
+                        };
+                        let right = if unit {
+                            if c == d { 3.0 } else { 0.0 }
+                        } else {
+                            (0..o).map(|f| side(0, x, c, p, f) * side(1, y, d, q, f)).sum()
+                        };
+                        sum += right * if part.left.is_some() { left(x, p, y, q) } else { 1.0 };
+                    }
+                    want[(part.slot * blocks + block) * entries + (x * inner + c) * n[1] * inner + y * inner + d] +=
+                        sum;
+                }
+            }
+        }
+    }
+    agree(&out, &want, "tile");
+}
+
+proptest! {
+    #[test]
+    fn tiles_match_loops(
+        n in [0usize..5, 0usize..6], positions in 1usize..4, i in 1usize..5, o in 1usize..5,
+        blocks in 1usize..3, inner in 1usize..4, unit in any::<bool>(),
+    ) {
+        let positions = if unit { 1 } else { positions };
+        let case = Case { n, positions, i, o, blocks, inner };
+        tile_matches_loops::<f64>(&case, unit);
+        tile_matches_loops::<f32>(&case, unit);
+    }
+}
+
+#[test]
+fn tiles_of_many_samples_and_positions_match_loops() {
+    // Enough positions that columns are taken in more than one step.
+    tile_matches_loops::<f64>(&Case { n: [3, 40], positions: 60, i: 3, o: 2, blocks: 1, inner: 2 }, false);
+    tile_matches_loops::<f64>(&Case { n: [70, 65], positions: 1, i: 33, o: 17, blocks: 2, inner: 1 }, false);
+    tile_matches_loops::<f64>(&Case { n: [40, 33], positions: 1, i: 5, o: 3, blocks: 1, inner: 3 }, false);
+}
