@@ -109,15 +109,15 @@ fn hostile_sizes_reserve_no_memory() {
     assert_refused(&gzip(&file(&[90], &[0; 89])), "89 of 90 bytes");
 }
 
-/// The header promises ten bytes, and 64 MiB follow. They are corrupt halfway, which is not found out: unpacking stops at
+/// The header promises ten bytes, and 16 MiB follow. They are corrupt halfway, which is not found out: unpacking stops at
 /// the eleventh byte.
 #[test]
 fn a_bomb_is_not_unpacked() {
-    let mut bomb = gzip(&[&file(&[10], &[])[..], &vec![0; 64 << 20]].concat());
+    let mut bomb = gzip(&[&file(&[10], &[])[..], &vec![0; 16 << 20]].concat());
     let length = bomb.len();
     bomb[length / 2..].fill(0xff);
     assert_refused(&bomb, "too long");
-    let mut honest = gzip(&file(&[64 << 20], &vec![0; 64 << 20]));
+    let mut honest = gzip(&file(&[16 << 20], &vec![0; 16 << 20]));
     honest[length / 2..].fill(0xff);
     assert_refused(&honest, "corrupt");
 }
@@ -166,10 +166,8 @@ fn places_that_hold_no_file_are_named() {
 
 /// Reads the bytes as they are, and gzipped. Whatever comes of it, no panic does.
 fn read_both(bytes: &[u8]) {
-    for result in [read(bytes), read(&gzip(bytes))] {
-        if let Ok(Idx { shape, data }) = result {
-            assert_eq!(shape.iter().product::<usize>(), data.len());
-        }
+    for Idx { shape, data } in [read(bytes), read(&gzip(bytes))].into_iter().flatten() {
+        assert_eq!(shape.iter().product::<usize>(), data.len());
     }
 }
 

@@ -153,8 +153,8 @@ fn the_bytes_are_those_that_numpy_reads() {
     let scratch = Scratch::new();
     npy::write(scratch.path(), &[1, 2], &[1.0f32, -2.0]).unwrap();
     let bytes = fs::read(scratch.path()).unwrap();
-    let text = b"\x93NUMPY\x01\0F\0{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, ), }";
-    let expected = by_numpy(text, 7, b"\n\0\0\x80?\0\0\0\xc0");
+    let text = b"\x93NUMPY\x01\0v\0{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, ), }";
+    let expected = by_numpy(text, 56, b"\n\0\0\x80?\0\0\0\xc0");
     assert_eq!(bytes, expected, "{}", bytes.escape_ascii());
 }
 
@@ -201,6 +201,10 @@ fn hostile_sizes_reserve_no_memory() {
         assert_refused(&file(&header("'<f8'", shape), &zeros), "more than any memory");
     }
     assert_refused(&file(&header("'<f8'", &format!("({})", "1, ".repeat(65))), &zeros), "more sizes than numpy's 64");
+    // Sizes that a string of three quotes would hide from a reader of simple strings.
+    let hidden = "{'a': '''b'\"c''', 'descr': '<f8', 'fortran_order': False, \
+                  'shape': (4294967296, 4294967296), 'd': '''\"'e'''}";
+    assert_refused(&file(hidden, &zeros), "a string in its header");
     for shape in
         ["(-1,)", "(0x10,)", "(1e9,)", "(1_0,)", "(4+4,)", "(8.0,)", "('8',)", "(8)", "8", "None", "(T8,)", "(8j,)"]
     {
@@ -272,6 +276,12 @@ fn places_that_hold_no_file_are_named() {
         assert_names(&error, path);
     }
     assert!(scratch.names().is_empty());
+    // A folder has the name of the partial file.
+    fs::create_dir(scratch.0.path().join("array.npy.partial")).unwrap();
+    let error = npy::write(scratch.path(), &[1], &[1.0f64]).unwrap_err();
+    assert!(error.is_io(), "{error:?}");
+    assert_names(&error, &scratch.path());
+    assert_eq!(scratch.names(), ["array.npy.partial"]);
 }
 
 #[test]

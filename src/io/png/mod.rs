@@ -208,13 +208,12 @@ impl<'a, R: Real> HeatMap<'a, R> {
                 return Err(Error::shape(format!("classes of {counts:?} samples do not add up to {size} {side}")));
             }
         }
-        if let Some((lo, hi)) = self.range {
-            let holds = |x: f64| x.abs() <= LARGEST;
-            if !(holds(lo) && holds(hi) && lo < hi) {
-                return Err(Error::value(format!("colours cannot span the range from {lo} to {hi}")));
-            }
+        if let Some((lo, hi)) = self.range
+            && !(drawable(lo) && drawable(hi) && apart(lo, hi))
+        {
+            return Err(Error::value(format!("colours cannot span the range from {lo} to {hi}")));
         }
-        match data.iter().position(|x| !(x.f64().abs() <= LARGEST)) {
+        match data.iter().position(|x| !drawable(x.f64())) {
             Some(at) => {
                 let (row, col) = (at / cols, at % cols);
                 Err(Error::value(format!("the entry at row {row}, column {col} is {}, which has no colour", data[at])))
@@ -229,13 +228,23 @@ impl<'a, R: Real> HeatMap<'a, R> {
         let (lo, hi) = self.range.unwrap_or_else(own);
         let far = lo.abs().max(hi.abs());
         let (lo, hi) = if self.diverging { (-far, far) } else { (lo, hi) };
-        if hi - lo > (1e-12 * far).max(1e-290) {
+        if apart(lo, hi) {
             return (lo, hi);
         }
         // One number only, but for rounding: it is in the middle of the bar.
         let reach = if far > 1e-280 { far / 2.0 } else { 1.0 };
         (lo - reach, lo + reach)
     }
+}
+
+/// Whether `x` is finite, and not so large that a sum of such numbers might not be.
+fn drawable(x: f64) -> bool {
+    x.abs() <= LARGEST
+}
+
+/// Whether `hi` is above `lo` by more than rounding.
+fn apart(lo: f64, hi: f64) -> bool {
+    hi - lo > (1e-12 * lo.abs().max(hi.abs())).max(1e-290)
 }
 
 /// How many cells the rows and the columns of a matrix are averaged to, and how many pixels each cell has.
