@@ -167,7 +167,8 @@ fn the_total_is_the_same_with_and_without_components() {
 fn layers_are_weights_and_biases_together() {
     let model = mlp(&[3, 5, 2], Tanh.into(), true, 1);
     let kernel = kernel::<f64>(&model, &numbers(12, 3), Outputs::Full);
-    let layers = kernel.layers();
+    let layers = kernel.clone().by_layer();
+    let layers = layers.components();
     assert_eq!(layers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["d1", "d2"]);
     let entry = |name: &str| kernel.component(name).unwrap()[(1, 2)];
     assert_eq!(layers[0].1[(1, 2)], entry("d1.weight") + entry("d1.bias"));

@@ -84,11 +84,9 @@ fn compute<R: Real>(
     let kernel = z.map_or_else(|| ntk.compute(x), |z| ntk.between(x, z))?;
     bar.finish_and_clear();
     let [_, rows, cols] = kernel.total().shape();
-    println!(
-        "{what}: {rows} x {cols}, total and {} layers, {:.3} s",
-        kernel.components().len(),
-        start.elapsed().as_secs_f64()
-    );
+    let seconds = start.elapsed().as_secs_f64();
+    let kernel = kernel.by_layer();
+    println!("{what}: {rows} x {cols}, total and {} layers, {seconds:.3} s", kernel.components().len());
     Ok(kernel)
 }
 

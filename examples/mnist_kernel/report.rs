@@ -21,7 +21,7 @@ pub struct Row {
     accuracy: f64,
 }
 
-/// A row for each layer and one for the total.
+/// A row for each layer and one for the total. The components of both kernels are layers.
 pub fn rows<R: Real>(
     model: &Model,
     kernel: &Kernel<R>,
@@ -44,10 +44,10 @@ pub fn rows<R: Real>(
             accuracy: accuracy(&sign_scores(cross, train_labels, None)?, test_labels)?,
         })
     };
-    let (layers, crosses) = (kernel.layers(), cross.layers());
-    let mut rows = layers
+    let mut rows = kernel
+        .components()
         .iter()
-        .zip(&crosses)
+        .zip(cross.components())
         .map(|((name, own), (_, cross))| row(name, of_layer(name), own, cross))
         .collect::<Result<Vec<_>>>()?;
     rows.push(row("total", model.parameter_count(), kernel.total(), cross.total())?);
@@ -77,17 +77,36 @@ pub fn write<R: Real>(options: &Options, model: &Model, kernel: &Kernel<R>) -> R
     npy::write(out.join("kernel.npy"), &total.shape()[1..], total.as_slice())?;
     safetensors::save::<f64, _>(out.join("weights.safetensors"), model)?;
     heat_map(&out.join("total.png"), "total", total, options.samples)?;
-    for (layer, matrix) in kernel.layers() {
-        heat_map(&out.join(format!("{layer}.png")), &layer, &matrix, options.samples)?;
+    for (layer, matrix) in kernel.components() {
+        heat_map(&out.join(format!("{layer}.png")), layer, matrix, options.samples)?;
     }
     println!("\nwritten to {}: kernel.npy, weights.safetensors, total.png and a heat map of each layer", out.display());
     Ok(())
 }
 
+/// The colours span the middle 99.8 % of the entries beside the diagonal, so that a few bright pairs do not darken all
+/// others.
 fn heat_map<R: Real>(path: &Path, part: &str, matrix: &Matrix<R>, per_class: usize) -> Result<()> {
-    HeatMap::new(matrix.rows(), matrix.cols(), matrix.as_slice())
+    let map = HeatMap::new(matrix.rows(), matrix.cols(), matrix.as_slice())
         .title(format!("NTK of MNIST's 6 and 9, 784-50-50-50-1 at initialisation: {part}"))
-        .label("K(x, x')")
-        .classes(&[("6", per_class), ("9", per_class)])
-        .save(path)
+        .label("K(x, x'), clipped at 0.1 % and 99.9 %")
+        .classes(&[("6", per_class), ("9", per_class)]);
+    match middle(matrix) {
+        Some((low, high)) => map.range(low, high).save(path),
+        None => map.save(path),
+    }
+}
+
+/// The 0.1 % and the 99.9 % quantile of the entries above the diagonal, of about a million of them if there are more;
+/// `None` where they are equal.
+fn middle<R: Real>(matrix: &Matrix<R>) -> Option<(f64, f64)> {
+    let cols = matrix.cols();
+    let step = (cols * cols / 2_000_000).max(1);
+    let above = matrix.as_slice().chunks_exact(cols).enumerate().flat_map(|(row, entries)| &entries[row + 1..]);
+    let mut entries: Vec<f64> = above.step_by(step).map(|x| x.f64()).collect();
+    let rank = entries.len() / 1000;
+    let last = entries.len().checked_sub(1 + rank)?;
+    let low = *entries.select_nth_unstable_by(rank, f64::total_cmp).1;
+    let high = *entries.select_nth_unstable_by(last, f64::total_cmp).1;
+    (low < high).then_some((low, high))
 }

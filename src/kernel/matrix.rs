@@ -150,18 +150,19 @@ impl<R: Real> Kernel<R> {
         })
     }
 
-    /// The components summed by layer, as the paper counts them (Engel et al., section 3): a layer is what stands before
-    /// the last dot of a parameter's name, its weight and its bias together. In the order of the model.
-    pub fn layers(&self) -> Vec<(String, Matrix<R>)> {
+    /// The kernel with its components summed by layer, as the paper counts them (Engel et al., section 3): a layer is what
+    /// stands before the last dot of a parameter's name, its weight and its bias together. In the order of the model.
+    #[must_use]
+    pub fn by_layer(self) -> Kernel<R> {
         let mut layers: Vec<(String, Matrix<R>)> = Vec::new();
-        for (name, matrix) in &self.components {
-            let layer = layer_of(name);
+        for (name, matrix) in self.components {
+            let layer = name.rsplit_once('.').map_or(name.as_str(), |(layer, _)| layer);
             match layers.iter_mut().find(|(own, _)| own == layer) {
-                Some((_, sum)) => sum.add(matrix),
-                None => layers.push((layer.to_string(), matrix.clone())),
+                Some((_, sum)) => sum.add(&matrix),
+                None => layers.push((layer.to_string(), matrix)),
             }
         }
-        layers
+        Kernel { total: self.total, components: layers }
     }
 
     /// The sum of the components whose names begin with `prefix`.
@@ -177,9 +178,4 @@ impl<R: Real> Kernel<R> {
         list.for_each(|matrix| sum.add(matrix));
         Ok(sum)
     }
-}
-
-/// What stands before the last dot of a parameter's name.
-pub(crate) fn layer_of(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(layer, _)| layer)
 }

@@ -13,13 +13,12 @@ mod pack;
 mod progress;
 mod recipe;
 mod rows;
+mod run;
 mod structured;
 mod tiles;
 mod verify;
 
-use std::ops::{ControlFlow, Range};
-
-use rayon::prelude::*;
+use std::ops::ControlFlow;
 
 pub use matrix::{Kernel, Matrix};
 pub use method::Method;
@@ -29,16 +28,12 @@ pub use progress::Progress;
 pub(crate) use recipe::Entry;
 pub use verify::{Verification, Verified, worst_difference};
 
-use crate::backend::{Gram, Panels};
+use crate::backend::Gram;
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::mlp;
-use crate::model::{Session, plain};
+use crate::model::Session;
 use crate::ops::Op;
-use crate::tape::ParameterInfo;
-use progress::{Callback, Counter};
-use rows::Rows;
-use tiles::{Side, Walk, Walked};
+use progress::Callback;
 
 /// A kernel that is asked for: the options, then [`compute`](Ntk::compute) or [`between`](Ntk::between).
 ///
@@ -75,13 +70,6 @@ impl<B: Gram, O: Op> Session<'_, B, O> {
     }
 }
 
-/// Blocks of samples: a tile has at most this many rows.
-const TILE_SIDE: usize = 256;
-/// A kernel is cut into at least so many blocks, so that small ones keep all threads busy too.
-const MIN_BLOCKS: usize = 8;
-/// But a tile has at least so many rows, if there are.
-const MIN_SIDE: usize = 16;
-
 impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     /// What becomes of several outputs.
     pub fn outputs(mut self, outputs: Outputs) -> Self {
@@ -115,7 +103,7 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     /// Samples of another shape than the model's input; a number that is NaN or infinite; an output that does not
     /// exist; a method that cannot do this model; a cancelled run; a failed device.
     pub fn compute(&self, x: &Batch<'_, B::Number>) -> Result<Kernel<B::Number>> {
-        self.run(x, None)
+        run::run(self, x, None)
     }
 
     /// K(X, Z): rows belong to `x`, columns to `z`.
@@ -123,130 +111,6 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     /// # Errors
     /// As [`compute`](Ntk::compute).
     pub fn between(&self, x: &Batch<'_, B::Number>, z: &Batch<'_, B::Number>) -> Result<Kernel<B::Number>> {
-        self.run(x, Some(z))
+        run::run(self, x, Some(z))
     }
-
-    fn run(&self, x: &Batch<'_, B::Number>, z: Option<&Batch<'_, B::Number>>) -> Result<Kernel<B::Number>> {
-        let layout = self.outputs.layout(self.session.model().outputs())?;
-        self.session.check(x)?;
-        z.map_or(Ok(()), |z| self.session.check(z))?;
-        let infos = self.session.model().parameters();
-        let passes = self.passes(infos)?;
-        let rows_blocks = sample_blocks(x.samples(), layout.inner);
-        let cols_blocks = z.map(|z| sample_blocks(z.samples(), layout.inner));
-        let tiles = Walk::<B>::tile_count(rows_blocks.len(), cols_blocks.as_ref().map(Vec::len));
-        let steps = rows_blocks.len() + cols_blocks.as_ref().map_or(0, Vec::len) + tiles;
-        let counter = Counter::new(passes.len() * steps, self.progress);
-
-        let mut result: Option<Walked<B::Number>> = None;
-        for source in &passes {
-            let walked = self.pass(source, &layout, (x, &rows_blocks), z.zip(cols_blocks.as_deref()), &counter)?;
-            match &mut result {
-                None => result = Some(walked),
-                Some(sum) => {
-                    sum.total.add(&walked.total);
-                    sum.slots.extend(walked.slots);
-                }
-            }
-        }
-        let Walked { total, slots } = result.expect("there is at least one pass");
-        let names = infos.iter().map(|info| info.name.clone());
-        Ok(Kernel { total, components: names.zip(slots).collect() })
-    }
-
-    /// What each walk over the tiles is for: one for everything, or one for each parameter.
-    fn passes(&self, infos: &[ParameterInfo]) -> Result<Vec<Source>> {
-        let together = |rows| vec![Source::Rows { rows, wanted: vec![true; infos.len()] }];
-        let one_by_one = |rows| {
-            let only = |k| (0..infos.len()).map(|own| own == k).collect();
-            let passes = (0..infos.len()).map(|k| Source::Rows { rows, wanted: only(k) });
-            if infos.is_empty() { together(rows) } else { passes.collect() }
-        };
-        Ok(match self.method {
-            Method::Structured => vec![Source::Factors],
-            Method::ClosedForm => vec![Source::Recursion(plain::mlp(self.session)?)],
-            Method::FullJacobian => together(Rows::Batched),
-            Method::Autograd => together(Rows::SampleBySample),
-            Method::Layerwise => one_by_one(Rows::SampleBySample),
-            Method::LayerwiseBatched => one_by_one(Rows::Batched),
-            Method::ForwardMode => together(Rows::Forward),
-        })
-    }
-
-    /// One walk over all tiles.
-    fn pass(
-        &self,
-        source: &Source,
-        layout: &Layout,
-        (x, x_blocks): (&Batch<'_, B::Number>, &[Range<usize>]),
-        z: Option<(&Batch<'_, B::Number>, &[Range<usize>])>,
-        counter: &Counter<'_>,
-    ) -> Result<Walked<B::Number>> {
-        let side =
-            |x: &Batch<'_, B::Number>, blocks: &[Range<usize>]| -> Result<Vec<(Panels<B::Tensor>, Vec<Entry>)>> {
-                let block = |range: &Range<usize>| {
-                    let panels = self.panels(source, layout, &x.rows(range.clone()))?;
-                    counter.step()?;
-                    Ok(panels)
-                };
-                blocks.par_iter().map(block).collect()
-            };
-        let (row_panels, entries) = split(side(x, x_blocks)?);
-        let cols = z.map(|(z, blocks)| Ok::<_, crate::Error>((blocks, split(side(z, blocks)?).0))).transpose()?;
-        let wanted: Vec<usize> = match source {
-            Source::Rows { wanted, .. } => (0..wanted.len()).filter(|&parameter| wanted[parameter]).collect(),
-            _ => (0..self.session.model().parameters().len()).collect(),
-        };
-        let slot = |parameter: usize| {
-            let own = wanted.iter().position(|&chosen| chosen == parameter).unwrap_or(0);
-            if self.components { own } else { 0 }
-        };
-        let slots = if self.components { wanted.len().max(1) } else { 1 };
-        let recipe = recipe::recipe(&entries, layout, &slot, slots);
-        Walk {
-            arrays: self.session.arrays(),
-            recipe: &recipe,
-            rows: Side { blocks: x_blocks, panels: &row_panels },
-            cols: cols.as_ref().map(|(blocks, panels)| Side { blocks, panels }),
-            scale: layout.scale,
-            components: self.components,
-        }
-        .run(counter)
-    }
-
-    fn panels(
-        &self,
-        source: &Source,
-        layout: &Layout,
-        x: &Batch<'_, B::Number>,
-    ) -> Result<(Panels<B::Tensor>, Vec<Entry>)> {
-        match source {
-            Source::Factors => structured::panels(self.session, layout, x),
-            Source::Recursion(network) => {
-                Ok(mlp::panels(self.session.arrays(), self.session.parameters(), network, layout, x))
-            }
-            Source::Rows { rows, wanted } => rows::panels(self.session, *rows, layout, wanted, x),
-        }
-    }
-}
-
-/// Where panels come from.
-enum Source {
-    Factors,
-    Recursion(mlp::Plain),
-    Rows { rows: Rows, wanted: Vec<bool> },
-}
-
-/// The panels of all blocks, and the entries, which are the same for every block.
-fn split<T>(list: Vec<(Panels<T>, Vec<Entry>)>) -> (Vec<Panels<T>>, Vec<Entry>) {
-    let entries = list.first().map(|(_, entries)| entries.clone()).unwrap_or_default();
-    (list.into_iter().map(|(panels, _)| panels).collect(), entries)
-}
-
-/// `samples` in blocks, each of which has `inner` rows in K for a sample. A pure function of the two, so that nothing
-/// depends on the number of threads.
-fn sample_blocks(samples: usize, inner: usize) -> Vec<Range<usize>> {
-    let rows = samples.saturating_mul(inner);
-    let side = rows.div_ceil(MIN_BLOCKS).clamp(MIN_SIDE, TILE_SIDE);
-    crate::model::blocks(samples, side.div_ceil(inner.max(1)))
 }

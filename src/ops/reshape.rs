@@ -33,7 +33,7 @@ impl Reshape {
     fn target(&self, input: &[usize]) -> Option<Vec<usize>> {
         let known: Vec<usize> = self.sizes.iter().flatten().copied().collect();
         let (have, known) = (checked_numel(input)?, checked_numel(&known)?);
-        let rest = if known == 0 { 0 } else { have / known };
+        let rest = have.checked_div(known).unwrap_or(0);
         let shape: Vec<usize> = self.sizes.iter().map(|size| size.unwrap_or(rest)).collect();
         (checked_numel(&shape)? == have).then_some(shape)
     }
