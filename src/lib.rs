@@ -1,4 +1,10 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "rand", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "rand"), doc = "Exact empirical neural tangent kernels, layer by layer.")]
+//!
+//! # Letters
+//!
+//! Fixed for the whole crate: n, m samples; t, u positions inside a sample; i, o features in and out of a layer;
+//! c output; l layer. Arrays are row-major, samples first.
 
 pub mod analysis;
 mod attributes;
@@ -10,7 +16,6 @@ pub mod factor;
 #[cfg(any(feature = "npy", feature = "safetensors", feature = "png", feature = "idx"))]
 pub mod io;
 pub mod kernel;
-pub mod mlp;
 mod model;
 pub mod ops;
 mod real;

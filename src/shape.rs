@@ -13,6 +13,14 @@ pub fn checked_numel(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size))
 }
 
+/// The entries of an array of zeros, if they fit in memory. They come from the allocator as they are: pages are touched when entries are written, by
+/// the threads that write them.
+pub(crate) fn zeros<R: Copy + Default>(shape: &[usize]) -> Option<Vec<R>> {
+    let entries = checked_numel(shape)?;
+    Vec::<R>::new().try_reserve_exact(entries).ok()?;
+    Some(vec![R::default(); entries])
+}
+
 /// How many entries lie between neighbours along each axis of a row-major array.
 pub fn strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];

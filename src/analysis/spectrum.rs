@@ -14,7 +14,7 @@ use crate::real::Real;
 ///
 /// ```
 /// use tangent_kernels::{Matrix, analysis::effective_rank};
-/// assert_eq!(effective_rank(&Matrix::from_vec(1, 2, 2, vec![1.0, 0.0, 0.0, 1.0])?), 2.0);
+/// assert_eq!(effective_rank(&Matrix::from_vec(1, 2, 2, vec![1.0; 4])?), 1.0);
 /// # Ok::<(), tangent_kernels::Error>(())
 /// ```
 pub fn effective_rank<R: Real>(kernel: &Matrix<R>) -> f64 {

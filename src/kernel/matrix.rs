@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::real::Real;
+use crate::shape::zeros;
 
 /// One or more dense matrices of one size, row-major: \[blocks, rows, cols\].
 ///
@@ -16,16 +17,9 @@ pub struct Matrix<R> {
 
 impl<R: Real> Matrix<R> {
     pub(crate) fn zeros(blocks: usize, rows: usize, cols: usize) -> Result<Self> {
-        let entries = crate::shape::checked_numel(&[blocks, rows, cols]);
-        let fits = entries.filter(|&entries| Vec::<R>::new().try_reserve_exact(entries).is_ok());
-        let Some(entries) = fits else {
-            return Err(Error::memory(format!(
-                "{blocks} matrices of {rows} x {cols} {} do not fit in memory",
-                R::NAME
-            )));
-        };
-        // Zeroed by the allocator: pages are touched when tiles are written, by the threads that write them.
-        Ok(Matrix { blocks, rows, cols, data: vec![R::default(); entries] })
+        let data = zeros(&[blocks, rows, cols])
+            .ok_or_else(|| Error::memory(format!("a kernel of {blocks} x {rows} x {cols} {} does not fit", R::NAME)))?;
+        Ok(Matrix { blocks, rows, cols, data })
     }
 
     /// The matrices \[blocks, rows, cols\] with the entries `data`, row-major.
@@ -112,6 +106,9 @@ impl<R: Real> std::ops::Index<(usize, usize)> for Matrix<R> {
     type Output = R;
 
     /// The entry at row and column of the first block.
+    ///
+    /// # Panics
+    /// If there is no such row or column.
     fn index(&self, (row, col): (usize, usize)) -> &R {
         assert!(row < self.rows && col < self.cols, "entry ({row}, {col}) of a {} x {} kernel", self.rows, self.cols);
         &self.data[row * self.cols + col]

@@ -18,7 +18,7 @@ pub enum Method {
     /// cheaper. Any network, the fastest.
     #[default]
     Structured,
-    /// The recursion for multilayer perceptrons, without the tape ([`mlp`](crate::mlp)).
+    /// The recursion for multilayer perceptrons, without the tape ([`mlp`](super::mlp)).
     ClosedForm,
     /// The whole per-sample Jacobian by batched reverse mode, then J J^T.
     FullJacobian,

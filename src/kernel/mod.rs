@@ -2,12 +2,13 @@
 //!
 //! [`Session::ntk`] starts one; [`Ntk`] holds the options. Every method ends in the same place: panels for blocks of
 //! samples, a recipe that tells how a tile of K is put together from them, and one walk over the tiles of the upper
-//! triangle. What differs is where the panels come from: factors (`structured`), the recursion of [`mlp`](crate::mlp)
+//! triangle. What differs is where the panels come from: factors (`structured`), the recursion of [`mlp`]
 //! (`closed-form`), or Jacobian rows (all others).
 
 mod disjoint;
 mod matrix;
 mod method;
+pub mod mlp;
 mod outputs;
 mod pack;
 mod progress;
@@ -23,9 +24,7 @@ use std::ops::ControlFlow;
 pub use matrix::{Kernel, Matrix};
 pub use method::Method;
 pub use outputs::Outputs;
-pub(crate) use outputs::{Layout, Packing, Seeds};
 pub use progress::Progress;
-pub(crate) use recipe::Entry;
 pub use verify::{Verification, Verified, worst_difference};
 
 use crate::backend::Gram;

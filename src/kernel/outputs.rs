@@ -1,6 +1,9 @@
 //! What becomes of C outputs.
 
+use crate::backend::Arrays;
 use crate::error::{Error, Result};
+use crate::ops::Op;
+use crate::tape::Tape;
 
 /// Which kernel is asked of a network with C outputs. For C = 1 all are the same.
 ///
@@ -59,6 +62,14 @@ pub(crate) enum Packing {
 }
 
 impl Seeds {
+    /// The cotangents, of the shape of the tape's output.
+    pub fn on<B: Arrays, O: Op>(&self, tape: &Tape<'_, B, O>) -> Vec<B::Tensor> {
+        match self {
+            Seeds::Units(list) => list.iter().map(|&c| tape.unit_seed(c)).collect(),
+            Seeds::Ones => vec![tape.ones_seed()],
+        }
+    }
+
     pub fn len(&self) -> usize {
         match self {
             Seeds::Units(list) => list.len(),

@@ -7,6 +7,7 @@ use super::recipe::Entry;
 use crate::backend::{Arrays, Dual, Panels, RightPanel};
 use crate::batch::Batch;
 use crate::error::Result;
+use crate::factor::Factor;
 use crate::model::Session;
 use crate::ops::Op;
 use crate::real::Real;
@@ -32,44 +33,37 @@ pub(crate) fn panels<B: Arrays, O: Op>(
     wanted: &[bool],
     x: &Batch<'_, B::Number>,
 ) -> Result<(Panels<B::Tensor>, Vec<Entry>)> {
-    let chosen: Vec<usize> = (0..wanted.len()).filter(|&parameter| wanted[parameter]).collect();
     let by_seed = match rows {
-        Rows::Batched => batched(session, layout, wanted, &chosen, x)?,
-        Rows::SampleBySample => sample_by_sample(session, layout, wanted, &chosen, x)?,
-        Rows::Forward => forward(session, layout, &chosen, x)?,
+        Rows::Batched => swept(session, layout, wanted, x, Factor::jacobian)?,
+        Rows::SampleBySample => sample_by_sample(session, layout, wanted, x)?,
+        Rows::Forward => forward(session, layout, wanted, x)?,
     };
     let rights = by_seed.into_iter().map(|seeds| RightPanel::Array(pack::rights(session.arrays(), layout, &seeds)));
     let panels = Panels { samples: x.samples(), lefts: Vec::new(), rights: rights.collect() };
-    let entry = |(right, &parameter)| Entry { parameter, left: None, right };
-    Ok((panels, chosen.iter().enumerate().map(entry).collect()))
+    let entry = |(right, parameter)| Entry { parameter, left: None, right };
+    Ok((panels, chosen(wanted).enumerate().map(entry).collect()))
 }
 
 /// b\[n,1,p\] of every seed, for every chosen parameter.
 type BySeed<B> = Vec<Vec<<B as Arrays>::Tensor>>;
 
-fn seeds<B: Arrays, O: Op>(tape: &Tape<'_, B, O>, layout: &Layout) -> Vec<B::Tensor> {
-    match &layout.seeds {
-        Seeds::Units(list) => list.iter().map(|&c| tape.unit_seed(c)).collect(),
-        Seeds::Ones => vec![tape.ones_seed()],
-    }
-}
-
-fn batched<B: Arrays, O: Op>(
+/// One sweep for every seed, each use's factor read by `read` and the uses of a parameter added up.
+fn swept<B: Arrays, O: Op>(
     session: &Session<'_, B, O>,
     layout: &Layout,
     wanted: &[bool],
-    chosen: &[usize],
     x: &Batch<'_, B::Number>,
+    read: fn(&Factor<B>, &B) -> B::Tensor,
 ) -> Result<BySeed<B>> {
     let arrays = session.arrays();
     let tape = session.tape_of(x);
     let uses = tape.uses()?;
-    let mut by_parameter: BySeed<B> = vec![Vec::new(); chosen.len()];
-    for seed in seeds(&tape, layout) {
+    let mut by_parameter: BySeed<B> = vec![Vec::new(); wanted.iter().filter(|&&chosen| chosen).count()];
+    for seed in layout.seeds.on(&tape) {
         let swept = tape.sweep(&seed, Wanted { input: false, parameters: Some(wanted) });
-        for (list, &parameter) in by_parameter.iter_mut().zip(chosen) {
+        for (list, parameter) in by_parameter.iter_mut().zip(chosen(wanted)) {
             let size = numel(&session.model().parameters()[parameter].shape);
-            let parts = tape.factors(&uses, &swept, parameter).into_iter().map(|factor| factor.jacobian(arrays));
+            let parts = tape.factors(&uses, &swept, parameter).into_iter().map(|factor| read(&factor, arrays));
             let rows = parts.reduce(|sum, part| arrays.add(&sum, &part));
             let rows = rows.unwrap_or_else(|| arrays.full(0.0, &[x.samples(), size]));
             list.push(arrays.reshape(&rows, &[x.samples(), 1, size]));
@@ -78,43 +72,38 @@ fn batched<B: Arrays, O: Op>(
     Ok(by_parameter)
 }
 
+/// Each sample on a tape of its own, where its row is the gradient.
 fn sample_by_sample<B: Arrays, O: Op>(
     session: &Session<'_, B, O>,
     layout: &Layout,
     wanted: &[bool],
-    chosen: &[usize],
     x: &Batch<'_, B::Number>,
 ) -> Result<BySeed<B>> {
-    let arrays = session.arrays();
-    let mut by_parameter: Vec<Vec<Vec<B::Tensor>>> = vec![vec![Vec::new(); layout.seeds.len()]; chosen.len()];
-    for sample in 0..x.samples() {
-        let tape = session.tape_of(&x.rows(sample..sample + 1));
-        let uses = tape.uses()?;
-        for (k, seed) in seeds(&tape, layout).iter().enumerate() {
-            let swept = tape.sweep(seed, Wanted { input: false, parameters: Some(wanted) });
-            for (list, &parameter) in by_parameter.iter_mut().zip(chosen) {
-                let size = numel(&session.model().parameters()[parameter].shape);
-                let parts = tape.factors(&uses, &swept, parameter).into_iter().map(|factor| factor.gradient(arrays));
-                let gradient = parts.reduce(|sum, part| arrays.add(&sum, &part));
-                let gradient = gradient.unwrap_or_else(|| arrays.full(0.0, &[size]));
-                list[k].push(arrays.reshape(&gradient, &[1, 1, size]));
-            }
-        }
-    }
-    let joined = |samples: Vec<B::Tensor>| arrays.concat(&samples.iter().collect::<Vec<_>>(), 0);
-    Ok(by_parameter.into_iter().map(|seeds| seeds.into_iter().map(joined).collect()).collect())
+    let alone = |sample| swept(session, layout, wanted, &x.rows(sample..sample + 1), Factor::gradient);
+    let samples = (0..x.samples()).map(alone).collect::<Result<Vec<_>>>()?;
+    let joined = |k: usize, seed: usize| {
+        let rows: Vec<&B::Tensor> = samples.iter().map(|by_parameter| &by_parameter[k][seed]).collect();
+        session.arrays().concat(&rows, 0)
+    };
+    let parameters = 0..chosen(wanted).count();
+    Ok(parameters.map(|k| (0..layout.seeds.len()).map(|seed| joined(k, seed)).collect()).collect())
+}
+
+/// The parameters that are flagged.
+pub(crate) fn chosen(wanted: &[bool]) -> impl Iterator<Item = usize> {
+    wanted.iter().enumerate().filter_map(|(parameter, &chosen)| chosen.then_some(parameter))
 }
 
 fn forward<B: Arrays, O: Op>(
     session: &Session<'_, B, O>,
     layout: &Layout,
-    chosen: &[usize],
+    wanted: &[bool],
     x: &Batch<'_, B::Number>,
 ) -> Result<BySeed<B>> {
     let (n, outputs) = (x.samples(), session.model().outputs());
     let dual = Dual::new(session.arrays().clone());
     let mut by_parameter = Vec::new();
-    for &parameter in chosen {
+    for parameter in chosen(wanted) {
         let size = numel(&session.model().parameters()[parameter].shape);
         let mut rows = vec![vec![B::Number::default(); n * size]; layout.seeds.len()];
         for entry in 0..size {

@@ -11,12 +11,11 @@ use super::progress::Counter;
 use super::recipe::{Entry, recipe};
 use super::rows::{self, Rows};
 use super::tiles::{Side, Walk, Walked};
-use super::{Ntk, structured};
+use super::{Ntk, mlp, structured};
 use crate::backend::{Gram, Panels};
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::mlp;
-use crate::model::{blocks, plain};
+use crate::model::blocks;
 use crate::ops::Op;
 use crate::tape::ParameterInfo;
 
@@ -89,7 +88,7 @@ fn passes<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>) -> Result<Vec<Source>> {
     };
     Ok(match ntk.method {
         Method::Structured => vec![Source::Factors],
-        Method::ClosedForm => vec![Source::Recursion(plain::mlp(ntk.session)?)],
+        Method::ClosedForm => vec![Source::Recursion(mlp::plain(ntk.session)?)],
         Method::FullJacobian => together(Rows::Batched),
         Method::Autograd => together(Rows::SampleBySample),
         Method::Layerwise => one_by_one(Rows::SampleBySample),
@@ -125,7 +124,7 @@ impl<B: Gram, O: Op> Pass<'_, B, O> {
         let rows = self.prepare(x)?;
         let cols = z.map(|z| self.prepare(z)).transpose()?;
         let wanted: Vec<usize> = match self.source {
-            Source::Rows { wanted, .. } => (0..wanted.len()).filter(|&parameter| wanted[parameter]).collect(),
+            Source::Rows { wanted, .. } => rows::chosen(wanted).collect(),
             _ => (0..self.ntk.session.model().parameters().len()).collect(),
         };
         let components = self.ntk.components;

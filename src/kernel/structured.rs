@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::factor::{Factor, Left};
 use crate::model::Session;
 use crate::ops::Op;
-use crate::tape::{Swept, SweptRight, Tape, Use, Wanted};
+use crate::tape::{Swept, SweptRight, Use, Wanted};
 
 /// How the Gram of a use of a parameter is contracted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,7 +30,7 @@ pub(crate) fn panels<B: Arrays, O: Op>(
     let arrays = session.arrays();
     let tape = session.tape_of(x);
     let uses = tape.uses()?;
-    let sweeps = sweep_all(&tape, &layout.seeds);
+    let sweeps: Vec<_> = layout.seeds.on(&tape).iter().map(|seed| tape.sweep(seed, Wanted::PARAMETERS)).collect();
     let ways = ways(arrays, layout, &uses, &sweeps);
     let mut packer =
         Packer { arrays, layout, sweeps: &sweeps, lefts: Vec::new(), rights: Vec::new(), keys: Vec::new() };
@@ -49,14 +49,6 @@ pub(crate) fn panels<B: Arrays, O: Op>(
 fn meets_others<B: Arrays>(uses: &[Use<B>], node: usize) -> bool {
     let count = |parameter| uses.iter().filter(|other| other.parameter == parameter).count();
     uses.iter().any(|own| own.node == node && count(own.parameter) > 1)
-}
-
-/// One sweep for every seed.
-pub(crate) fn sweep_all<B: Arrays, O: Op>(tape: &Tape<'_, B, O>, seeds: &Seeds) -> Vec<Swept<B>> {
-    match seeds {
-        Seeds::Units(list) => list.iter().map(|&c| tape.sweep(&tape.unit_seed(c), Wanted::PARAMETERS)).collect(),
-        Seeds::Ones => vec![tape.sweep(&tape.ones_seed(), Wanted::PARAMETERS)],
-    }
 }
 
 /// The cheaper way for every use, by the multiplications for a pair of samples. All uses of a parameter go one way,

@@ -5,7 +5,6 @@
 
 #[cfg(feature = "rand")]
 mod init;
-pub(crate) mod plain;
 mod sequential;
 mod session;
 

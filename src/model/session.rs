@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::ops::{Builtin, Op};
 use crate::real::Real;
-use crate::shape::numel;
+use crate::shape::{numel, zeros};
 use crate::tape::{ParameterInfo, Tape, Wanted};
 
 /// A model whose parameters are on a backend: runs, gradients, Jacobians and kernels start here.
@@ -96,14 +96,18 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
     /// The per-sample Jacobian of all outputs, by parameter, multiplied out by reverse mode.
     ///
     /// # Errors
-    /// As [`tape`](Session::tape), or the device failed.
+    /// As [`tape`](Session::tape), the rows do not fit in memory, or the device failed.
     pub fn jacobian(&self, x: &Batch<'_, B::Number>) -> Result<Jacobian<B::Number>> {
         let tape = self.tape(x)?;
         let uses = tape.uses()?;
         let (samples, outputs) = (x.samples(), self.model.outputs());
         let infos = self.model.parameters();
-        let mut rows: Vec<Vec<B::Number>> =
-            infos.iter().map(|info| vec![B::Number::default(); samples * outputs * numel(&info.shape)]).collect();
+        let zeros = |info: &ParameterInfo| {
+            let shape = [samples, outputs, numel(&info.shape)];
+            zeros(&shape)
+                .ok_or_else(|| Error::memory(format!("the Jacobian of '{}', {shape:?}, does not fit", info.name)))
+        };
+        let mut rows: Vec<Vec<B::Number>> = infos.iter().map(zeros).collect::<Result<_>>()?;
         for c in 0..outputs {
             let swept = tape.sweep(&tape.unit_seed(c), Wanted::PARAMETERS);
             for (index, info) in infos.iter().enumerate() {

@@ -90,6 +90,9 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
     }
 
     /// The cotangent that is 1 at output c of every sample, outputs of higher rank counted row-major; of shape \[n, ...\].
+    ///
+    /// # Panics
+    /// If there is no output c.
     pub fn unit_seed(&self, c: usize) -> B::Tensor {
         let shape = self.arrays.shape(self.output());
         let outputs = numel(&shape[1..]);

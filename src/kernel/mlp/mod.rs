@@ -27,9 +27,14 @@
 //! The module knows array kernels and parameters, and no tape: it is the fastest path for plain MLPs and an independent
 //! witness for all others.
 
+mod plain;
+
+pub(crate) use plain::plain;
+
+use super::outputs::{Layout, Packing, Seeds};
+use super::recipe::Entry;
 use crate::backend::{Arrays, Panels, RightPanel};
 use crate::batch::Batch;
-use crate::kernel::{Entry, Layout, Packing, Seeds};
 use crate::real::Real;
 use crate::unary::{Order, Unary};
 

@@ -1,9 +1,9 @@
 //! Is a model a plain multilayer perceptron, so that the closed form applies?
 
-use super::Session;
+use super::{Layer, Plain};
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::mlp::{Layer, Plain};
+use crate::model::Session;
 use crate::ops::{Flatten, Linear, Op, Scale};
 use crate::tape::{Node, Value};
 use crate::unary::Unary;
@@ -13,7 +13,7 @@ use crate::unary::Unary;
 /// # Errors
 /// The model is no chain of linear layers on vectors with one function each in between, scaled before or after; or a
 /// parameter is used twice.
-pub(crate) fn mlp<B: Arrays, O: Op>(session: &Session<'_, B, O>) -> Result<Plain> {
+pub(crate) fn plain<B: Arrays, O: Op>(session: &Session<'_, B, O>) -> Result<Plain> {
     let model = session.model();
     let mut layers: Vec<Layer> = Vec::new();
     let refused = |index: usize, node: &Node<O>, why: &str| {
