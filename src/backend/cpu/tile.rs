@@ -117,8 +117,8 @@ struct Tile<'a, R: Real> {
     offset: &'a dyn Fn(usize) -> usize,
 }
 
-impl<R: Real> Tile<'_, R> {
-    fn lefts(&self, indices: [usize; 2]) -> [Side<'_, R>; 2] {
+impl<'a, R: Real> Tile<'a, R> {
+    fn lefts(&self, indices: [usize; 2]) -> [Side<'a, R>; 2] {
         [Side::left(&self.panels[0].lefts[indices[0]]), Side::left(&self.panels[1].lefts[indices[1]])]
     }
 
@@ -130,7 +130,7 @@ impl<R: Real> Tile<'_, R> {
         if let [part] = &self.term.parts[..]
             && part.left.is_none()
         {
-            return add_product(&mut self.out[(self.offset)(part.slot)..][..entries], b, b2.t());
+            return add_product(self.slot(part.slot), b, b2.t());
         }
         let mut scratch = std::mem::take(self.scratch);
         product(grown(&mut scratch.right, entries), b, b2.t());
@@ -181,6 +181,14 @@ impl<R: Real> Tile<'_, R> {
     fn unit(&mut self, weight: R) {
         let Size { n, m, inner } = self.size;
         let cols = self.size.cols();
+        if let [part] = &self.term.parts[..]
+            && let Some(indices) = part.left
+            && inner == 1
+            && weight == R::of(1.0)
+        {
+            let [a, a2] = self.lefts(indices);
+            return add_product(self.slot(part.slot), a.samples(0, n), a2.samples(0, m).t());
+        }
         let mut scratch = std::mem::take(self.scratch);
         for part in &self.term.parts {
             let left = grown(&mut scratch.left, n * m);
