@@ -150,3 +150,16 @@ fn add_up<'a, R: Real>(slots: &[R], total: &'a mut Vec<R>, slot_entries: usize) 
     }
     total
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Products of faer happen to be symmetric already, so no kernel shows whether this works.
+    #[test]
+    fn the_lower_triangle_becomes_the_upper_one() {
+        let mut tile = [1, 2, 3, 40, 5, 6, 70, 80, 9];
+        mirror(&mut tile, 3);
+        assert_eq!(tile, [1, 2, 3, 2, 5, 6, 3, 6, 9]);
+    }
+}
