@@ -193,7 +193,7 @@ fn odd_networks() -> Vec<(&'static str, Model)> {
 
     // An output of rank 2 straight from a layer with positions: the read-out's cotangent is no unit vector there.
     let model =
-        Sequential::new(&[3, 4], Parameterisation::Standard).linear("hidden", 5).tanh().linear("out", 2).build();
+        Sequential::new(&[3, 4], Parameterisation::Standard).linear("hidden", 40).tanh().linear("out", 2).build();
     list.push(("positions to the end", model.unwrap()));
 
     // The second layer takes the first one's result from before its function, which nothing else takes.
@@ -376,16 +376,17 @@ tangent_kernels::ops! {
 fn uses_of_one_weight_in_unlike_forms_meet_as_rows() {
     check::all::<Own>().unwrap();
     let mut graph = Graph::<Own>::with_ops(&[4, 4]).unwrap();
-    let (w, v) = (graph.parameter("w", &[4, 4]).unwrap(), graph.parameter("v", &[2, 16]).unwrap());
+    let (w, v) = (graph.parameter("w", &[4, 4]).unwrap(), graph.parameter("v", &[4, 16]).unwrap());
     let x = graph.input();
     let h = graph.apply(Weigh, &[x], &[w]).unwrap();
+    let h = graph.flatten(h).unwrap();
+    let h = graph.linear(h, v, None).unwrap();
     let h = graph.unary(Tanh, h).unwrap();
     let h = graph.linear(h, w, None).unwrap();
-    let h = graph.flatten(h).unwrap();
-    let y = graph.linear(h, v, None).unwrap();
+    let y = graph.unary(Tanh, h).unwrap();
     let mut model = Model::new(graph, y).unwrap();
     model.set("w", &[4, 4], numbers(16, 1)).unwrap();
-    model.set("v", &[2, 16], numbers(32, 2)).unwrap();
+    model.set("v", &[4, 16], numbers(64, 2)).unwrap();
     let input = numbers(5 * 16, 3);
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
     let by = |method| session.ntk().method(method).compute(&Batch::new(&input, &[5, 4, 4]).unwrap()).unwrap();
