@@ -8,8 +8,8 @@ use crate::backend::cpu::gemm::{self, Gemm};
 
 /// A floating point number: `f32` or `f64`, and no other (the trait is sealed).
 ///
-/// The functions are those that the activations in [`unary`](crate::unary) are made of; each is accurate to about one
-/// unit in the last place over the whole range.
+/// The functions are those that the activations in [`unary`](crate::unary) are made of; each is accurate to a few
+/// units in the last place over the whole range.
 pub trait Real:
     Copy
     + PartialEq

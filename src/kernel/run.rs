@@ -26,6 +26,9 @@ const TILE_SIDE: usize = 192;
 const MIN_BLOCKS: usize = 8;
 /// But a tile has at least so many rows, if there are.
 const MIN_SIDE: usize = 16;
+/// The tiles that a worker holds side by side, one for each component and each output that has a matrix of its own, have
+/// together about so many entries at most: 32 MiB in f64.
+const WORKER_ENTRIES: usize = 1 << 22;
 
 /// Samples, cut into blocks.
 struct Blocked<'a, 'x, R> {
@@ -54,7 +57,9 @@ pub(super) fn run<B: Gram, O: Op>(
     ntk.session.check(x)?;
     z.map_or(Ok(()), |z| ntk.session.check(z))?;
     let passes = passes(ntk)?;
-    let blocked = |batch: &Batch<'_, B::Number>| sample_blocks(batch.samples(), layout.inner);
+    let components = if ntk.components { model.parameters().len() } else { 1 };
+    let matrices = layout.blocks.saturating_mul(components);
+    let blocked = |batch: &Batch<'_, B::Number>| sample_blocks(batch.samples(), layout.inner, matrices);
     let x = Blocked { batch: x, blocks: blocked(x) };
     let z = z.map(|z| Blocked { batch: z, blocks: blocked(z) });
     let columns = z.as_ref().map(|z| z.blocks.len());
@@ -98,11 +103,12 @@ fn passes<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>) -> Result<Vec<Source>> {
     })
 }
 
-/// `samples` in blocks, each of which has `inner` rows in K for a sample. A pure function of the two, so that nothing
-/// depends on the number of threads.
-fn sample_blocks(samples: usize, inner: usize) -> Vec<Range<usize>> {
+/// `samples` in blocks, each of which has `inner` rows in K for a sample, where `matrices` tiles are computed side by
+/// side. A pure function of these, so that nothing depends on the number of threads.
+fn sample_blocks(samples: usize, inner: usize, matrices: usize) -> Vec<Range<usize>> {
     let rows = samples.saturating_mul(inner);
-    let side = rows.div_ceil(MIN_BLOCKS).clamp(MIN_SIDE, TILE_SIDE);
+    let fits = (WORKER_ENTRIES / matrices.max(1)).isqrt().clamp(MIN_SIDE, TILE_SIDE);
+    let side = rows.div_ceil(MIN_BLOCKS).clamp(MIN_SIDE, fits);
     blocks(samples, side.div_ceil(inner.max(1)))
 }
 
@@ -164,6 +170,26 @@ impl<B: Gram, O: Op> Pass<'_, B, O> {
                 Ok(mlp::panels(session.arrays(), session.parameters(), network, self.layout, x))
             }
             Source::Rows { rows, wanted } => rows::panels(session, *rows, self.layout, wanted, x),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sample_blocks;
+
+    #[test]
+    fn blocks_cover_the_samples_and_tiles_stay_small() {
+        for (samples, inner, matrices) in
+            [(0, 1, 1), (1, 1, 1), (10, 3, 1), (1000, 1, 5), (1000, 10, 60), (5000, 1, 60_000), (3, 1000, 2)]
+        {
+            let blocks = sample_blocks(samples, inner, matrices);
+            assert_eq!(blocks.iter().map(|range| range.len()).sum::<usize>(), samples);
+            assert!(blocks.windows(2).all(|pair| pair[0].end == pair[1].start));
+            let side = blocks.iter().map(|range| range.len() * inner).max().unwrap_or(0);
+            assert!(side <= 192 + inner, "{side}");
+            assert!(side <= 16 + inner || side * side * matrices <= 1 << 22, "{side} rows, {matrices} matrices");
+            assert!(samples * inner < 128 || inner > 16 || blocks.len() >= 8, "{} blocks", blocks.len());
         }
     }
 }
