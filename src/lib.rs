@@ -30,6 +30,6 @@ pub use error::{Error, Result};
 pub use kernel::{Kernel, Matrix, Method, Ntk, Outputs, Progress};
 #[cfg(feature = "rand")]
 pub use model::Init;
-pub use model::{Jacobian, Model, Parameterisation, Sequential, Session};
+pub use model::{Gradient, Jacobian, Model, Parameterisation, Sequential, Session};
 pub use real::Real;
 pub use tape::{Graph, ParameterInfo};

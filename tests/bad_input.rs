@@ -32,6 +32,14 @@ fn batches() {
     let wrong = Batch::new(&[1.0; 6], &[2, 3]).unwrap();
     says(session.run(&wrong).unwrap_err(), Error::is_shape, &["[2]", "[2, 3]"]);
     says(session.jacobian(&wrong).unwrap_err(), Error::is_shape, &["[2]"]);
+    let right = Batch::new(&[1.0; 4], &[2, 2]).unwrap();
+    says(
+        session.gradient(&right, &[1.0; 3]).unwrap_err(),
+        Error::is_shape,
+        &["3 cotangents", "2 samples of 2 outputs"],
+    );
+    let nan = [1.0, 1.0, 1.0, f64::NAN];
+    says(session.gradient(&right, &nan).unwrap_err(), Error::is_value, &["output 1 of sample 1", "NaN"]);
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let x = [1.0, 2.0, 3.0, 4.0, 5.0, bad];
         let x = Batch::new(&x, &[3, 2]).unwrap();

@@ -191,6 +191,29 @@ fn no_sample_gives_an_empty_kernel_and_no_parameter_a_zero_one() {
 }
 
 #[test]
+fn the_gradient_is_the_jacobian_s_weighted_sum_for_any_number_of_threads() {
+    let model = mlp(&[4, 6, 3], Silu.into(), true, 2);
+    let n = 1100; // more than two blocks
+    let x = numbers(n * 4, 7);
+    let u = numbers(n * 3, 9);
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let batch = Batch::new(&x, &[n, 4]).unwrap();
+    let by = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| session.gradient(&batch, &u).unwrap())
+    };
+    let (gradient, jacobian) = (by(1), session.jacobian(&batch).unwrap());
+    assert_eq!(gradient, by(2));
+    for (info, rows) in jacobian.iter() {
+        let p = info.shape.iter().product::<usize>();
+        for (k, got) in gradient.parameter(&info.name).unwrap().iter().enumerate() {
+            let want: f64 = rows.chunks_exact(p).zip(&u).map(|(row, u)| row[k] * u).sum();
+            assert!((got - want).abs() < 1e-11, "{} {k}: {got} {want}", info.name);
+        }
+    }
+}
+
+#[test]
 fn the_jacobian_s_gram_is_the_kernel() {
     let model = mlp(&[4, 6, 3], Erf.into(), true, 2);
     let x = numbers(5 * 4, 7);

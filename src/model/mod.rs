@@ -3,16 +3,18 @@
 //! [`Sequential`] builds the common case layer by layer; [`Graph`] records anything else. A [`Session`] runs a model on
 //! a backend.
 
+mod derivatives;
 #[cfg(feature = "rand")]
 mod init;
 mod sequential;
 mod session;
 
+pub use derivatives::{Gradient, Jacobian};
 #[cfg(feature = "rand")]
 pub use init::Init;
 pub use sequential::{Parameterisation, Sequential};
+pub use session::Session;
 pub(crate) use session::blocks;
-pub use session::{Jacobian, Session};
 
 use crate::error::{Error, Result};
 use crate::ops::{Builtin, Op};

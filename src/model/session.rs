@@ -10,8 +10,7 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::ops::{Builtin, Op};
 use crate::real::Real;
-use crate::shape::{numel, zeros};
-use crate::tape::{ParameterInfo, Tape, Wanted};
+use crate::tape::Tape;
 
 /// A model whose parameters are on a backend: runs, gradients, Jacobians and kernels start here.
 ///
@@ -33,7 +32,7 @@ pub struct Session<'m, B: Arrays, O: Op = Builtin> {
 }
 
 /// Samples are run in blocks of at most this many: the values of a block then stay in cache.
-const RUN_BLOCK: usize = 512;
+pub(super) const RUN_BLOCK: usize = 512;
 
 impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
     /// Uploads the parameters of `model` to `arrays`.
@@ -93,37 +92,6 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
         Ok(parts?.concat())
     }
 
-    /// The per-sample Jacobian of all outputs, by parameter, multiplied out by reverse mode.
-    ///
-    /// # Errors
-    /// As [`tape`](Session::tape), the rows do not fit in memory, or the device failed.
-    pub fn jacobian(&self, x: &Batch<'_, B::Number>) -> Result<Jacobian<B::Number>> {
-        let tape = self.tape(x)?;
-        let uses = tape.uses()?;
-        let (samples, outputs) = (x.samples(), self.model.outputs());
-        let infos = self.model.parameters();
-        let zeros = |info: &ParameterInfo| {
-            let shape = [samples, outputs, numel(&info.shape)];
-            zeros(&shape)
-                .ok_or_else(|| Error::memory(format!("the Jacobian of '{}', {shape:?}, does not fit", info.name)))
-        };
-        let mut rows: Vec<Vec<B::Number>> = infos.iter().map(zeros).collect::<Result<_>>()?;
-        for c in 0..outputs {
-            let swept = tape.sweep(&tape.unit_seed(c), Wanted::PARAMETERS);
-            for (index, info) in infos.iter().enumerate() {
-                let size = numel(&info.shape);
-                for factor in tape.factors(&uses, &swept, index) {
-                    let part = self.arrays.read(&factor.jacobian(&self.arrays))?;
-                    for (n, row) in part.chunks_exact(size.max(1)).enumerate() {
-                        let to = &mut rows[index][(n * outputs + c) * size..][..size];
-                        to.iter_mut().zip(row).for_each(|(to, &x)| *to += x);
-                    }
-                }
-            }
-        }
-        Ok(Jacobian { samples, outputs, parameters: infos.to_vec(), rows })
-    }
-
     pub(crate) fn check(&self, x: &Batch<'_, B::Number>) -> Result<()> {
         if x.sample_shape() != self.model.input_shape() {
             return Err(Error::shape(format!(
@@ -146,39 +114,4 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
 /// `samples` in blocks of `size`, the last one smaller.
 pub(crate) fn blocks(samples: usize, size: usize) -> Vec<Range<usize>> {
     (0..samples).step_by(size.max(1)).map(|start| start..samples.min(start + size)).collect()
-}
-
-/// The derivative of every output of every sample in every parameter.
-#[derive(Clone, Debug)]
-pub struct Jacobian<R> {
-    samples: usize,
-    outputs: usize,
-    parameters: Vec<ParameterInfo>,
-    rows: Vec<Vec<R>>,
-}
-
-impl<R: Real> Jacobian<R> {
-    /// n
-    pub fn samples(&self) -> usize {
-        self.samples
-    }
-
-    /// C
-    pub fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    /// Every parameter with its derivatives, \[n, C, the parameter's shape\] row-major.
-    pub fn iter(&self) -> impl Iterator<Item = (&ParameterInfo, &[R])> {
-        self.parameters.iter().zip(self.rows.iter().map(Vec::as_slice))
-    }
-
-    /// The derivatives in parameter `name`, \[n, C, the parameter's shape\] row-major.
-    ///
-    /// # Errors
-    /// There is no such parameter.
-    pub fn parameter(&self, name: &str) -> Result<&[R]> {
-        let found = self.iter().find(|(info, _)| info.name == name);
-        found.map(|(_, rows)| rows).ok_or_else(|| Error::name(format!("there is no parameter '{name}'")))
-    }
 }

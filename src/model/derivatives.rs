@@ -1,0 +1,174 @@
+//! Derivatives by parameter: the gradient of a batch, and the per-sample Jacobian.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::session::{RUN_BLOCK, Session, blocks};
+use crate::backend::Arrays;
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::ops::Op;
+use crate::real::Real;
+use crate::shape::{numel, zeros};
+use crate::tape::{ParameterInfo, Wanted};
+
+/// The gradients of so many blocks are held at a time, to be added in order.
+const BLOCKS_AT_ONCE: usize = 64;
+
+impl<B: Arrays, O: Op> Session<'_, B, O> {
+    /// J^T u: sum over n, c of u\[n,c\] grad f_c(x_n), by one reverse sweep; `u` is row-major, one number for each output
+    /// of each sample. With u the derivative of a loss at the outputs it is the loss's gradient.
+    ///
+    /// Threads take blocks of samples, whose gradients are added in their order, so the sum is the same to the bit for
+    /// any number of threads.
+    ///
+    /// ```
+    /// use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session};
+    /// let mut model = Sequential::new(&[2], Parameterisation::Standard).linear("d", 1).build()?;
+    /// model.set("d.weight", &[1, 2], vec![3.0, 4.0])?;
+    /// model.set("d.bias", &[1], vec![0.0])?;
+    /// let session = Session::new(&model, Cpu::<f64>::new())?;
+    /// let gradient = session.gradient(&Batch::new(&[1.0, 2.0, 10.0, 20.0], &[2, 2])?, &[1.0, 0.5])?;
+    /// assert_eq!(gradient.parameter("d.weight")?, [1.0 + 5.0, 2.0 + 10.0]);
+    /// assert_eq!(gradient.parameter("d.bias")?, [1.5]);
+    /// # Ok::<(), tangent_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`tape`](Session::tape); `u` is not one finite number for each output of each sample; the device failed.
+    pub fn gradient(&self, x: &Batch<'_, B::Number>, u: &[B::Number]) -> Result<Gradient<B::Number>> {
+        self.check(x)?;
+        let outputs = self.model().outputs();
+        if x.samples().checked_mul(outputs) != Some(u.len()) {
+            let n = x.samples();
+            return Err(Error::shape(format!("{} cotangents for {n} samples of {outputs} outputs", u.len())));
+        }
+        if let Some(at) = u.iter().position(|u| !u.is_finite()) {
+            let (n, c) = (at / outputs, at % outputs);
+            return Err(Error::value(format!("the cotangent of output {c} of sample {n} is {}", u[at])));
+        }
+        let of_block = |range: &Range<usize>| {
+            let u = &u[range.start * outputs..range.end * outputs];
+            self.block_gradient(&x.rows(range.clone()), u)
+        };
+        let infos = self.model().parameters();
+        let mut values: Vec<Vec<B::Number>> =
+            infos.iter().map(|info| vec![B::Number::default(); numel(&info.shape)]).collect();
+        for some in blocks(x.samples(), RUN_BLOCK).chunks(BLOCKS_AT_ONCE) {
+            for block in some.par_iter().map(of_block).collect::<Result<Vec<_>>>()? {
+                values.iter_mut().zip(&block).for_each(|(sum, part)| add(sum, part));
+            }
+        }
+        Ok(Gradient { parameters: infos.to_vec(), values })
+    }
+
+    fn block_gradient(&self, x: &Batch<'_, B::Number>, u: &[B::Number]) -> Result<Vec<Vec<B::Number>>> {
+        let arrays = self.arrays();
+        let tape = self.tape_of(x);
+        let uses = tape.uses()?;
+        let seed = arrays.upload(u, arrays.shape(tape.output()));
+        let swept = tape.sweep(&seed, Wanted::PARAMETERS);
+        let of_parameter = |(index, info): (usize, &ParameterInfo)| {
+            let parts = tape.factors(&uses, &swept, index).into_iter().map(|factor| factor.gradient(arrays));
+            match parts.reduce(|sum, part| arrays.add(&sum, &part)) {
+                Some(gradient) => arrays.read(&gradient),
+                None => Ok(vec![B::Number::default(); numel(&info.shape)]),
+            }
+        };
+        self.model().parameters().iter().enumerate().map(of_parameter).collect()
+    }
+
+    /// J: the per-sample Jacobian of all outputs, by parameter, multiplied out by reverse mode, one sweep per output.
+    ///
+    /// # Errors
+    /// As [`tape`](Session::tape), the rows do not fit in memory, or the device failed.
+    pub fn jacobian(&self, x: &Batch<'_, B::Number>) -> Result<Jacobian<B::Number>> {
+        self.check(x)?;
+        let (samples, outputs) = (x.samples(), self.model().outputs());
+        let infos = self.model().parameters();
+        let zeros = |info: &ParameterInfo| {
+            let shape = [samples, outputs, numel(&info.shape)];
+            let name = &info.name;
+            zeros(&shape).ok_or_else(|| Error::memory(format!("the Jacobian of '{name}', {shape:?}, does not fit")))
+        };
+        let mut rows: Vec<Vec<B::Number>> = infos.iter().map(zeros).collect::<Result<_>>()?;
+        for range in blocks(samples, RUN_BLOCK) {
+            let tape = self.tape_of(&x.rows(range.clone()));
+            let uses = tape.uses()?;
+            for c in 0..outputs {
+                let swept = tape.sweep(&tape.unit_seed(c), Wanted::PARAMETERS);
+                for (index, info) in infos.iter().enumerate() {
+                    let size = numel(&info.shape);
+                    for factor in tape.factors(&uses, &swept, index) {
+                        let part = self.arrays().read(&factor.jacobian(self.arrays()))?;
+                        for (sample, row) in range.clone().zip(part.chunks_exact(size.max(1))) {
+                            add(&mut rows[index][(sample * outputs + c) * size..][..size], row);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Jacobian { samples, outputs, rows: Gradient { parameters: infos.to_vec(), values: rows } })
+    }
+}
+
+fn add<R: Real>(sum: &mut [R], part: &[R]) {
+    sum.iter_mut().zip(part).for_each(|(sum, &x)| *sum += x);
+}
+
+/// Derivatives by parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradient<R> {
+    parameters: Vec<ParameterInfo>,
+    values: Vec<Vec<R>>,
+}
+
+impl<R: Real> Gradient<R> {
+    /// Every parameter with its derivatives, of the parameter's shape, row-major.
+    pub fn iter(&self) -> impl Iterator<Item = (&ParameterInfo, &[R])> {
+        self.parameters.iter().zip(self.values.iter().map(Vec::as_slice))
+    }
+
+    /// The derivatives in parameter `name`, of the parameter's shape, row-major.
+    ///
+    /// # Errors
+    /// There is no such parameter.
+    pub fn parameter(&self, name: &str) -> Result<&[R]> {
+        let found = self.iter().find(|(info, _)| info.name == name);
+        found.map(|(_, values)| values).ok_or_else(|| Error::name(format!("there is no parameter '{name}'")))
+    }
+}
+
+/// The derivative of every output of every sample in every parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Jacobian<R> {
+    samples: usize,
+    outputs: usize,
+    rows: Gradient<R>,
+}
+
+impl<R: Real> Jacobian<R> {
+    /// n
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// C
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Every parameter with its derivatives, \[n, C, the parameter's shape\] row-major.
+    pub fn iter(&self) -> impl Iterator<Item = (&ParameterInfo, &[R])> {
+        self.rows.iter()
+    }
+
+    /// The derivatives in parameter `name`, \[n, C, the parameter's shape\] row-major.
+    ///
+    /// # Errors
+    /// There is no such parameter.
+    pub fn parameter(&self, name: &str) -> Result<&[R]> {
+        self.rows.parameter(name)
+    }
+}
