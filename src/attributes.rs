@@ -47,6 +47,20 @@ impl Attributes {
         }
     }
 
+    /// The size `name`. An error if it is missing, negative, fractional or beyond 2^32.
+    pub fn size(&self, name: &str) -> Result<usize> {
+        match self.0.get(name) {
+            Some(Attribute::Number(x)) if x.fract() == 0.0 && (0.0..4294967296.0).contains(x) => Ok(*x as usize),
+            other => Err(wrong(name, "a size", other)),
+        }
+    }
+
+    /// The list of sizes `name`. An error if it is missing, or an entry is negative, fractional or beyond 2^32.
+    pub fn sizes(&self, name: &str) -> Result<Vec<usize>> {
+        let sizes = self.integers(name)?.into_iter().map(|size| usize::try_from(size).ok()).collect::<Option<_>>();
+        sizes.ok_or_else(|| wrong(name, "a list of sizes", self.0.get(name)))
+    }
+
     /// The list of whole numbers `name`. An error if it is missing, or an entry is fractional or beyond 2^32.
     pub fn integers(&self, name: &str) -> Result<Vec<i64>> {
         let whole = |x: &f64| (x.fract() == 0.0 && x.abs() < 4294967296.0).then_some(*x as i64);
@@ -55,6 +69,15 @@ impl Attributes {
             _ => None,
         };
         found.ok_or_else(|| wrong(name, "a list of whole numbers", self.0.get(name)))
+    }
+
+    /// The flag `name`, or `default` where it is missing. An error if it is no flag.
+    pub fn flag_or(&self, name: &str, default: bool) -> Result<bool> {
+        match self.0.get(name) {
+            None => Ok(default),
+            Some(Attribute::Flag(flag)) => Ok(*flag),
+            other => Err(wrong(name, "true or false", other)),
+        }
     }
 
     /// The word `name`, or `default` where it is missing. An error if it is no word.

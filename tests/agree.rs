@@ -196,6 +196,32 @@ fn odd_networks() -> Vec<(&'static str, Model)> {
         Sequential::new(&[3, 4], Parameterisation::Standard).linear("hidden", 40).tanh().linear("out", 2).build();
     list.push(("positions to the end", model.unwrap()));
 
+    // Tokens mixed along both axes, a branch put beside the other, a mean over tokens.
+    let mut graph = Graph::new(&[5, 3]).unwrap();
+    let [channels, mixing, out] =
+        [("channels", [3, 3]), ("mixing", [5, 5]), ("out", [2, 6])].map(|(name, s)| graph.parameter(name, &s).unwrap());
+    let x = graph.input();
+    let h = graph.linear(x, channels, None).unwrap();
+    let h = graph.unary(Tanh, h).unwrap();
+    let turned = graph.permute(h, &[1, 0]).unwrap();
+    let mixed = graph.linear(turned, mixing, None).unwrap();
+    let back = graph.permute(mixed, &[1, 0]).unwrap();
+    let both = graph.concat(&[h, back], 1).unwrap();
+    let pooled = graph.mean(both, &[0]).unwrap();
+    let y = graph.linear(pooled, out, None).unwrap();
+    list.push(("token mixer", Model::new(graph, y).unwrap()));
+
+    // Linear attention with a packed projection.
+    let mut graph = Graph::new(&[4, 3]).unwrap();
+    let (packed, bias) = (graph.parameter("qkv.weight", &[9, 3]).unwrap(), graph.parameter("qkv.bias", &[9]).unwrap());
+    let x = graph.input();
+    let all = graph.linear(x, packed, Some(bias)).unwrap();
+    let [q, k, v] = [0, 1, 2].map(|part| graph.slice(all, 1, 3 * part..3 * part + 3).unwrap());
+    let scores = graph.matmul(q, k, true).unwrap();
+    let read = graph.matmul(scores, v, false).unwrap();
+    let y = graph.sum(read, &[0]).unwrap();
+    list.push(("linear attention", Model::new(graph, y).unwrap()));
+
     // The second layer takes the first one's result from before its function, which nothing else takes.
     let mut graph = Graph::new(&[3]).unwrap();
     let (w, v) = (graph.parameter("w", &[4, 3]).unwrap(), graph.parameter("v", &[2, 4]).unwrap());

@@ -87,12 +87,18 @@ fn layouts_match_index_arithmetic() {
     let want: Vec<f64> = (0..3).map(|j| (0..2).flat_map(|i| (0..4).map(move |k| at(i, j, k))).sum()).collect();
     assert_eq!(cpu.read(&summed).unwrap(), want);
 
-    let joined = cpu.concat(&[&x, &cpu.rows(&x, 0..2)], 1);
+    let joined = cpu.concat(&[&x, &cpu.slice(&x, 0, 0..2)], 1);
     assert_eq!(cpu.shape(&joined), [2, 6, 4]);
     let want: Vec<f64> = (0..2).flat_map(|i| (0..6).flat_map(move |j| (0..4).map(move |k| at(i, j % 3, k)))).collect();
     assert_eq!(cpu.read(&joined).unwrap(), want);
 
-    let row = cpu.rows(&x, 1..2);
+    let middle = cpu.slice(&x, 1, 1..3);
+    assert_eq!(cpu.shape(&middle), [2, 2, 4]);
+    let want: Vec<f64> = (0..2).flat_map(|i| (1..3).flat_map(move |j| (0..4).map(move |k| at(i, j, k)))).collect();
+    assert_eq!(cpu.read(&middle).unwrap(), want);
+    assert_eq!(cpu.read(&cpu.slice(&x, 2, 3..4)).unwrap(), [3.0, 7.0, 11.0, 15.0, 19.0, 23.0]);
+
+    let row = cpu.slice(&x, 0, 1..2);
     assert_eq!(cpu.read(&cpu.reshape(&row, &[12])).unwrap(), data[12..]);
     let column = cpu.upload(&[10.0, 20.0, 30.0], &[3, 1]);
     let want: Vec<f64> = (0..2)

@@ -3,9 +3,9 @@
 use tangent_kernels::backend::Arrays;
 use tangent_kernels::check;
 use tangent_kernels::factor::{Left, Right};
-use tangent_kernels::ops::{At, Builtin, Case, Linear, Mul, Op};
+use tangent_kernels::ops::{At, Builtin, Case, Dropout, Linear, Mul, Op};
 use tangent_kernels::unary::Unary;
-use tangent_kernels::{Attributes, Graph, Result};
+use tangent_kernels::{Attribute, Attributes, Graph, Result};
 
 #[test]
 fn every_op_passes_the_checker() {
@@ -128,6 +128,79 @@ fn an_op_that_mixes_samples_is_refused_when_it_is_recorded() {
     assert!(error.is_unsupported());
     assert!(error.to_string().contains("centre") && error.to_string().contains("mean over the batch"), "{error}");
     assert!(graph.nodes().is_empty(), "a refused op is not recorded");
+}
+
+#[test]
+fn active_dropout_is_refused_and_at_inference_it_does_nothing() {
+    let mut graph = Graph::new(&[3]).unwrap();
+    let x = graph.input();
+    let error = graph.apply(Dropout { training: true }, &[x], &[]).unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("dropout"), "{error}");
+    assert!(graph.apply(Dropout { training: false }, &[x], &[]).is_ok());
+}
+
+#[test]
+fn descriptions_are_read_or_refused_by_name() {
+    let numbers = |list: &[f64]| Attribute::Numbers(list.to_vec());
+    let read = |name: &str, list: &[(&str, Attribute)]| {
+        let mut attributes = Attributes::default();
+        list.iter().for_each(|(key, value)| attributes.insert(*key, value.clone()));
+        Builtin::parse(name, &attributes).unwrap_or_else(|| panic!("no op '{name}'"))
+    };
+    let shape = |op: Builtin, inputs: &[&[usize]]| op.shape(inputs, &[]);
+    let one = Attribute::Number(1.0);
+    for (name, list, inputs, want) in [
+        ("transpose12", vec![], vec![&[2usize, 3][..]], Some(vec![3usize, 2])),
+        ("permute", vec![("order", numbers(&[2.0, 0.0, 1.0]))], vec![&[2, 3, 4]], Some(vec![4, 2, 3])),
+        ("permute", vec![("order", numbers(&[0.0, 0.0]))], vec![&[2, 3]], None),
+        ("mean1", vec![], vec![&[4, 5]], Some(vec![5])),
+        ("mean", vec![("axes", numbers(&[1.0]))], vec![&[4, 0]], None),
+        ("sum", vec![("axes", numbers(&[0.0, 1.0]))], vec![&[4, 5, 6]], Some(vec![6])),
+        ("sum", vec![("axes", numbers(&[1.0, 1.0]))], vec![&[4, 5]], None),
+        ("sum", vec![("axes", numbers(&[2.0]))], vec![&[4, 5]], None),
+        ("matmul", vec![], vec![&[2, 3], &[3, 5]], Some(vec![2, 5])),
+        ("matmul", vec![("transpose_b", Attribute::Flag(true))], vec![&[2, 3], &[5, 3]], Some(vec![2, 5])),
+        ("matmul", vec![], vec![&[2, 3], &[5, 3]], None),
+        ("matmul", vec![], vec![&[2, 3], &[1, 3, 5]], None),
+        ("matmul", vec![], vec![&[3], &[3]], None),
+        ("concat", vec![("axis", one.clone())], vec![&[2, 3], &[2, 4]], Some(vec![2, 7])),
+        ("concat", vec![("axis", one.clone())], vec![&[2, 3], &[3, 4]], None),
+        ("concat", vec![("axis", one.clone())], vec![&[2]], None),
+        (
+            "slice",
+            vec![("axis", one.clone()), ("start", one.clone()), ("end", Attribute::Number(3.0))],
+            vec![&[2, 3]],
+            Some(vec![2, 2]),
+        ),
+        (
+            "slice",
+            vec![("axis", one.clone()), ("start", one.clone()), ("end", Attribute::Number(4.0))],
+            vec![&[2, 3]],
+            None,
+        ),
+        ("reshape", vec![("shape", numbers(&[-1.0, 2.0]))], vec![&[3, 4]], Some(vec![6, 2])),
+        ("reshape", vec![("shape", numbers(&[-1.0, 5.0]))], vec![&[3, 4]], None),
+        ("dropout", vec![], vec![&[3, 4]], Some(vec![3, 4])),
+    ] {
+        let got = shape(read(name, &list).unwrap(), &inputs);
+        match want {
+            Some(want) => assert_eq!(got.unwrap(), want, "{name}"),
+            None => assert!(got.unwrap_err().is_shape(), "{name} {list:?} on {inputs:?}"),
+        }
+    }
+    for (name, list) in [
+        ("permute", vec![]),
+        ("sum", vec![("axes", numbers(&[-1.0]))]),
+        ("matmul", vec![("transpose_b", one.clone())]),
+        ("concat", vec![("axis", Attribute::Number(0.5))]),
+        ("slice", vec![("axis", one.clone()), ("start", one.clone())]),
+        ("dropout", vec![("training", Attribute::Text("no".into()))]),
+        ("scale", vec![("factor", Attribute::Number(f64::NAN))]),
+    ] {
+        let error = read(name, &list).unwrap_err().to_string();
+        assert!(error.starts_with(name), "{error}");
+    }
+    assert!(Builtin::parse("hologram", &Attributes::default()).is_none());
 }
 
 #[test]

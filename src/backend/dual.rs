@@ -115,8 +115,8 @@ impl<B: Arrays> Arrays for Dual<B> {
     fn reshape(&self, x: &DualTensor<B>, shape: &[usize]) -> DualTensor<B> {
         self.linear(x, |x| self.0.reshape(x, shape))
     }
-    fn rows(&self, x: &DualTensor<B>, range: Range<usize>) -> DualTensor<B> {
-        self.linear(x, |x| self.0.rows(x, range.clone()))
+    fn slice(&self, x: &DualTensor<B>, axis: usize, range: Range<usize>) -> DualTensor<B> {
+        self.linear(x, |x| self.0.slice(x, axis, range.clone()))
     }
     fn permute(&self, x: &DualTensor<B>, order: &[usize]) -> DualTensor<B> {
         self.linear(x, |x| self.0.permute(x, order))

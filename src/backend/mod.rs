@@ -44,8 +44,8 @@ pub trait Arrays: Clone + Send + Sync {
 
     /// The same entries in another shape.
     fn reshape(&self, x: &Self::Tensor, shape: &[usize]) -> Self::Tensor;
-    /// The entries `range` along axis 0.
-    fn rows(&self, x: &Self::Tensor, range: Range<usize>) -> Self::Tensor;
+    /// The entries `range` along `axis`.
+    fn slice(&self, x: &Self::Tensor, axis: usize, range: Range<usize>) -> Self::Tensor;
     /// Axis k of the result is axis `order[k]` of `x`.
     fn permute(&self, x: &Self::Tensor, order: &[usize]) -> Self::Tensor;
     /// The arrays one after another along `axis`.

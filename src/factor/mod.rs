@@ -60,9 +60,9 @@ impl<B: Arrays> Factor<B> {
     pub fn rows(&self, arrays: &B, range: Range<usize>) -> Self {
         let left = match &self.left {
             Left::Ones => Left::Ones,
-            Left::Features(a) => Left::Features(arrays.rows(a, range.clone())),
+            Left::Features(a) => Left::Features(arrays.slice(a, 0, range.clone())),
         };
-        Factor { left, right: arrays.rows(&self.right, range) }
+        Factor { left, right: arrays.slice(&self.right, 0, range) }
     }
 
     /// The per-sample Jacobian, multiplied out: \[n, p\] with p = o i.

@@ -6,24 +6,36 @@
 //! folder says in ten lines how to add one.
 
 mod add;
+mod concat;
+mod dropout;
 mod flatten;
 mod linear;
+mod matmul;
 mod mul;
+mod permute;
 mod reshape;
 mod scale;
+mod slice;
 mod sub;
+mod sum;
 mod unary;
 
 use std::any::Any;
 use std::fmt::Debug;
 
 pub use add::Add;
+pub use concat::Concat;
+pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use linear::Linear;
+pub use matmul::Matmul;
 pub use mul::Mul;
+pub use permute::Permute;
 pub use reshape::Reshape;
 pub use scale::Scale;
+pub use slice::Slice;
 pub use sub::Sub;
+pub use sum::Sum;
 
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
@@ -35,12 +47,18 @@ ops! {
     /// The ops of this crate.
     pub enum Builtin {
         Add(Add),
+        Concat(Concat),
+        Dropout(Dropout),
         Flatten(Flatten),
         Linear(Linear),
+        Matmul(Matmul),
         Mul(Mul),
+        Permute(Permute),
         Reshape(Reshape),
         Scale(Scale),
+        Slice(Slice),
         Sub(Sub),
+        Sum(Sum),
         Unary(Unary),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
-use crate::ops::{Add, Builtin, Flatten, Linear, Mul, Op, Reshape, Scale, Sub};
+use crate::ops::{Add, Builtin, Concat, Flatten, Linear, Matmul, Mul, Op, Permute, Reshape, Scale, Slice, Sub, Sum};
 use crate::shape::checked_numel;
 use crate::unary::Unary;
 
@@ -198,6 +198,36 @@ impl<O: Op + From<Builtin>> Graph<O> {
     /// x y entry by entry: [`Mul`].
     pub fn mul(&mut self, x: Value, y: Value) -> Result<Value> {
         self.builtin(Mul, &[x, y], &[])
+    }
+
+    /// x y, or x y^T, over the last two axes of every sample: [`Matmul`].
+    pub fn matmul(&mut self, x: Value, y: Value, transpose_b: bool) -> Result<Value> {
+        self.builtin(Matmul { transpose_b }, &[x, y], &[])
+    }
+
+    /// The sum over axes of a sample: [`Sum`].
+    pub fn sum(&mut self, x: Value, axes: &[usize]) -> Result<Value> {
+        self.builtin(Sum::over(axes), &[x], &[])
+    }
+
+    /// The mean over axes of a sample: [`Sum`].
+    pub fn mean(&mut self, x: Value, axes: &[usize]) -> Result<Value> {
+        self.builtin(Sum::mean_over(axes), &[x], &[])
+    }
+
+    /// The axes of a sample in another order: [`Permute`].
+    pub fn permute(&mut self, x: Value, order: &[usize]) -> Result<Value> {
+        self.builtin(Permute::new(order), &[x], &[])
+    }
+
+    /// The values one after another along an axis of a sample: [`Concat`].
+    pub fn concat(&mut self, list: &[Value], axis: usize) -> Result<Value> {
+        self.builtin(Concat { axis }, list, &[])
+    }
+
+    /// A range along an axis of a sample: [`Slice`].
+    pub fn slice(&mut self, x: Value, axis: usize, range: std::ops::Range<usize>) -> Result<Value> {
+        self.builtin(Slice { axis, range }, &[x], &[])
     }
 
     /// The same entries in another shape for one sample: [`Reshape`].

@@ -82,6 +82,16 @@ pub(super) fn permuted<R: Copy>(x: &Array<R>, order: &[usize]) -> Array<R> {
     Array::new(out, shape)
 }
 
+pub(super) fn sliced<R: Copy>(x: &Array<R>, axis: usize, range: std::ops::Range<usize>) -> Array<R> {
+    assert!(range.start <= range.end && range.end <= x.shape()[axis], "{range:?} along axis {axis} of {:?}", x.shape());
+    let mut shape = x.shape().to_vec();
+    shape[axis] = range.len();
+    let step = numel(&x.shape()[axis + 1..]);
+    let run = x.shape()[axis] * step;
+    let rows = (0..numel(&x.shape()[..axis])).map(|row| &x.as_slice()[row * run..(row + 1) * run]);
+    Array::new(rows.flat_map(|row| &row[range.start * step..range.end * step]).copied().collect(), shape)
+}
+
 pub(super) fn concatenated<R: Copy>(list: &[&Array<R>], axis: usize) -> Array<R> {
     let mut shape = list[0].shape().to_vec();
     shape[axis] = list.iter().map(|x| x.shape()[axis]).sum();

@@ -51,8 +51,8 @@ impl<R: Real> Arrays for Cpu<R> {
     fn reshape(&self, x: &Array<R>, shape: &[usize]) -> Array<R> {
         x.reshaped(shape)
     }
-    fn rows(&self, x: &Array<R>, range: Range<usize>) -> Array<R> {
-        x.rows(range)
+    fn slice(&self, x: &Array<R>, axis: usize, range: Range<usize>) -> Array<R> {
+        if axis == 0 { x.rows(range) } else { array::sliced(x, axis, range) }
     }
     fn permute(&self, x: &Array<R>, order: &[usize]) -> Array<R> {
         array::permuted(x, order)
