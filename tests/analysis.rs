@@ -1,5 +1,6 @@
 //! Spectra and classifiers against dense answers.
 
+use approx::assert_relative_eq;
 use faer::{Mat, Side};
 use tangent_kernels::Matrix;
 use tangent_kernels::analysis::{accuracy, effective_rank, largest_eigenvalue, sign_scores};
@@ -24,7 +25,7 @@ fn lanczos_finds_what_the_dense_solver_finds() {
         let kernel = gram(n, features);
         let dense = Mat::from_fn(n, n, |i, j| kernel[(i, j)]).self_adjoint_eigenvalues(Side::Lower).unwrap();
         let largest = largest_eigenvalue(&kernel).unwrap();
-        assert!((largest - dense[n - 1]).abs() < 1e-9 * dense[n - 1], "{n}, {features}: {largest} {}", dense[n - 1]);
+        assert_relative_eq!(largest, dense[n - 1], max_relative = 1e-9);
     }
 }
 
@@ -39,7 +40,7 @@ fn lanczos_ends_on_degenerate_kernels() {
         (square(100, |i, j| if i == j { (i + 1) as f64 } else { 0.0 }), 100.0),
     ] {
         let largest = largest_eigenvalue(&kernel).unwrap();
-        assert!((largest - want).abs() < 1e-8 * want, "{largest} {want}");
+        assert_relative_eq!(largest, want, max_relative = 1e-8);
     }
     assert!(largest_eigenvalue(&square(50, |_, _| f64::NAN)).unwrap_err().is_value());
     assert!(largest_eigenvalue(&Matrix::from_vec(1, 2, 3, vec![0.0; 6]).unwrap()).unwrap_err().is_shape());
@@ -47,8 +48,8 @@ fn lanczos_ends_on_degenerate_kernels() {
 
 #[test]
 fn effective_rank_lies_between_one_and_n() {
-    assert!((effective_rank(&square(30, |_, _| 2.0)) - 1.0).abs() < 1e-12);
-    assert!((effective_rank(&square(30, |i, j| f64::from(i == j))) - 30.0).abs() < 1e-12);
+    assert_relative_eq!(effective_rank(&square(30, |_, _| 2.0)), 1.0, max_relative = 1e-12);
+    assert_relative_eq!(effective_rank(&square(30, |i, j| f64::from(i == j))), 30.0, max_relative = 1e-12);
     assert_eq!(effective_rank(&square(3, |_, _| 0.0)), 0.0);
 }
 
