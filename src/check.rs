@@ -17,7 +17,7 @@
 use std::fmt;
 
 use crate::backend::{Arrays, Cpu, Dual, DualTensor};
-use crate::factor::{Factor, Right};
+use crate::factor::{Factor, Left};
 use crate::ops::{At, Case, Op};
 use crate::real::Real;
 use crate::shape::numel;
@@ -161,15 +161,28 @@ impl<'a, O: Op> Run<'a, O> {
     fn new(case: &'a Case<O>) -> Self {
         let mut numbers = Numbers(0);
         let batch = |shape: &Vec<usize>| [&[SAMPLES][..], shape].concat();
-        let mut draw = |shape: Vec<usize>, kinks: &[f64]| {
-            let data = numbers.list_away_from(numel(&shape), kinks);
-            Host { shape, data }
+        let mut point = |kinks: &[f64], direction: bool| {
+            let inputs = case.inputs.iter().enumerate().map(|(k, shape)| {
+                let shape = batch(shape);
+                let mut data = numbers.list_away_from(numel(&shape), kinks);
+                if let Some(&(_, bound)) = case.whole.iter().find(|(own, _)| *own == k) {
+                    // Nothing varies with a whole number, but what is around it must not matter.
+                    let whole = |x: f64| if direction { 1.0 } else { ((x + 2.0) * 1000.0).floor() % bound as f64 };
+                    data.iter_mut().for_each(|x| *x = whole(*x));
+                }
+                Host { shape, data }
+            });
+            let inputs = inputs.collect();
+            let parameters = case.parameters.iter().enumerate().map(|(k, shape)| {
+                let mut data = numbers.list(numel(shape));
+                if case.buffers.contains(&k) {
+                    data.iter_mut().for_each(|x| *x = if direction { 0.0 } else { 0.5 + x.abs() });
+                }
+                Host { shape: shape.clone(), data }
+            });
+            Point { inputs, parameters: parameters.collect() }
         };
-        let mut point = |kinks: &[f64]| Point {
-            inputs: case.inputs.iter().map(|shape| draw(batch(shape), kinks)).collect(),
-            parameters: case.parameters.iter().map(|shape| draw(shape.clone(), &[])).collect(),
-        };
-        let (at, direction) = (point(&case.kinks), point(&[]));
+        let (at, direction) = (point(&case.kinks, false), point(&[], true));
         let mut run = Run { case, at, direction, cotangent: Host { shape: Vec::new(), data: Vec::new() } };
         let arrays = Cpu::<f64>::new();
         let y = run.forward(&arrays, &run.at);
@@ -225,7 +238,7 @@ impl<'a, O: Op> Run<'a, O> {
         self.with(arrays, inputs, parameters, |at| {
             let y = self.case.op.forward(at);
             let mut all: Vec<B::Tensor> = (0..inputs.len()).map(|k| self.case.op.pull(at, &y, &dy, k)).collect();
-            for k in 0..parameters.len() {
+            for k in self.factored() {
                 all.push(self.factor(at, &y, &dy, k)?.gradient(arrays));
             }
             Ok(all)
@@ -235,15 +248,17 @@ impl<'a, O: Op> Run<'a, O> {
     fn factor<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, k: usize) -> Result<Factor<B>, Failure> {
         let left = self.case.op.left(at, k);
         self.expect(format!("a factor for parameter {k}"), if left.is_some() { 0.0 } else { f64::INFINITY }, 0.0)?;
-        let right = match self.case.op.right(at, y, dy, k) {
-            Right::Array(array) => array,
-            Right::Cotangent => {
-                let shape = at.arrays.shape(dy);
-                let last = shape.len() - 1;
-                at.arrays.reshape(dy, &[shape[0], numel(&shape[1..last]), shape[last]])
-            }
+        let left = left.expect("it was expected above");
+        let right = match left {
+            Left::Rows => self.case.op.rows(at, y, dy, k),
+            _ => dy.clone(),
         };
-        Ok(Factor::new(left.expect("it was expected above"), right))
+        Ok(Factor::new(left, right))
+    }
+
+    /// The parameters that the op has factors for.
+    fn factored(&self) -> impl Iterator<Item = usize> {
+        (0..self.case.parameters.len()).filter(|k| !self.case.buffers.contains(k))
     }
 
     /// The shape rule tells the result's shape, and refuses no inputs at all instead of panicking.
@@ -279,7 +294,8 @@ impl<'a, O: Op> Run<'a, O> {
         let (ahead, behind) = (reverse(&ahead)?, reverse(&behind)?);
         for (k, second) in self.reverse(&dual, &inputs, &parameters)?.iter().enumerate() {
             let want = difference(&get(&cpu, &ahead[k]), &get(&cpu, &behind[k]));
-            let name = format!("the derivative of the reverse rule of {} and central differences", self.argument(k));
+            let argument = self.argument(self.arguments()[k]);
+            let name = format!("the derivative of the reverse rule of {argument} and central differences");
             self.agree(name, &get(&cpu, &dual.tangent(second)), &want, DIFFERENCES)?;
         }
         Ok(())
@@ -300,15 +316,16 @@ impl<'a, O: Op> Run<'a, O> {
         let put = |list: &[Host]| list.iter().map(|x| x.put(&cpu)).collect::<Vec<_>>();
         let (inputs, parameters) = (put(&self.at.inputs), put(&self.at.parameters));
         let pulled = self.reverse(&cpu, &inputs, &parameters)?;
-        let directions = self.direction.inputs.iter().chain(&self.direction.parameters);
-        for (k, (pulled, direction)) in pulled.iter().zip(directions).enumerate() {
+        let directions: Vec<&Host> = self.direction.inputs.iter().chain(&self.direction.parameters).collect();
+        for (pulled, k) in pulled.iter().zip(self.arguments()) {
+            let direction = directions[k];
             let jv = self.jv(&cpu, k, None);
             let (forward, reverse) = (dot(&self.cotangent.data, &jv), dot(&get(&cpu, pulled), &direction.data));
             let name = named(&format!("the adjoint <u, J v> = <J^T u, v> of {}", self.argument(k)));
             let terms = jv.iter().zip(&self.cotangent.data).map(|(x, u)| (x * u).abs()).sum::<f64>();
             self.expect(name, (forward - reverse).abs() / terms.max(1.0), tolerance)?;
         }
-        for k in 0..parameters.len() {
+        for k in self.factored() {
             self.factor_readings(&cpu, &inputs, &parameters, k, tolerance)?;
         }
         Ok(())
@@ -381,6 +398,12 @@ impl<'a, O: Op> Run<'a, O> {
         let inputs = inputs.map(|(k, pair)| lift(k, pair)).collect();
         let parameters = parameters.map(|(k, pair)| lift(hosts + k, pair)).collect();
         (dual.clone(), inputs, parameters)
+    }
+
+    /// What a reverse sweep gives gradients of: all inputs, and the parameters that the op has factors for.
+    fn arguments(&self) -> Vec<usize> {
+        let inputs = self.case.inputs.len();
+        (0..inputs).chain(self.factored().map(|k| inputs + k)).collect()
     }
 
     fn argument(&self, k: usize) -> String {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Arrays;
+use super::{Arrays, Window};
 use crate::error::Result;
 use crate::unary::{Order, Unary};
 
@@ -90,6 +90,12 @@ impl<B: Arrays> Dual<B> {
         }
     }
 
+    /// dx - sum over the last axis of y dx
+    fn centred(&self, dx: &B::Tensor, y: &B::Tensor) -> B::Tensor {
+        let mean = self.0.sum(&self.0.mul(dx, y), &[self.0.shape(dx).len() - 1]);
+        self.0.add(dx, &self.0.affine(&mean, -1.0, 0.0))
+    }
+
     /// `x` stretched to `shape`, as a lone tangent of a broadcast sum must be.
     fn stretched(&self, x: &B::Tensor, shape: &[usize]) -> B::Tensor {
         if self.0.shape(x) == shape { x.clone() } else { self.0.add(x, &self.0.full(0.0, shape)) }
@@ -99,6 +105,7 @@ impl<B: Arrays> Dual<B> {
 impl<B: Arrays> Arrays for Dual<B> {
     type Number = B::Number;
     type Tensor = DualTensor<B>;
+    type Index = B::Index;
 
     fn upload(&self, data: &[B::Number], shape: &[usize]) -> DualTensor<B> {
         self.lift(&self.0.upload(data, shape), None)
@@ -173,5 +180,57 @@ impl<B: Arrays> Arrays for Dual<B> {
             Order::Second => self.0.full(f64::NAN, self.0.shape(dx)),
         });
         DualTensor { value: at(order, &g.value), tangent: self.add_tangents(along_g, along_x) }
+    }
+
+    /// d softmax = y (dx - sum y dx)
+    fn softmax(&self, x: &DualTensor<B>) -> DualTensor<B> {
+        let y = self.0.softmax(&x.value);
+        let tangent = x.tangent.as_ref().map(|dx| self.0.mul(&y, &self.centred(dx, &y)));
+        DualTensor { value: y, tangent }
+    }
+    /// d log softmax = dx - sum softmax dx
+    fn log_softmax(&self, x: &DualTensor<B>) -> DualTensor<B> {
+        let tangent = x.tangent.as_ref().map(|dx| self.centred(dx, &self.0.softmax(&x.value)));
+        DualTensor { value: self.0.log_softmax(&x.value), tangent }
+    }
+
+    fn patches(&self, x: &DualTensor<B>, window: &Window) -> DualTensor<B> {
+        self.linear(x, |x| self.0.patches(x, window))
+    }
+    fn convolve(&self, x: &DualTensor<B>, w: &DualTensor<B>, window: &Window) -> DualTensor<B> {
+        self.bilinear(x, w, |x, w| self.0.convolve(x, w, window))
+    }
+    fn convolve_input(
+        &self,
+        dy: &DualTensor<B>,
+        w: &DualTensor<B>,
+        window: &Window,
+        size: [usize; 2],
+    ) -> DualTensor<B> {
+        self.bilinear(dy, w, |dy, w| self.0.convolve_input(dy, w, window, size))
+    }
+    fn convolve_weight(&self, x: &DualTensor<B>, dy: &DualTensor<B>, window: &Window) -> DualTensor<B> {
+        self.bilinear(x, dy, |x, dy| self.0.convolve_weight(x, dy, window))
+    }
+    fn convolve_weight_sum(&self, x: &DualTensor<B>, dy: &DualTensor<B>, window: &Window) -> DualTensor<B> {
+        self.bilinear(x, dy, |x, dy| self.0.convolve_weight_sum(x, dy, window))
+    }
+    fn window_sum(&self, x: &DualTensor<B>, window: &Window) -> DualTensor<B> {
+        self.linear(x, |x| self.0.window_sum(x, window))
+    }
+    fn window_spread(&self, dy: &DualTensor<B>, window: &Window, size: [usize; 2]) -> DualTensor<B> {
+        self.linear(dy, |dy| self.0.window_spread(dy, window, size))
+    }
+    fn window_argmax(&self, x: &DualTensor<B>, window: &Window) -> B::Index {
+        self.0.window_argmax(&x.value, window)
+    }
+    fn indices(&self, x: &DualTensor<B>, rows: usize, apart: bool) -> B::Index {
+        self.0.indices(&x.value, rows, apart)
+    }
+    fn gather(&self, x: &DualTensor<B>, index: &B::Index) -> DualTensor<B> {
+        self.linear(x, |x| self.0.gather(x, index))
+    }
+    fn scatter(&self, y: &DualTensor<B>, index: &B::Index, rows: usize) -> DualTensor<B> {
+        self.linear(y, |y| self.0.scatter(y, index, rows))
     }
 }

@@ -11,12 +11,14 @@
 pub mod cpu;
 mod dual;
 mod gram;
+mod window;
 
 use std::ops::Range;
 
 pub use cpu::Cpu;
 pub use dual::{Dual, DualTensor};
 pub use gram::{Gram, Panels, Part, Recipe, RightPanel, Term};
+pub use window::Window;
 
 use crate::error::Result;
 use crate::real::Real;
@@ -25,13 +27,17 @@ use crate::unary::{Order, Unary};
 
 /// The array kernels that ops are made of. All arrays are row-major; axis 0 of an activation is the sample.
 ///
-/// Every kernel is differentiable in its tensor arguments, and linear in each of them but for [`apply`](Arrays::apply)
-/// and [`apply_derivative`](Arrays::apply_derivative); that is what makes [`Dual`] one product rule per kernel.
+/// Every kernel is differentiable in its tensor arguments, and linear in each of them but for [`apply`](Arrays::apply),
+/// [`apply_derivative`](Arrays::apply_derivative), [`softmax`](Arrays::softmax) and
+/// [`log_softmax`](Arrays::log_softmax); that is what makes [`Dual`] one product rule per kernel. An [`Index`](Arrays::Index)
+/// does not vary: where it comes from a maximum, the values are gathered by it, so nothing is detached.
 pub trait Arrays: Clone + Send + Sync {
     /// The numbers on the host side of [`upload`](Arrays::upload) and [`read`](Arrays::read).
     type Number: Real;
     /// A handle to an array on the device; cloning it copies no data.
     type Tensor: Clone + Send + Sync;
+    /// A handle to an array of row numbers on the device: see [`gather`](Arrays::gather).
+    type Index: Clone + Send + Sync;
 
     /// An array of `shape` with the entries `data`.
     fn upload(&self, data: &[Self::Number], shape: &[usize]) -> Self::Tensor;
@@ -73,6 +79,43 @@ pub trait Arrays: Clone + Send + Sync {
         y: &Self::Tensor,
         g: &Self::Tensor,
     ) -> Self::Tensor;
+
+    /// softmax over the last axis: e^x / sum e^x, without overflow.
+    fn softmax(&self, x: &Self::Tensor) -> Self::Tensor;
+    /// log(softmax(x)) over the last axis, accurate where softmax is near 0 or 1.
+    fn log_softmax(&self, x: &Self::Tensor) -> Self::Tensor;
+
+    /// What a window sees at each of its positions: of `x`, \[n, g i', h, w\], the patches \[n, g, t, i\], where g are
+    /// the window's groups, t its positions and i = i' kh kw, zeros around the plane.
+    fn patches(&self, x: &Self::Tensor, window: &Window) -> Self::Tensor;
+    /// The convolution y\[n,(g o),t\] = sum over i of w\[(g o),i\] patch\[n,g,t,i\], of shape \[n, g o, h', w'\]; `w` has g o
+    /// rows of i entries, whatever its shape.
+    fn convolve(&self, x: &Self::Tensor, w: &Self::Tensor, window: &Window) -> Self::Tensor;
+    /// The adjoint of [`convolve`](Arrays::convolve) in `x`, of shape \[n, g i', h, w\] with h and w being `size`.
+    fn convolve_input(&self, dy: &Self::Tensor, w: &Self::Tensor, window: &Window, size: [usize; 2]) -> Self::Tensor;
+    /// The adjoint of [`convolve`](Arrays::convolve) in `w` for every sample and for s cotangents of each: with `dy` of
+    /// shape \[n, s, g o, h', w'\], sum over t of dy\[n,s,(g o),t\] patch\[n,g,t,i\], of shape \[n, s, g o, i\].
+    fn convolve_weight(&self, x: &Self::Tensor, dy: &Self::Tensor, window: &Window) -> Self::Tensor;
+    /// [`convolve_weight`](Arrays::convolve_weight) summed over samples, \[1, s, g o, i\].
+    fn convolve_weight_sum(&self, x: &Self::Tensor, dy: &Self::Tensor, window: &Window) -> Self::Tensor {
+        self.sum(&self.convolve_weight(x, dy, window), &[0])
+    }
+    /// The sum over a window at each of its positions, channel by channel: \[n, i, h', w'\].
+    fn window_sum(&self, x: &Self::Tensor, window: &Window) -> Self::Tensor;
+    /// The adjoint of [`window_sum`](Arrays::window_sum), with h and w being `size`.
+    fn window_spread(&self, dy: &Self::Tensor, window: &Window, size: [usize; 2]) -> Self::Tensor;
+
+    /// Where the largest entry in a window is, at each of its positions, \[n, i, h', w'\]: its place among all entries of
+    /// `x`. Of equal ones the first; NaN counts as the largest.
+    fn window_argmax(&self, x: &Self::Tensor, window: &Window) -> Self::Index;
+    /// The entries of `x`, \[n, ...\], as row numbers of a table with `rows` rows, the nearest whole number each. With
+    /// `apart`, of a table of its own for each sample: n `rows` are added. A number that is no row leads to NaN where it
+    /// is gathered, and to nothing where it is scattered.
+    fn indices(&self, x: &Self::Tensor, rows: usize, apart: bool) -> Self::Index;
+    /// The rows of `x`, \[rows, d\], that `index` tells: of the index's shape and d.
+    fn gather(&self, x: &Self::Tensor, index: &Self::Index) -> Self::Tensor;
+    /// The adjoint of [`gather`](Arrays::gather): the rows of `y` added up where `index` tells, \[rows, d\].
+    fn scatter(&self, y: &Self::Tensor, index: &Self::Index, rows: usize) -> Self::Tensor;
 
     /// Sums `x` down to `target`, the shape that an operand had before it was broadcast to the shape of `x`.
     fn sum_to(&self, x: &Self::Tensor, target: &[usize]) -> Self::Tensor {

@@ -1,12 +1,23 @@
 //! What one use of a parameter leaves behind, and its readings.
 //!
-//! The per-sample gradient of a parameter at one of its uses is sum over t of b\[n,t,o\] a\[n,t,i\]: what came in at the
-//! op, and what the output's derivative is at what went out. A [`Factor`] is that pair, not multiplied out.
+//! The per-sample gradient of a parameter at one of its uses is a sum over positions of products of two things: what
+//! came in at the op, and what the output's derivative is at what went out. A [`Factor`] is that pair, not multiplied
+//! out. Its left side tells its form:
+//!
+//! | left side | made by | gradient of a sample |
+//! |---|---|---|
+//! | [`Features`](Left::Features) | linear layers | sum over t of dy\[t,o\] a\[t,i\] |
+//! | [`Patches`](Left::Patches) | convolutions | sum over t of dy\[(g o),t\] patch\[g,t,i\] |
+//! | [`Planes`](Left::Planes) | transposed convolutions | sum over t of a\[(g i),t\] patch(dy)\[g,t,o\] |
+//! | [`Ids`](Left::Ids) | embeddings | row id(t) is the sum over its t of dy\[t,o\] |
+//! | [`Last`](Left::Last) | biases of linear layers | sum over t of dy\[t,o\] |
+//! | [`Channels`](Left::Channels) | biases of convolutions | sum over t of dy\[o,t\] |
+//! | [`Rows`](Left::Rows) | all else | as the op gives it |
 //!
 //! | reading | formula | gives |
 //! |---|---|---|
-//! | [`gradient`](Factor::gradient) | sum over n, t of b a | the ordinary gradient |
-//! | [`jacobian`](Factor::jacobian) | sum over t of b a, row by row | the per-sample Jacobian |
+//! | [`gradient`](Factor::gradient) | sum over n of the gradients | the ordinary gradient |
+//! | [`jacobian`](Factor::jacobian) | the gradients, row by row | the per-sample Jacobian |
 //! | [`gram`](Factor::gram) | sum over t, u of (a\[n,t\] . a\[m,u\]) (b\[n,t\] . b\[m,u\]) | the parameter's part of K |
 //! | [`jv`](Factor::jv), [`jtu`](Factor::jtu) | contracted with a direction | J v and J^T u |
 //!
@@ -14,108 +25,177 @@
 //! over it, the Gram's tangent is dK/dv. Kernels read the same pairs by tiles, through
 //! [`Gram`](crate::backend::Gram).
 
+mod sides;
+
 use std::ops::Range;
 
-use crate::backend::Arrays;
+pub use sides::Sides;
+
+use crate::backend::{Arrays, Window};
 use crate::shape::numel;
 
-/// The left side of a per-sample gradient: what came in. Made once per tape.
+/// The left side of a per-sample gradient: what came in at the op, and how it meets the cotangent dy of the op's
+/// result. Made once per tape.
 pub enum Left<B: Arrays> {
-    /// Ones, as at a bias: the gradient is sum over t of b\[n,t,o\].
-    Ones,
-    /// a\[n,t,i\]
+    /// a\[n,t,i\]; the last axis of dy is o, the axes before it are the positions t.
     Features(B::Tensor),
-}
-
-/// The right side of a per-sample gradient, as an op gives it. Made once per output.
-pub enum Right<B: Arrays> {
-    /// The cotangent of the op's result, its last axis being o and all between it and the sample positions t.
-    Cotangent,
-    /// b\[n,t,o\] of its own; with [`Left::Ones`] and t = 1, the gradient multiplied out, row by row.
-    Array(B::Tensor),
+    /// x\[n,g i',h,w\], seen through a window; dy\[n,g o,h',w'\].
+    Patches(B::Tensor, Window),
+    /// x\[n,g i,h',w'\]; dy\[n,g o',h,w\], seen through a window.
+    Planes(B::Tensor, Window),
+    /// ids\[n,t\] of rows of a table; dy\[n,t,o\].
+    Ids {
+        /// The rows, as numbers.
+        ids: B::Tensor,
+        /// How many the table has.
+        rows: usize,
+    },
+    /// dy is summed over all axes of a sample but the last.
+    Last,
+    /// dy is summed over all axes of a sample but the first.
+    Channels,
+    /// The op gives rows of its own, see [`Op::rows`](crate::ops::Op::rows).
+    Rows,
 }
 
 impl<B: Arrays> Clone for Left<B> {
     fn clone(&self) -> Self {
         match self {
-            Left::Ones => Left::Ones,
             Left::Features(a) => Left::Features(a.clone()),
+            Left::Patches(x, window) => Left::Patches(x.clone(), *window),
+            Left::Planes(x, window) => Left::Planes(x.clone(), *window),
+            Left::Ids { ids, rows } => Left::Ids { ids: ids.clone(), rows: *rows },
+            Left::Last => Left::Last,
+            Left::Channels => Left::Channels,
+            Left::Rows => Left::Rows,
         }
     }
 }
 
-/// The per-sample gradient of one parameter at one use: sum over t of b\[n,t,o\] a\[n,t,i\], laid out \[o, i\].
+/// The per-sample gradient of one parameter at one use.
 pub struct Factor<B: Arrays> {
     left: Left<B>,
     right: B::Tensor,
 }
 
 impl<B: Arrays> Factor<B> {
-    /// The factor with sides `left` and `right`, b\[n,t,o\].
+    /// The factor with the left side `left`. Its right side is the cotangent of the op's result, \[n, ...\], or, for
+    /// [`Left::Rows`], the rows \[n, p\] that the op gives.
     pub fn new(left: Left<B>, right: B::Tensor) -> Self {
         Factor { left, right }
     }
 
     /// The factor of the samples in `range`.
     pub fn rows(&self, arrays: &B, range: Range<usize>) -> Self {
+        let cut = |x: &B::Tensor| arrays.slice(x, 0, range.clone());
         let left = match &self.left {
-            Left::Ones => Left::Ones,
-            Left::Features(a) => Left::Features(arrays.slice(a, 0, range.clone())),
+            Left::Features(a) => Left::Features(cut(a)),
+            Left::Patches(x, window) => Left::Patches(cut(x), *window),
+            Left::Planes(x, window) => Left::Planes(cut(x), *window),
+            Left::Ids { ids, rows } => Left::Ids { ids: cut(ids), rows: *rows },
+            other => other.clone(),
         };
-        Factor { left, right: arrays.slice(&self.right, 0, range) }
+        Factor { left, right: cut(&self.right) }
     }
 
-    /// The per-sample Jacobian, multiplied out: \[n, p\] with p = o i.
+    /// The per-sample Jacobian, multiplied out: \[n, p\].
     pub fn jacobian(&self, arrays: &B) -> B::Tensor {
         let shape = arrays.shape(&self.right);
-        let (n, t, o) = (shape[0], shape[1], shape[2]);
-        let Left::Features(a) = &self.left else { return self.summed_right(arrays) };
-        let i = arrays.shape(a)[2];
-        let rows = if t == 1 {
-            arrays.mul(&arrays.reshape(&self.right, &[n, o, 1]), &arrays.reshape(a, &[n, 1, i]))
-        } else {
-            arrays.matmul(&self.right, true, a, false)
+        let n = shape[0];
+        let rows = match &self.left {
+            Left::Features(a) => {
+                let (b, i) = (self.positions(arrays), arrays.shape(a)[2]);
+                let s = arrays.shape(&b).to_vec();
+                if s[1] == 1 {
+                    arrays.mul(&arrays.reshape(&b, &[n, s[2], 1]), &arrays.reshape(a, &[n, 1, i]))
+                } else {
+                    arrays.matmul(&b, true, a, false)
+                }
+            }
+            Left::Patches(x, window) => arrays.convolve_weight(x, &one_cotangent(arrays, &self.right), window),
+            Left::Planes(x, window) => arrays.convolve_weight(&self.right, &one_cotangent(arrays, x), window),
+            Left::Ids { ids, rows } => {
+                arrays.scatter(&self.positions(arrays), &arrays.indices(ids, *rows, true), n * rows)
+            }
+            Left::Last => arrays.sum(&self.positions(arrays), &[1]),
+            Left::Channels => {
+                let t = numel(&shape[2..]);
+                arrays.sum(&arrays.reshape(&self.right, &[n, shape[1], t]), &[2])
+            }
+            Left::Rows => self.right.clone(),
         };
-        arrays.reshape(&rows, &[n, o * i])
+        arrays.reshape(&rows, &[n, self.width(arrays)])
+    }
+
+    /// p, the number of entries of a gradient.
+    fn width(&self, arrays: &B) -> usize {
+        let s = arrays.shape(&self.right);
+        let last = if s.len() > 1 { s[s.len() - 1] } else { 1 };
+        match &self.left {
+            Left::Features(a) => last * arrays.shape(a)[2],
+            Left::Patches(x, w) => s[1] * arrays.shape(x)[1] / w.groups * w.kernel[0] * w.kernel[1],
+            Left::Planes(x, w) => arrays.shape(x)[1] * s[1] / w.groups * w.kernel[0] * w.kernel[1],
+            Left::Ids { rows, .. } => rows * last,
+            Left::Last | Left::Rows => last,
+            Left::Channels => s[1],
+        }
     }
 
     /// The gradient summed over samples: \[p\].
     pub fn gradient(&self, arrays: &B) -> B::Tensor {
-        match &self.left {
-            Left::Features(a) => {
-                let flat = |x: &B::Tensor| {
-                    let s = arrays.shape(x);
-                    arrays.reshape(x, &[s[0] * s[1], s[2]])
-                };
-                let gradient = arrays.matmul(&flat(&self.right), true, &flat(a), false);
-                arrays.reshape(&gradient, &[numel(arrays.shape(&gradient))])
+        let flat = |x: &B::Tensor| {
+            let s = arrays.shape(x);
+            arrays.reshape(x, &[s[0] * s[1], s[2]])
+        };
+        let gradient = match &self.left {
+            Left::Features(a) => arrays.matmul(&flat(&self.positions(arrays)), true, &flat(a), false),
+            Left::Patches(x, window) => arrays.convolve_weight_sum(x, &one_cotangent(arrays, &self.right), window),
+            Left::Planes(x, window) => arrays.convolve_weight_sum(&self.right, &one_cotangent(arrays, x), window),
+            Left::Ids { ids, rows } => {
+                arrays.scatter(&self.positions(arrays), &arrays.indices(ids, *rows, false), *rows)
             }
-            Left::Ones => {
-                let o = arrays.shape(&self.right)[2];
-                arrays.reshape(&arrays.sum(&self.right, &[0, 1]), &[o])
-            }
-        }
+            Left::Last => arrays.sum(&self.positions(arrays), &[0, 1]),
+            Left::Channels | Left::Rows => arrays.sum(&self.jacobian(arrays), &[0]),
+        };
+        arrays.reshape(&gradient, &[numel(arrays.shape(&gradient))])
     }
 
-    /// J v for a direction `v`, \[p\]: \[n\].
+    /// J v for a direction `v`, \[p\]: \[n\]. The op is linear in its parameter: what it makes of `v` meets dy.
     pub fn jv(&self, arrays: &B, v: &B::Tensor) -> B::Tensor {
-        let o = arrays.shape(&self.right)[2];
+        let shape = arrays.shape(&self.right);
+        let (n, p) = (shape[0], numel(arrays.shape(v)));
+        let weight = |rows: usize| arrays.reshape(v, &[rows, p.checked_div(rows).unwrap_or(0)]);
         let moved = match &self.left {
             Left::Features(a) => {
-                let i = arrays.shape(a)[2];
-                arrays.matmul(a, false, &arrays.reshape(v, &[o, i]), true)
+                let b = self.positions(arrays);
+                let moved = arrays.matmul(a, false, &weight(arrays.shape(&b)[2]), true);
+                arrays.reshape(&moved, shape)
             }
-            Left::Ones => arrays.reshape(v, &[1, 1, o]),
+            Left::Patches(x, window) => arrays.convolve(x, &weight(shape[1]), window),
+            Left::Planes(x, window) => {
+                arrays.convolve_input(x, &weight(arrays.shape(x)[1]), window, [shape[2], shape[3]])
+            }
+            Left::Ids { ids, rows } => {
+                let moved = arrays.gather(&weight(*rows), &arrays.indices(ids, *rows, false));
+                arrays.reshape(&moved, shape)
+            }
+            Left::Last | Left::Rows => v.clone(),
+            Left::Channels => {
+                let mut broadcast = vec![1; shape.len()];
+                broadcast[1] = shape[1];
+                arrays.reshape(v, &broadcast)
+            }
         };
         let product = arrays.mul(&self.right, &moved);
-        let n = arrays.shape(&product)[0];
-        arrays.reshape(&arrays.sum(&product, &[1, 2]), &[n])
+        let axes: Vec<usize> = (1..shape.len()).collect();
+        arrays.reshape(&arrays.sum(&product, &axes), &[n])
     }
 
     /// J^T u for weights `u` of the samples, \[n\]: \[p\].
     pub fn jtu(&self, arrays: &B, u: &B::Tensor) -> B::Tensor {
-        let n = numel(arrays.shape(u));
-        let weighted = arrays.mul(&self.right, &arrays.reshape(u, &[n, 1, 1]));
+        let mut shape = vec![1; arrays.shape(&self.right).len()];
+        shape[0] = numel(arrays.shape(u));
+        let weighted = arrays.mul(&self.right, &arrays.reshape(u, &shape));
         Factor { left: self.left.clone(), right: weighted }.gradient(arrays)
     }
 
@@ -124,25 +204,49 @@ impl<B: Arrays> Factor<B> {
     /// Composed of array kernels, so that it also runs in forward mode, and checks the tiles of
     /// [`Gram`](crate::backend::Gram).
     pub fn gram(&self, arrays: &B, other: &Self) -> B::Tensor {
-        let (Left::Features(a), Left::Features(a2)) = (&self.left, &other.left) else {
-            return arrays.matmul(&self.jacobian(arrays), false, &other.jacobian(arrays), true);
-        };
-        let product = |x: &B::Tensor, y: &B::Tensor| {
-            let (s, r) = (arrays.shape(x), arrays.shape(y));
-            let (x, y) = (arrays.reshape(x, &[s[0] * s[1], s[2]]), arrays.reshape(y, &[r[0] * r[1], r[2]]));
-            arrays.matmul(&x, false, &y, true)
-        };
-        let pairs = arrays.mul(&product(a, a2), &product(&self.right, &other.right));
-        let (s, r) = (arrays.shape(a), arrays.shape(a2));
-        let pairs = arrays.reshape(&pairs, &[s[0], s[1], r[0], r[1]]);
-        arrays.reshape(&arrays.sum(&pairs, &[1, 3]), &[s[0], r[0]])
+        match (self.sides(arrays), other.sides(arrays)) {
+            (Some(one), Some(two)) if one.meets(arrays, &two) => one.gram(arrays, &two),
+            _ => arrays.matmul(&self.jacobian(arrays), false, &other.jacobian(arrays), true),
+        }
     }
 
-    /// sum over t of b\[n,t,o\]: \[n, o\].
-    fn summed_right(&self, arrays: &B) -> B::Tensor {
-        let shape = arrays.shape(&self.right);
-        let (n, t, o) = (shape[0], shape[1], shape[2]);
-        let summed = if t == 1 { self.right.clone() } else { arrays.sum(&self.right, &[1]) };
-        arrays.reshape(&summed, &[n, o])
+    /// Both sides position by position, if the form has them.
+    pub fn sides(&self, arrays: &B) -> Option<Sides<B>> {
+        Some(match &self.left {
+            Left::Features(a) => {
+                let (b, s) = (self.positions(arrays), arrays.shape(a));
+                let t = arrays.shape(&b).to_vec();
+                Sides {
+                    a: arrays.reshape(a, &[s[0], 1, s[1], s[2]]),
+                    b: arrays.reshape(&b, &[t[0], 1, t[1], t[2]]),
+                    swapped: false,
+                }
+            }
+            Left::Patches(x, window) => Sides {
+                a: arrays.patches(x, window),
+                b: sides::by_position(arrays, &self.right, window.groups),
+                swapped: false,
+            },
+            Left::Planes(x, window) => Sides {
+                a: sides::by_position(arrays, x, window.groups),
+                b: arrays.patches(&self.right, window),
+                swapped: true,
+            },
+            _ => return None,
+        })
     }
+
+    /// dy as \[n,t,o\].
+    fn positions(&self, arrays: &B) -> B::Tensor {
+        let shape = arrays.shape(&self.right);
+        let (n, o) = (shape[0], if shape.len() > 1 { shape[shape.len() - 1] } else { 1 });
+        let t = if shape.len() > 2 { numel(&shape[1..shape.len() - 1]) } else { 1 };
+        arrays.reshape(&self.right, &[n, t, o])
+    }
+}
+
+/// \[n, ...\] as \[n, 1, ...\]: one cotangent for each sample.
+fn one_cotangent<B: Arrays>(arrays: &B, dy: &B::Tensor) -> B::Tensor {
+    let shape = arrays.shape(dy);
+    arrays.reshape(dy, &[&shape[..1], &[1], &shape[1..]].concat())
 }

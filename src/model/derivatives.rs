@@ -6,10 +6,11 @@ use rayon::prelude::*;
 
 use super::session::{RUN_BLOCK, Session, blocks};
 use crate::backend::Arrays;
-use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::ops::Op;
+use crate::factor::Factor;
 use crate::real::Real;
+use crate::samples::Samples;
 use crate::shape::{numel, zeros};
 use crate::tape::{ParameterInfo, Wanted};
 
@@ -37,7 +38,7 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
     ///
     /// # Errors
     /// As [`tape`](Session::tape); `u` is not one finite number for each output of each sample; the device failed.
-    pub fn gradient(&self, x: &Batch<'_, B::Number>, u: &[B::Number]) -> Result<Gradient<B::Number>> {
+    pub fn gradient(&self, x: &dyn Samples<B::Number>, u: &[B::Number]) -> Result<Gradient<B::Number>> {
         self.check(x)?;
         let outputs = self.model().outputs();
         if x.samples().checked_mul(outputs) != Some(u.len()) {
@@ -50,7 +51,7 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
         }
         let of_block = |range: &Range<usize>| {
             let u = &u[range.start * outputs..range.end * outputs];
-            self.block_gradient(&x.rows(range.clone()), u)
+            self.block_gradient(x, range.clone(), u)
         };
         let infos = self.model().parameters();
         let mut values: Vec<Vec<B::Number>> =
@@ -63,27 +64,34 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
         Ok(Gradient { parameters: infos.to_vec(), values })
     }
 
-    fn block_gradient(&self, x: &Batch<'_, B::Number>, u: &[B::Number]) -> Result<Vec<Vec<B::Number>>> {
+    fn block_gradient(
+        &self,
+        x: &dyn Samples<B::Number>,
+        range: Range<usize>,
+        u: &[B::Number],
+    ) -> Result<Vec<Vec<B::Number>>> {
         let arrays = self.arrays();
-        let tape = self.tape_of(x);
+        let tape = self.tape_of(x, range)?;
         let uses = tape.uses()?;
         let seed = arrays.upload(u, arrays.shape(tape.output()));
         let swept = tape.sweep(&seed, Wanted::PARAMETERS);
-        let of_parameter = |(index, info): (usize, &ParameterInfo)| {
-            let parts = tape.factors(&uses, &swept, index).into_iter().map(|factor| factor.gradient(arrays));
-            match parts.reduce(|sum, part| arrays.add(&sum, &part)) {
-                Some(gradient) => arrays.read(&gradient),
-                None => Ok(vec![B::Number::default(); numel(&info.shape)]),
-            }
+        let one_row = |factor: &Factor<B>, arrays: &B| {
+            let gradient = factor.gradient(arrays);
+            arrays.reshape(&gradient, &[1, numel(arrays.shape(&gradient))])
         };
-        self.model().parameters().iter().enumerate().map(of_parameter).collect()
+        let gradients = tape.by_parameter(&uses, &swept, one_row);
+        let read = |(gradient, info): (Option<B::Tensor>, &ParameterInfo)| match gradient {
+            Some(gradient) => arrays.read(&gradient),
+            None => Ok(vec![B::Number::default(); numel(&info.shape)]),
+        };
+        gradients.into_iter().zip(self.model().parameters()).map(read).collect()
     }
 
     /// J: the per-sample Jacobian of all outputs, by parameter, multiplied out by reverse mode, one sweep per output.
     ///
     /// # Errors
     /// As [`tape`](Session::tape), the rows do not fit in memory, or the device failed.
-    pub fn jacobian(&self, x: &Batch<'_, B::Number>) -> Result<Jacobian<B::Number>> {
+    pub fn jacobian(&self, x: &dyn Samples<B::Number>) -> Result<Jacobian<B::Number>> {
         self.check(x)?;
         let (samples, outputs) = (x.samples(), self.model().outputs());
         let infos = self.model().parameters();
@@ -94,17 +102,16 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
         };
         let mut rows: Vec<Vec<B::Number>> = infos.iter().map(zeros).collect::<Result<_>>()?;
         for range in blocks(samples, RUN_BLOCK) {
-            let tape = self.tape_of(&x.rows(range.clone()));
+            let tape = self.tape_of(x, range.clone())?;
             let uses = tape.uses()?;
             for c in 0..outputs {
                 let swept = tape.sweep(&tape.unit_seed(c), Wanted::PARAMETERS);
-                for (index, info) in infos.iter().enumerate() {
-                    let size = numel(&info.shape);
-                    for factor in tape.factors(&uses, &swept, index) {
-                        let part = self.arrays().read(&factor.jacobian(self.arrays()))?;
-                        for (sample, row) in range.clone().zip(part.chunks_exact(size.max(1))) {
-                            add(&mut rows[index][(sample * outputs + c) * size..][..size], row);
-                        }
+                let parts = tape.by_parameter(&uses, &swept, Factor::jacobian);
+                for (index, part) in parts.iter().enumerate() {
+                    let Some(part) = part else { continue };
+                    let size = numel(&infos[index].shape);
+                    for (sample, row) in range.clone().zip(self.arrays().read(part)?.chunks_exact(size.max(1))) {
+                        rows[index][(sample * outputs + c) * size..][..size].copy_from_slice(row);
                     }
                 }
             }

@@ -6,6 +6,7 @@
 mod derivatives;
 #[cfg(feature = "rand")]
 mod init;
+mod probe;
 mod sequential;
 mod session;
 
@@ -30,6 +31,7 @@ pub struct Model<O = Builtin> {
     graph: Graph<O>,
     output: Value,
     values: Vec<Option<Vec<f64>>>,
+    buffers: Vec<Option<Vec<f64>>>,
 }
 
 impl<O: Op> Model<O> {
@@ -42,7 +44,8 @@ impl<O: Op> Model<O> {
             return Err(Error::name("the model's output is a value of another graph"));
         }
         let values = vec![None; graph.parameters().len()];
-        Ok(Model { graph, output, values })
+        let buffers = vec![None; graph.buffers().len()];
+        Ok(Model { graph, output, values, buffers })
     }
 
     /// The recorded ops.
@@ -55,9 +58,14 @@ impl<O: Op> Model<O> {
         self.output
     }
 
-    /// The shape of the input for one sample.
+    /// The shape of the input for one sample; of the first of several.
     pub fn input_shape(&self) -> &[usize] {
         self.graph.shape(self.graph.input())
+    }
+
+    /// The shapes of all inputs for one sample.
+    pub fn input_shapes(&self) -> &[Vec<usize>] {
+        self.graph.input_shapes()
     }
 
     /// The shape of the output for one sample.
@@ -75,27 +83,41 @@ impl<O: Op> Model<O> {
         self.graph.parameters()
     }
 
+    /// The names and shapes of the buffers: what ops take beside parameters, such as running statistics.
+    pub fn buffers(&self) -> &[ParameterInfo] {
+        self.graph.buffers()
+    }
+
     /// P, the number of entries of all parameters.
     pub fn parameter_count(&self) -> usize {
         self.parameters().iter().map(|p| numel(&p.shape)).sum()
     }
 
-    /// The values of parameter `name`, row-major.
+    /// The values of the parameter or buffer `name`, row-major.
     ///
     /// # Errors
-    /// There is no such parameter, or it has no values yet.
+    /// There is none of that name, or it has no values yet.
     pub fn parameter(&self, name: &str) -> Result<&[f64]> {
-        let index = self.index(name)?;
-        self.values[index].as_deref().ok_or_else(|| no_values(name))
+        let (list, index) = match position(self.parameters(), name) {
+            Some(index) => (&self.values, index),
+            None => (&self.buffers, position(self.buffers(), name).ok_or_else(|| self.unknown(name))?),
+        };
+        list[index].as_deref().ok_or_else(|| no_values(name))
     }
 
-    /// Gives parameter `name` the values `values`, row-major, of shape `shape`.
+    /// Gives the parameter or buffer `name` the values `values`, row-major, of shape `shape`.
     ///
     /// # Errors
-    /// There is no such parameter, its shape is another, or a value is NaN or infinite.
+    /// There is none of that name, its shape is another, or a value is NaN or infinite.
     pub fn set(&mut self, name: &str, shape: &[usize], values: Vec<f64>) -> Result<()> {
-        let index = self.index(name)?;
-        let wanted = &self.parameters()[index].shape;
+        let (info, place) = match position(self.graph.parameters(), name) {
+            Some(index) => (&self.graph.parameters()[index], &mut self.values[index]),
+            None => {
+                let index = position(self.graph.buffers(), name).ok_or_else(|| self.unknown(name))?;
+                (&self.graph.buffers()[index], &mut self.buffers[index])
+            }
+        };
+        let wanted = &info.shape;
         if wanted != shape || values.len() != numel(shape) {
             return Err(Error::shape(format!(
                 "parameter '{name}' has shape {wanted:?}, but {} values of shape {shape:?} were given",
@@ -105,7 +127,7 @@ impl<O: Op> Model<O> {
         if let Some(at) = values.iter().position(|x| !x.is_finite()) {
             return Err(Error::value(format!("parameter '{name}' would be {} at entry {at}", values[at])));
         }
-        self.values[index] = Some(values);
+        *place = Some(values);
         Ok(())
     }
 
@@ -114,16 +136,34 @@ impl<O: Op> Model<O> {
     /// # Errors
     /// A parameter has no values yet.
     pub fn valued_parameters(&self) -> Result<Vec<(&ParameterInfo, &[f64])>> {
-        let both = self.parameters().iter().zip(&self.values);
-        both.map(|(info, values)| Ok((info, values.as_deref().ok_or_else(|| no_values(&info.name))?))).collect()
+        valued(self.parameters(), &self.values)
     }
 
-    fn index(&self, name: &str) -> Result<usize> {
-        self.graph.find_parameter(name).map(|p| p.0).ok_or_else(|| {
-            let names: Vec<&str> = self.parameters().iter().map(|p| p.name.as_str()).collect();
-            Error::name(format!("there is no parameter '{name}'; the model has {}", names.join(", ")))
-        })
+    /// Every buffer with its values, in order.
+    ///
+    /// # Errors
+    /// A buffer has no values yet.
+    pub fn valued_buffers(&self) -> Result<Vec<(&ParameterInfo, &[f64])>> {
+        valued(self.buffers(), &self.buffers)
     }
+
+    fn unknown(&self, name: &str) -> Error {
+        let both = self.parameters().iter().chain(self.buffers());
+        let names: Vec<&str> = both.map(|info| info.name.as_str()).collect();
+        Error::name(format!("there is no parameter '{name}'; the model has {}", names.join(", ")))
+    }
+}
+
+fn position(list: &[ParameterInfo], name: &str) -> Option<usize> {
+    list.iter().position(|info| info.name == name)
+}
+
+fn valued<'a>(
+    infos: &'a [ParameterInfo],
+    values: &'a [Option<Vec<f64>>],
+) -> Result<Vec<(&'a ParameterInfo, &'a [f64])>> {
+    let both = infos.iter().zip(values);
+    both.map(|(info, values)| Ok((info, values.as_deref().ok_or_else(|| no_values(&info.name))?))).collect()
 }
 
 fn no_values(name: &str) -> Error {

@@ -1,16 +1,18 @@
 //! A model on a backend.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::Model;
+use super::{Model, probe};
 use crate::backend::Arrays;
-use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::ops::{Builtin, Op};
 use crate::real::Real;
-use crate::tape::Tape;
+use crate::samples::Samples;
+use crate::shape::numel;
+use crate::tape::{ParameterInfo, Tape};
 
 /// A model whose parameters are on a backend: runs, gradients, Jacobians and kernels start here.
 ///
@@ -29,31 +31,28 @@ pub struct Session<'m, B: Arrays, O: Op = Builtin> {
     model: &'m Model<O>,
     arrays: B,
     parameters: Vec<B::Tensor>,
+    buffers: Vec<B::Tensor>,
+    weights: Vec<B::Tensor>,
+    /// Samples were found not to depend on each other.
+    pub(super) probed: OnceLock<()>,
 }
 
 /// Samples are run in blocks of at most this many: the values of a block then stay in cache.
 pub(super) const RUN_BLOCK: usize = 512;
 
 impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
-    /// Uploads the parameters of `model` to `arrays`.
+    /// Uploads the parameters and buffers of `model` to `arrays`.
     ///
     /// # Errors
-    /// A parameter has no values, or one that is not finite as a number of the backend.
+    /// A parameter or buffer has no values, or one that is not finite as a number of the backend.
     pub fn new(model: &'m Model<O>, arrays: B) -> Result<Self> {
-        let mut parameters = Vec::new();
-        for (info, values) in model.valued_parameters()? {
-            let numbers: Vec<B::Number> = values.iter().map(|&x| B::Number::of(x)).collect();
-            if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
-                return Err(Error::value(format!(
-                    "parameter '{}' is {:e} at entry {at}, which {} cannot hold",
-                    info.name,
-                    values[at],
-                    B::Number::NAME
-                )));
-            }
-            parameters.push(arrays.upload(&numbers, &info.shape));
-        }
-        Ok(Session { model, arrays, parameters })
+        let upload = |list: Vec<(&ParameterInfo, &[f64])>| {
+            list.into_iter().map(|(info, values)| uploaded(&arrays, info, values)).collect::<Result<Vec<_>>>()
+        };
+        let parameters = upload(model.valued_parameters()?)?;
+        let buffers = upload(model.valued_buffers()?)?;
+        let weights = model.graph().weigh(&arrays, &parameters, &buffers);
+        Ok(Session { model, arrays, parameters, buffers, weights, probed: OnceLock::new() })
     }
 
     /// The model.
@@ -71,44 +70,132 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
         &self.parameters
     }
 
+    /// The buffers on the backend, in the order of the model.
+    pub fn buffers(&self) -> &[B::Tensor] {
+        &self.buffers
+    }
+
     /// Runs the model on `x` and keeps every value: the start of reverse sweeps of your own.
     ///
     /// # Errors
-    /// The samples have another shape than the model's input, or a number is NaN or infinite.
-    pub fn tape(&self, x: &Batch<'_, B::Number>) -> Result<Tape<'_, B, O>> {
+    /// The samples have other shapes than the model's inputs, a number is NaN or infinite or no row of the table that it
+    /// is looked up in, or samples cannot be read.
+    pub fn tape(&self, x: &dyn Samples<B::Number>) -> Result<Tape<'_, B, O>> {
         self.check(x)?;
-        Ok(self.tape_of(x))
+        self.tape_of(x, 0..x.samples())
     }
 
     /// f(x), \[n, C\] row-major.
     ///
     /// # Errors
     /// As [`tape`](Session::tape), or the device failed.
-    pub fn run(&self, x: &Batch<'_, B::Number>) -> Result<Vec<B::Number>> {
+    pub fn run(&self, x: &dyn Samples<B::Number>) -> Result<Vec<B::Number>> {
         self.check(x)?;
-        let blocks = blocks(x.samples(), RUN_BLOCK);
-        let parts: Result<Vec<_>> =
-            blocks.into_par_iter().map(|range| self.arrays.read(self.tape_of(&x.rows(range)).output())).collect();
+        let run = |range| self.arrays.read(self.tape_of(x, range)?.output());
+        let parts: Result<Vec<_>> = blocks(x.samples(), RUN_BLOCK).into_par_iter().map(run).collect();
         Ok(parts?.concat())
     }
 
-    pub(crate) fn check(&self, x: &Batch<'_, B::Number>) -> Result<()> {
-        if x.sample_shape() != self.model.input_shape() {
-            return Err(Error::shape(format!(
-                "the model takes samples of shape {:?}, but the batch has shape {:?}, samples of {:?}",
-                self.model.input_shape(),
-                x.shape(),
-                x.sample_shape()
-            )));
+    /// The samples have the shapes that the model takes.
+    pub(crate) fn check(&self, x: &dyn Samples<B::Number>) -> Result<()> {
+        let wanted = self.model.graph().input_shapes();
+        if x.inputs() != wanted.len() {
+            let (given, wanted) = (x.inputs(), wanted.len());
+            return Err(Error::shape(format!("the model takes {wanted} inputs, but samples of {given} were given")));
         }
-        x.check_finite()
+        for (input, wanted) in wanted.iter().enumerate() {
+            if x.sample_shape(input) != wanted {
+                return Err(Error::shape(format!(
+                    "{}: the model takes samples of shape {wanted:?}, but {} samples of shape {:?} were given",
+                    self.input_name(input),
+                    x.samples(),
+                    x.sample_shape(input)
+                )));
+            }
+        }
+        Ok(())
     }
 
-    /// As [`tape`](Session::tape), of samples that were checked.
-    pub(crate) fn tape_of(&self, x: &Batch<'_, B::Number>) -> Tape<'_, B, O> {
-        let input = self.arrays.upload(x.as_slice(), x.shape());
-        Tape::run(self.model.graph(), self.model.output(), &self.arrays, &self.parameters, input)
+    /// As [`tape`](Session::tape), of some samples whose shapes were checked.
+    pub(crate) fn tape_of(&self, x: &dyn Samples<B::Number>, range: Range<usize>) -> Result<Tape<'_, B, O>> {
+        let inputs = self.upload(&self.arrays, x, range)?;
+        Ok(Tape::run(self.model.graph(), self.model.output(), &self.arrays, &self.weights, inputs))
     }
+
+    /// Some samples on a backend, one array for each input.
+    pub(crate) fn upload<A: Arrays<Number = B::Number>>(
+        &self,
+        arrays: &A,
+        x: &dyn Samples<B::Number>,
+        range: Range<usize>,
+    ) -> Result<Vec<A::Tensor>> {
+        let upload = |input: usize| {
+            let numbers = x.read(input, range.clone())?;
+            self.check_numbers(input, range.clone(), &numbers)?;
+            Ok(arrays.upload(&numbers, &[&[range.len()], x.sample_shape(input)].concat()))
+        };
+        (0..x.inputs()).map(upload).collect()
+    }
+
+    /// Samples must not depend on each other: a look at a few of them, once a session.
+    ///
+    /// # Errors
+    /// They do. The message names the op.
+    pub(crate) fn probe(&self, x: &dyn Samples<B::Number>) -> Result<()> {
+        if self.probed.get().is_none() {
+            probe::independence(self, x)?;
+            let _ = self.probed.set(());
+        }
+        Ok(())
+    }
+
+    fn input_name(&self, input: usize) -> String {
+        if self.model.graph().input_shapes().len() == 1 { "the input".into() } else { format!("input {input}") }
+    }
+
+    fn check_numbers(&self, input: usize, range: Range<usize>, numbers: &[B::Number]) -> Result<()> {
+        let graph = self.model.graph();
+        let size = numel(&graph.input_shapes()[input]);
+        if numbers.len() != range.len() * size {
+            let (wanted, given) = (range.len() * size, numbers.len());
+            return Err(Error::shape(format!(
+                "{}: samples {range:?} were read as {given} numbers, where {wanted} are needed",
+                self.input_name(input)
+            )));
+        }
+        let wrong = |what: String, at: usize| {
+            Error::value(format!(
+                "{} is {} at entry {} of sample {}{what}",
+                self.input_name(input),
+                numbers[at],
+                at % size,
+                range.start + at / size,
+            ))
+        };
+        if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
+            return Err(wrong(String::new(), at));
+        }
+        if let Some(rows) = graph.table(input) {
+            let is_row = |x: &B::Number| (0.0..rows as f64).contains(&x.f64()) && x.f64().fract() == 0.0;
+            if let Some(at) = numbers.iter().position(|x| !is_row(x)) {
+                return Err(wrong(format!(", which is no row of a table of {rows}"), at));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn uploaded<B: Arrays>(arrays: &B, info: &ParameterInfo, values: &[f64]) -> Result<B::Tensor> {
+    let numbers: Vec<B::Number> = values.iter().map(|&x| B::Number::of(x)).collect();
+    if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
+        return Err(Error::value(format!(
+            "parameter '{}' is {:e} at entry {at}, which {} cannot hold",
+            info.name,
+            values[at],
+            B::Number::NAME
+        )));
+    }
+    Ok(arrays.upload(&numbers, &info.shape))
 }
 
 /// `samples` in blocks of `size`, the last one smaller.

@@ -47,6 +47,10 @@ impl Op for Concat {
         at.arrays.slice(dy, self.axis + 1, start..start + size(input))
     }
 
+    fn moves_entries(&self) -> Option<f64> {
+        Some(1.0)
+    }
+
     fn cases() -> Vec<Case<Self>> {
         vec![
             Case::new(Concat { axis: 0 }, &[&[2], &[3]], &[]),

@@ -33,6 +33,10 @@ impl Op for Flatten {
         at.arrays.reshape(dy, at.input_shape(0))
     }
 
+    fn moves_entries(&self) -> Option<f64> {
+        Some(1.0)
+    }
+
     fn cases() -> Vec<Case<Self>> {
         vec![Case::new(Flatten, &[&[2, 3, 2]], &[]), Case::new(Flatten, &[&[4]], &[])]
     }

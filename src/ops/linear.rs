@@ -4,7 +4,7 @@ use super::{At, Case, Op, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::{Left, Right};
+use crate::factor::Left;
 use crate::shape::numel;
 
 /// y\[n,t,o\] = sum over i of x\[n,t,i\] W\[o,i\] + b\[o\], for any number of position axes t, also none.
@@ -62,13 +62,9 @@ impl Op for Linear {
     fn left<B: Arrays>(&self, at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
         match parameter {
             0 => Some(Left::Features(positions(at.arrays, at.inputs[0]))),
-            1 => Some(Left::Ones),
+            1 => Some(Left::Last),
             _ => None,
         }
-    }
-
-    fn right<B: Arrays>(&self, _at: &At<'_, B>, _y: &B::Tensor, _dy: &B::Tensor, _parameter: usize) -> Right<B> {
-        Right::Cotangent
     }
 
     fn cases() -> Vec<Case<Self>> {

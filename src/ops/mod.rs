@@ -40,7 +40,7 @@ pub use sum::Sum;
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::{Left, Right};
+use crate::factor::Left;
 use crate::unary::Unary;
 
 ops! {
@@ -87,15 +87,27 @@ pub trait Op: Clone + Debug + Send + Sync + 'static {
     /// The cotangent of input `input`, given the result `y` and its cotangent `dy`.
     fn pull<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor;
 
-    /// What came in at parameter `parameter`: the left side of its per-sample gradient. An op with parameters has one
-    /// for each; `None` makes the tape refuse.
+    /// What came in at parameter `parameter`: the left side of its per-sample gradient, which says how it meets the
+    /// cotangent of the result. An op with parameters has one for each; `None` makes the tape refuse.
     fn left<B: Arrays>(&self, _at: &At<'_, B>, _parameter: usize) -> Option<Left<B>> {
         None
     }
 
-    /// The right side of the per-sample gradient of parameter `parameter`: by default the cotangent `dy` of the result.
-    fn right<B: Arrays>(&self, _at: &At<'_, B>, _y: &B::Tensor, _dy: &B::Tensor, _parameter: usize) -> Right<B> {
-        Right::Cotangent
+    /// The per-sample gradients of parameter `parameter` multiplied out, \[n, p\], of an op that says
+    /// [`Left::Rows`] there.
+    fn rows<B: Arrays>(&self, _at: &At<'_, B>, _y: &B::Tensor, _dy: &B::Tensor, _parameter: usize) -> B::Tensor {
+        unreachable!("{} says Left::Rows and gives none", self.name())
+    }
+
+    /// If every entry of the result is an entry of an input times one number: that number. A parameter that reaches
+    /// its layer through such ops only is the same parameter, seen differently.
+    fn moves_entries(&self) -> Option<f64> {
+        None
+    }
+
+    /// If input `input` holds numbers of rows of a table: how many rows there are, given the parameters' shapes.
+    fn rows_looked_up(&self, _input: usize, _parameters: &[&[usize]]) -> Option<usize> {
+        None
     }
 
     /// Why a sample's result would depend on other samples, or on chance, if it would. Such an op is refused when it is
@@ -147,13 +159,38 @@ pub struct Case<O> {
     pub parameters: Vec<Vec<usize>>,
     /// Values that inputs stay away from, because the op has no derivative there.
     pub kinks: Vec<f64>,
+    /// Inputs that hold whole numbers below this: their index and the bound.
+    pub whole: Vec<(usize, usize)>,
+    /// Parameters that are none, such as running statistics: the op gives no factor for them, and they stay positive.
+    pub buffers: Vec<usize>,
 }
 
 impl<O> Case<O> {
     /// The op on inputs and parameters of these shapes.
     pub fn new(op: O, inputs: &[&[usize]], parameters: &[&[usize]]) -> Self {
         let owned = |shapes: &[&[usize]]| shapes.iter().map(|s| s.to_vec()).collect();
-        Case { op, inputs: owned(inputs), parameters: owned(parameters), kinks: Vec::new() }
+        Case {
+            op,
+            inputs: owned(inputs),
+            parameters: owned(parameters),
+            kinks: Vec::new(),
+            whole: Vec::new(),
+            buffers: Vec::new(),
+        }
+    }
+
+    /// The same where input `input` holds whole numbers below `bound`.
+    #[must_use]
+    pub fn whole(mut self, input: usize, bound: usize) -> Self {
+        self.whole.push((input, bound));
+        self
+    }
+
+    /// The same where the parameters `buffers` are none that the op has factors for.
+    #[must_use]
+    pub fn with_buffers(mut self, buffers: &[usize]) -> Self {
+        self.buffers = buffers.to_vec();
+        self
     }
 
     /// The same with inputs that stay away from `kinks`.
@@ -166,7 +203,8 @@ impl<O> Case<O> {
     /// The same with another op around the op.
     #[doc(hidden)]
     pub fn map<P>(self, wrap: impl FnOnce(O) -> P) -> Case<P> {
-        Case { op: wrap(self.op), inputs: self.inputs, parameters: self.parameters, kinks: self.kinks }
+        let Case { op, inputs, parameters, kinks, whole, buffers } = self;
+        Case { op: wrap(op), inputs, parameters, kinks, whole, buffers }
     }
 }
 
@@ -262,14 +300,20 @@ macro_rules! ops {
             ) -> Option<$crate::factor::Left<B>> {
                 match self { $($name::$variant(op) => $crate::ops::Op::left(op, at, parameter)),* }
             }
-            fn right<B: $crate::backend::Arrays>(
+            fn rows<B: $crate::backend::Arrays>(
                 &self,
                 at: &$crate::ops::At<'_, B>,
                 y: &B::Tensor,
                 dy: &B::Tensor,
                 parameter: usize,
-            ) -> $crate::factor::Right<B> {
-                match self { $($name::$variant(op) => $crate::ops::Op::right(op, at, y, dy, parameter)),* }
+            ) -> B::Tensor {
+                match self { $($name::$variant(op) => $crate::ops::Op::rows(op, at, y, dy, parameter)),* }
+            }
+            fn moves_entries(&self) -> Option<f64> {
+                match self { $($name::$variant(op) => $crate::ops::Op::moves_entries(op)),* }
+            }
+            fn rows_looked_up(&self, input: usize, parameters: &[&[usize]]) -> Option<usize> {
+                match self { $($name::$variant(op) => $crate::ops::Op::rows_looked_up(op, input, parameters)),* }
             }
             fn mixes_samples(&self) -> Option<&'static str> {
                 match self { $($name::$variant(op) => $crate::ops::Op::mixes_samples(op)),* }

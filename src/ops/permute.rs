@@ -61,6 +61,10 @@ impl Op for Permute {
         at.arrays.permute(dy, &Permute::with_samples(&back))
     }
 
+    fn moves_entries(&self) -> Option<f64> {
+        Some(1.0)
+    }
+
     fn cases() -> Vec<Case<Self>> {
         vec![Case::new(Permute::new([1, 0]), &[&[2, 3]], &[]), Case::new(Permute::new([2, 0, 1]), &[&[2, 3, 4]], &[])]
     }

@@ -68,6 +68,10 @@ impl Op for Reshape {
         at.arrays.reshape(dy, at.input_shape(0))
     }
 
+    fn moves_entries(&self) -> Option<f64> {
+        Some(1.0)
+    }
+
     fn cases() -> Vec<Case<Self>> {
         let inferred = Reshape { sizes: vec![Some(2), None] };
         vec![Case::new(Reshape::new([4, 3]), &[&[2, 6]], &[]), Case::new(inferred, &[&[3, 4]], &[])]

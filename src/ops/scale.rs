@@ -34,6 +34,10 @@ impl Op for Scale {
         at.arrays.affine(dy, self.factor, 0.0)
     }
 
+    fn moves_entries(&self) -> Option<f64> {
+        Some(self.factor)
+    }
+
     fn cases() -> Vec<Case<Self>> {
         vec![Case::new(Scale { factor: -0.25 }, &[&[3, 2]], &[])]
     }

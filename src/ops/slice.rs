@@ -57,6 +57,10 @@ impl Op for Slice {
         at.arrays.concat(&[&before, dy, &after], axis)
     }
 
+    fn moves_entries(&self) -> Option<f64> {
+        Some(1.0)
+    }
+
     fn cases() -> Vec<Case<Self>> {
         vec![
             Case::new(Slice { axis: 0, range: 1..3 }, &[&[4]], &[]),

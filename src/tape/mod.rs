@@ -3,6 +3,8 @@
 
 mod graph;
 mod run;
+mod weights;
 
 pub use graph::{Graph, Node, Parameter, ParameterInfo, Value};
-pub use run::{Swept, SweptRight, Tape, Use, Wanted};
+pub use run::{Swept, Tape, Use, Wanted};
+pub(crate) use weights::View;

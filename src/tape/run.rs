@@ -3,7 +3,7 @@
 use super::graph::{Graph, Node, Value};
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::{Factor, Left, Right};
+use crate::factor::{Factor, Left};
 use crate::ops::{At, Op};
 use crate::shape::numel;
 
@@ -12,14 +12,14 @@ pub struct Tape<'g, B: Arrays, O: Op> {
     graph: &'g Graph<O>,
     output: Value,
     arrays: &'g B,
-    parameters: &'g [B::Tensor],
+    weights: &'g [B::Tensor],
     values: Vec<B::Tensor>,
 }
 
-/// One use of a parameter by an op, with what came in there.
+/// One use of a weight by an op, with what came in there.
 pub struct Use<B: Arrays> {
-    /// The parameter's index in the graph.
-    pub parameter: usize,
+    /// The weight's index in the graph: a parameter, or what was derived from one.
+    pub weight: usize,
     /// The index of the node that uses it.
     pub node: usize,
     /// Which of the node's parameters it is.
@@ -31,53 +31,39 @@ pub struct Use<B: Arrays> {
 /// What a reverse sweep is to reach.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// The cotangent of the input.
-    pub input: bool,
+    /// The cotangents of the inputs.
+    pub inputs: bool,
     /// The parameters whose factors are wanted, one flag each; `None` for all.
     pub parameters: Option<&'a [bool]>,
 }
 
 impl Wanted<'_> {
     /// The factors of all parameters.
-    pub const PARAMETERS: Wanted<'static> = Wanted { input: false, parameters: None };
-    /// The factors of all parameters and the cotangent of the input.
-    pub const ALL: Wanted<'static> = Wanted { input: true, parameters: None };
-
-    fn parameter(&self, index: usize) -> bool {
-        self.parameters.is_none_or(|flags| flags[index])
-    }
+    pub const PARAMETERS: Wanted<'static> = Wanted { inputs: false, parameters: None };
+    /// The factors of all parameters and the cotangents of the inputs.
+    pub const ALL: Wanted<'static> = Wanted { inputs: true, parameters: None };
 }
 
 /// What a reverse sweep found.
 pub struct Swept<B: Arrays> {
-    /// The cotangent of the input, if it was wanted and the output depends on it.
-    pub input: Option<B::Tensor>,
-    /// The right side at each of the tape's [`uses`](Tape::uses); `None` where the output does not depend on it.
-    pub rights: Vec<Option<SweptRight<B>>>,
-}
-
-/// The right side of a factor, as a sweep leaves it.
-pub struct SweptRight<B: Arrays> {
-    /// b\[n,t,o\]
-    pub array: B::Tensor,
-    /// It is the cotangent of the op's result, not an array of the op's own.
-    pub is_cotangent: bool,
-    /// It is the seed itself: the op is the last of the network.
-    pub is_seed: bool,
+    /// The cotangent of every input, if they were wanted and the output depends on it.
+    pub inputs: Vec<Option<B::Tensor>>,
+    /// The right side at each of the tape's [`uses`](Tape::uses); `None` where the output does not depend on it, or it
+    /// was not wanted.
+    pub rights: Vec<Option<B::Tensor>>,
 }
 
 impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
-    /// Runs `graph` on the batch `input`, \[n, ...\], up to `output`.
+    /// Runs `graph` on a batch, an array \[n, ...\] for each input, up to `output`.
     pub fn run(
         graph: &'g Graph<O>,
         output: Value,
         arrays: &'g B,
-        parameters: &'g [B::Tensor],
-        input: B::Tensor,
+        weights: &'g [B::Tensor],
+        inputs: Vec<B::Tensor>,
     ) -> Self {
-        let mut tape = Tape { graph, output, arrays, parameters, values: Vec::with_capacity(graph.nodes().len() + 1) };
-        tape.values.push(input);
-        for node in &graph.nodes()[..output.0] {
+        let mut tape = Tape { graph, output, arrays, weights, values: inputs };
+        for node in graph.nodes_up_to(output) {
             let value = tape.at(node, |at| node.op.forward(at));
             tape.values.push(value);
         }
@@ -87,6 +73,11 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
     /// f(x): \[n, ...\].
     pub fn output(&self) -> &B::Tensor {
         &self.values[self.output.0]
+    }
+
+    /// The results of all ops so far, after the inputs.
+    pub(crate) fn values(&self) -> &[B::Tensor] {
+        &self.values
     }
 
     /// The cotangent that is 1 at output c of every sample, outputs of higher rank counted row-major; of shape \[n, ...\].
@@ -108,22 +99,27 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
         self.arrays.full(1.0, self.arrays.shape(self.output()))
     }
 
-    /// Every use of a parameter, with its left side, in the order of the nodes.
+    /// Every use of a weight that depends on a parameter, with its left side, in the order of the nodes.
     ///
     /// # Errors
     /// An op gives no factor for one of its parameters.
     pub fn uses(&self) -> Result<Vec<Use<B>>> {
+        let trainable = self.graph.trainable();
         let mut uses = Vec::new();
-        for (node_index, node) in self.graph.nodes()[..self.output.0].iter().enumerate() {
-            for (position, parameter) in node.parameters.iter().enumerate() {
+        for (node_index, node) in self.graph.nodes_up_to(self.output).iter().enumerate() {
+            for (position, &parameter) in node.parameters.iter().enumerate() {
+                if !trainable[parameter.0] {
+                    continue;
+                }
                 let left = self.at(node, |at| node.op.left(at, position)).ok_or_else(|| {
                     Error::unsupported(format!(
-                        "{} gives no factor for parameter '{}', so the parameter's part of a kernel is unknown",
+                        "{} gives no factor for '{}', so its part of a kernel is unknown; make it a buffer if it is not \
+                         to have one",
                         node.op.name(),
-                        self.graph.parameters()[parameter.0].name
+                        self.graph.weight_name(parameter)
                     ))
                 })?;
-                uses.push(Use { parameter: parameter.0, node: node_index, position, left });
+                uses.push(Use { weight: parameter.0, node: node_index, position, left });
             }
         }
         Ok(uses)
@@ -131,27 +127,32 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
 
     /// One reverse sweep: pulls `seed`, a cotangent of the output at every sample, back to what is wanted.
     pub fn sweep(&self, seed: &B::Tensor, wanted: Wanted<'_>) -> Swept<B> {
-        let nodes = &self.graph.nodes()[..self.output.0];
-        let needed = self.needed(wanted);
+        let nodes = self.graph.nodes_up_to(self.output);
+        let weights = match wanted.parameters {
+            Some(flags) => self.graph.depending(flags),
+            None => self.graph.trainable(),
+        };
+        let needed = self.needed(wanted.inputs, &weights);
+        let trainable = self.graph.trainable();
         let mut cotangents: Vec<Option<B::Tensor>> = vec![None; self.values.len()];
         cotangents[self.output.0] = Some(seed.clone());
-        let mut by_node: Vec<Vec<Option<SweptRight<B>>>> = Vec::with_capacity(nodes.len());
+        let mut by_node: Vec<Vec<Option<B::Tensor>>> = Vec::with_capacity(nodes.len());
         for (k, node) in nodes.iter().enumerate().rev() {
-            let Some(dy) = cotangents[k + 1].take().filter(|_| needed[k + 1]) else {
-                by_node.push(node.parameters.iter().map(|_| None).collect());
+            let used = || node.parameters.iter().enumerate().filter(|(_, p)| trainable[p.0]);
+            let result = self.graph.result(k).0;
+            let Some(dy) = cotangents[result].take().filter(|_| needed[result]) else {
+                by_node.push(used().map(|_| None).collect());
                 continue;
             };
-            let y = &self.values[k + 1];
+            let y = &self.values[result];
             by_node.push(self.at(node, |at| {
-                let rights = node.parameters.iter().enumerate();
-                rights
-                    .map(|(position, parameter)| {
-                        wanted.parameter(parameter.0).then(|| {
-                            let right = node.op.right(at, y, &dy, position);
-                            self.resolved(right, &dy, k + 1 == self.output.0)
-                        })
+                let right = |(position, p): (usize, &super::Parameter)| {
+                    weights[p.0].then(|| match node.op.left(at, position) {
+                        Some(Left::Rows) => node.op.rows(at, y, &dy, position),
+                        _ => dy.clone(),
                     })
-                    .collect()
+                };
+                used().map(right).collect()
             }));
             for (position, &Value(input)) in node.inputs.iter().enumerate() {
                 if needed[input] {
@@ -163,43 +164,51 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
                 }
             }
         }
-        let input = if wanted.input { cotangents[0].take() } else { None };
-        Swept { input, rights: by_node.into_iter().rev().flatten().collect() }
+        let count = self.graph.input_shapes().len();
+        let inputs = cotangents.into_iter().take(count).map(|dx| dx.filter(|_| wanted.inputs)).collect();
+        Swept { inputs, rights: by_node.into_iter().rev().flatten().collect() }
     }
 
-    /// The factors of one parameter, one for each use that `swept` reached.
-    pub fn factors(&self, uses: &[Use<B>], swept: &Swept<B>, parameter: usize) -> Vec<Factor<B>> {
-        let both = uses.iter().zip(&swept.rights).filter(|(u, _)| u.parameter == parameter);
-        both.filter_map(|(u, right)| Some(Factor::new(u.left.clone(), right.as_ref()?.array.clone()))).collect()
+    /// What `read` makes of the factors at all uses, \[n, p\] or \[1, p\], pulled back to the parameters and summed for
+    /// each; `None` for a parameter that the output does not depend on.
+    pub fn by_parameter(
+        &self,
+        uses: &[Use<B>],
+        swept: &Swept<B>,
+        read: impl Fn(&Factor<B>, &B) -> B::Tensor,
+    ) -> Vec<Option<B::Tensor>> {
+        let mut sums: Vec<Option<B::Tensor>> = vec![None; self.graph.parameters().len()];
+        for (one_use, right) in uses.iter().zip(&swept.rights) {
+            let Some(right) = right else { continue };
+            let part = read(&Factor::new(one_use.left.clone(), right.clone()), self.arrays);
+            for (parameter, part) in self.pulled_back(one_use.weight, &part) {
+                sums[parameter] = Some(match sums[parameter].take() {
+                    Some(sum) => self.arrays.add(&sum, &part),
+                    None => part,
+                });
+            }
+        }
+        sums
+    }
+
+    /// Gradients of a weight, \[n, p\], as gradients of the parameters that it was made of.
+    pub(crate) fn pulled_back(&self, weight: usize, rows: &B::Tensor) -> Vec<(usize, B::Tensor)> {
+        self.graph.pulled_back(self.arrays, self.weights, weight, rows)
     }
 
     /// Which values a sweep must pass: those that depend on something wanted.
-    fn needed(&self, wanted: Wanted<'_>) -> Vec<bool> {
-        let mut needed = vec![wanted.input];
-        for node in &self.graph.nodes()[..self.output.0] {
-            let own = node.parameters.iter().any(|p| wanted.parameter(p.0));
+    fn needed(&self, inputs: bool, weights: &[bool]) -> Vec<bool> {
+        let mut needed = vec![inputs; self.graph.input_shapes().len()];
+        for node in self.graph.nodes_up_to(self.output) {
+            let own = node.parameters.iter().any(|p| weights[p.0]);
             needed.push(own || node.inputs.iter().any(|v| needed[v.0]));
         }
         needed
     }
 
-    /// b\[n,t,o\] of a right side, at a node whose result has the cotangent `dy`.
-    fn resolved(&self, right: Right<B>, dy: &B::Tensor, is_output: bool) -> SweptRight<B> {
-        match right {
-            Right::Array(array) => SweptRight { array, is_cotangent: false, is_seed: false },
-            Right::Cotangent => {
-                let shape = self.arrays.shape(dy);
-                let (n, o) = (shape[0], if shape.len() > 1 { shape[shape.len() - 1] } else { 1 });
-                let t = if shape.len() > 2 { numel(&shape[1..shape.len() - 1]) } else { 1 };
-                let array = self.arrays.reshape(dy, &[n, t, o]);
-                SweptRight { array, is_cotangent: true, is_seed: is_output && shape.len() == 2 }
-            }
-        }
-    }
-
     fn at<T>(&self, node: &Node<O>, f: impl FnOnce(&At<'_, B>) -> T) -> T {
         let inputs: Vec<&B::Tensor> = node.inputs.iter().map(|v| &self.values[v.0]).collect();
-        let parameters: Vec<&B::Tensor> = node.parameters.iter().map(|p| &self.parameters[p.0]).collect();
+        let parameters: Vec<&B::Tensor> = node.parameters.iter().map(|p| &self.weights[p.0]).collect();
         f(&At { arrays: self.arrays, inputs: &inputs, parameters: &parameters })
     }
 }

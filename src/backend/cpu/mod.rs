@@ -1,16 +1,21 @@
 //! The CPU: contiguous arrays, products by faer, threads by rayon.
 
 mod array;
+mod convolution;
 mod elementwise;
 pub(crate) mod gemm;
+mod index;
+mod pool;
+mod softmax;
 mod tile;
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
 pub use array::Array;
+pub use index::Index;
 
-use super::Arrays;
+use super::{Arrays, Window};
 use crate::error::Result;
 use crate::real::Real;
 use crate::shape;
@@ -35,6 +40,7 @@ impl<R: Real> Cpu<R> {
 impl<R: Real> Arrays for Cpu<R> {
     type Number = R;
     type Tensor = Array<R>;
+    type Index = Index;
 
     fn upload(&self, data: &[R], shape: &[usize]) -> Array<R> {
         Array::new(data.to_vec(), shape.to_vec())
@@ -81,6 +87,47 @@ impl<R: Real> Arrays for Cpu<R> {
     }
     fn apply_derivative(&self, f: Unary, order: Order, x: &Array<R>, y: &Array<R>, g: &Array<R>) -> Array<R> {
         f.visit(ApplyDerivative { order, x, y, g })
+    }
+    fn softmax(&self, x: &Array<R>) -> Array<R> {
+        softmax::softmax(x)
+    }
+    fn log_softmax(&self, x: &Array<R>) -> Array<R> {
+        softmax::log_softmax(x)
+    }
+
+    fn patches(&self, x: &Array<R>, window: &Window) -> Array<R> {
+        convolution::patches(x, window)
+    }
+    fn convolve(&self, x: &Array<R>, w: &Array<R>, window: &Window) -> Array<R> {
+        convolution::convolve(x, w, window)
+    }
+    fn convolve_input(&self, dy: &Array<R>, w: &Array<R>, window: &Window, size: [usize; 2]) -> Array<R> {
+        convolution::convolve_input(dy, w, window, size)
+    }
+    fn convolve_weight(&self, x: &Array<R>, dy: &Array<R>, window: &Window) -> Array<R> {
+        convolution::convolve_weight(x, dy, window)
+    }
+    fn convolve_weight_sum(&self, x: &Array<R>, dy: &Array<R>, window: &Window) -> Array<R> {
+        convolution::convolve_weight_sum(x, dy, window)
+    }
+    fn window_sum(&self, x: &Array<R>, window: &Window) -> Array<R> {
+        pool::window_sum(x, window)
+    }
+    fn window_spread(&self, dy: &Array<R>, window: &Window, size: [usize; 2]) -> Array<R> {
+        pool::window_spread(dy, window, size)
+    }
+
+    fn window_argmax(&self, x: &Array<R>, window: &Window) -> Index {
+        pool::window_argmax(x, window)
+    }
+    fn indices(&self, x: &Array<R>, rows: usize, apart: bool) -> Index {
+        index::indices(x, rows, apart)
+    }
+    fn gather(&self, x: &Array<R>, index: &Index) -> Array<R> {
+        index::gather(x, index)
+    }
+    fn scatter(&self, y: &Array<R>, index: &Index, rows: usize) -> Array<R> {
+        index::scatter(y, index, rows)
     }
 }
 

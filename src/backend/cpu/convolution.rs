@@ -1,0 +1,321 @@
+//! Convolutions: patches of a few positions at a time, then one product. The patches of a whole batch are never stored.
+
+use std::ops::Range;
+
+use super::array::Array;
+use super::gemm::{Gemm, View};
+use crate::backend::Window;
+use crate::real::Real;
+use crate::shape::numel;
+
+/// A product has about so many columns, if there are: enough for its left side to be packed once for many.
+const COLUMNS: usize = 256;
+/// Where a sample has more positions, patches of so many entries are made at a time, so that they stay in cache.
+const ENTRIES: usize = 1 << 17;
+
+/// Sizes of a convolution of x\[n, g c, h, w\].
+struct Conv<'a> {
+    window: &'a Window,
+    n: usize,
+    /// Channels of x in a group.
+    c: usize,
+    size: [usize; 2],
+    positions: [usize; 2],
+}
+
+/// The positions that one product is over: all of some samples, or some rows of one.
+struct Chunk {
+    samples: Range<usize>,
+    rows: Range<usize>,
+}
+
+impl<'a> Conv<'a> {
+    /// For `x`, or its cotangent, of shape \[n, channels, h, w\].
+    fn new(n: usize, channels: usize, size: [usize; 2], window: &'a Window) -> Self {
+        let positions = window.positions(size).expect("the window fits, as the op's shape rule said");
+        Conv { window, n, c: channels / window.groups, size, positions }
+    }
+
+    fn of<R>(x: &Array<R>, window: &'a Window) -> Self {
+        let s = x.shape();
+        Conv::new(s[0], s[1], [s[2], s[3]], window)
+    }
+
+    fn t(&self) -> usize {
+        self.positions[0] * self.positions[1]
+    }
+
+    /// The entries of a patch.
+    fn i(&self) -> usize {
+        self.c * self.window.kernel[0] * self.window.kernel[1]
+    }
+
+    fn plane(&self) -> usize {
+        self.size[0] * self.size[1]
+    }
+
+    /// The planes of one sample and group in x.
+    fn planes(&self, sample: usize, group: usize) -> Range<usize> {
+        let entries = self.c * self.plane();
+        let first = (sample * self.window.groups + group) * entries;
+        first..first + entries
+    }
+
+    /// Where the o channels of one sample and group begin in y, at the chunk's first position.
+    fn channels(&self, sample: usize, group: usize, o: usize, chunk: &Chunk) -> usize {
+        (sample * self.window.groups + group) * o * self.t() + chunk.rows.start * self.positions[1]
+    }
+
+    fn chunks(&self) -> Vec<Chunk> {
+        let [rows, width] = self.positions;
+        if self.t() >= COLUMNS {
+            let step = (ENTRIES / (self.i() * width).max(1)).clamp(COLUMNS.div_ceil(width), rows);
+            let bands = move |n| (0..rows).step_by(step).map(move |r| (n, r..rows.min(r + step)));
+            (0..self.n).flat_map(bands).map(|(n, rows)| Chunk { samples: n..n + 1, rows }).collect()
+        } else {
+            let step = COLUMNS.div_ceil(self.t());
+            let all = (0..self.n).step_by(step).map(|n| n..self.n.min(n + step));
+            all.map(|samples| Chunk { samples, rows: 0..rows }).collect()
+        }
+    }
+
+    fn columns(&self, chunk: &Chunk) -> usize {
+        chunk.samples.len() * chunk.rows.len() * self.positions[1]
+    }
+
+    /// Patches are the entries themselves: kernels of one entry.
+    fn trivial(&self) -> bool {
+        self.window.kernel == [1, 1] && self.window.stride == [1, 1] && self.window.padding == [[0, 0], [0, 0]]
+    }
+
+    /// The patches of a chunk, \[i, columns\], in `buffer` or where x has them already.
+    fn patches<'b, R: Real>(&self, x: &'b [R], group: usize, chunk: &Chunk, buffer: &'b mut Vec<R>) -> View<'b, R> {
+        let columns = self.columns(chunk);
+        if self.trivial() && chunk.samples.len() == 1 {
+            let from = &x[self.planes(chunk.samples.start, group)];
+            return strided(&from[chunk.rows.start * self.positions[1]..], self.c, columns, self.plane());
+        }
+        buffer.clear();
+        buffer.resize(self.i() * columns, R::default());
+        self.walk(chunk, |line| {
+            let x = &x[self.planes(line.sample, group)][line.x..];
+            let to = &mut buffer[line.row * columns + line.column..][..line.count];
+            match self.window.stride[1] {
+                1 => to.copy_from_slice(&x[..line.count]),
+                step => to.iter_mut().zip(x.iter().step_by(step)).for_each(|(to, &x)| *to = x),
+            }
+        });
+        View::new(buffer, self.i(), columns)
+    }
+
+    /// Adds the patches of a chunk, \[i, columns\], to where they were taken from.
+    fn add_patches<R: Real>(&self, x: &mut [R], group: usize, chunk: &Chunk, patches: &[R]) {
+        let columns = self.columns(chunk);
+        self.walk(chunk, |line| {
+            let x = &mut x[self.planes(line.sample, group)][line.x..];
+            let from = &patches[line.row * columns + line.column..][..line.count];
+            match self.window.stride[1] {
+                1 => x.iter_mut().zip(from).for_each(|(to, &p)| *to += p),
+                step => x.iter_mut().step_by(step).zip(from).for_each(|(to, &p)| *to += p),
+            }
+        });
+    }
+
+    /// Every run of entries that a chunk's patches share with a line of x.
+    fn walk(&self, chunk: &Chunk, mut f: impl FnMut(Line)) {
+        let [kernel_h, kernel_w] = self.window.kernel;
+        let width = self.positions[1];
+        for (k, sample) in chunk.samples.clone().enumerate() {
+            let first_column = k * chunk.rows.len() * width;
+            for tap_h in 0..kernel_h {
+                let (rows, _) = self.window.inside(0, tap_h, self.size[0], self.positions[0]);
+                let rows = rows.start.max(chunk.rows.start)..rows.end.min(chunk.rows.end);
+                for tap_w in 0..kernel_w {
+                    let (cols, at) = self.window.inside(1, tap_w, self.size[1], width);
+                    if cols.is_empty() {
+                        continue;
+                    }
+                    for channel in 0..self.c {
+                        let row = (channel * kernel_h + tap_h) * kernel_w + tap_w;
+                        for r in rows.clone() {
+                            let line = r * self.window.stride[0] + tap_h * self.window.dilation[0]
+                                - self.window.padding[0][0];
+                            f(Line {
+                                sample,
+                                row,
+                                column: first_column + (r - chunk.rows.start) * width + cols.start,
+                                x: channel * self.plane() + line * self.size[1] + at,
+                                count: cols.len(),
+                            });
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A run of entries of a patch matrix and where it begins in x.
+struct Line {
+    sample: usize,
+    row: usize,
+    column: usize,
+    x: usize,
+    count: usize,
+}
+
+/// Rows of `cols` entries, `stride` apart, at the beginning of `data`.
+fn strided<R: Real>(data: &[R], rows: usize, cols: usize, stride: usize) -> View<'_, R> {
+    let end = if rows == 0 { 0 } else { (rows - 1) * stride + cols };
+    View { data: &data[..end], rows, cols, stride, transposed: false }
+}
+
+pub(super) fn convolve<R: Real>(x: &Array<R>, w: &Array<R>, window: &Window) -> Array<R> {
+    let conv = Conv::of(x, window);
+    let (i, t) = (conv.i(), conv.t());
+    let o = w.shape()[0] / window.groups;
+    let mut out = vec![R::default(); conv.n * window.groups * o * t];
+    let (mut buffer, mut together) = (Vec::new(), Vec::new());
+    for chunk in conv.chunks() {
+        let columns = conv.columns(&chunk);
+        for group in 0..window.groups {
+            let rhs = conv.patches(x.as_slice(), group, &chunk, &mut buffer);
+            let lhs = View::new(&w.as_slice()[group * o * i..][..o * i], o, i);
+            if chunk.samples.len() == 1 {
+                let first = conv.channels(chunk.samples.start, group, o, &chunk);
+                let out = &mut out[first..][..(o - 1) * t + columns];
+                R::gemm(Gemm { out, out_stride: t, lhs, rhs, accumulate: false });
+            } else {
+                together.resize(o * columns, R::default());
+                R::gemm(Gemm { out: &mut together, out_stride: columns, lhs, rhs, accumulate: false });
+                for (k, sample) in chunk.samples.clone().enumerate() {
+                    let to = out[conv.channels(sample, group, o, &chunk)..].chunks_exact_mut(t);
+                    for (to, from) in to.zip(together.chunks_exact(columns)) {
+                        to.copy_from_slice(&from[k * t..][..t]);
+                    }
+                }
+            }
+        }
+    }
+    let [h, w] = conv.positions;
+    Array::new(out, vec![conv.n, window.groups * o, h, w])
+}
+
+pub(super) fn convolve_input<R: Real>(dy: &Array<R>, w: &Array<R>, window: &Window, size: [usize; 2]) -> Array<R> {
+    let i = numel(w.shape()) / w.shape()[0].max(1);
+    let channels = i / (window.kernel[0] * window.kernel[1]) * window.groups;
+    let conv = Conv::new(dy.shape()[0], channels, size, window);
+    let o = w.shape()[0] / window.groups;
+    let mut out = vec![R::default(); conv.n * channels * conv.plane()];
+    let (mut buffer, mut together) = (Vec::new(), Vec::new());
+    for chunk in conv.chunks() {
+        let columns = conv.columns(&chunk);
+        for group in 0..window.groups {
+            let lhs = View::new(&w.as_slice()[group * o * i..][..o * i], o, i).t();
+            let rhs = cotangents(&conv, dy.as_slice(), group, o, &chunk, &mut together);
+            if conv.trivial() && chunk.samples.len() == 1 {
+                let plane = conv.plane();
+                let out = &mut out[conv.planes(chunk.samples.start, group)][chunk.rows.start * size[1]..];
+                let out = &mut out[..(i - 1) * plane + columns];
+                R::gemm(Gemm { out, out_stride: plane, lhs, rhs, accumulate: false });
+            } else {
+                buffer.resize(i * columns, R::default());
+                let patches = &mut buffer[..i * columns];
+                R::gemm(Gemm { out: &mut *patches, out_stride: columns, lhs, rhs, accumulate: false });
+                conv.add_patches(&mut out, group, &chunk, patches);
+            }
+        }
+    }
+    Array::new(out, vec![conv.n, channels, size[0], size[1]])
+}
+
+/// dy of a chunk as \[o, columns\]: where it is, or gathered from several samples.
+fn cotangents<'b, R: Real>(
+    conv: &Conv<'_>,
+    dy: &'b [R],
+    group: usize,
+    o: usize,
+    chunk: &Chunk,
+    together: &'b mut Vec<R>,
+) -> View<'b, R> {
+    let (columns, t) = (conv.columns(chunk), conv.t());
+    if chunk.samples.len() == 1 {
+        return strided(&dy[conv.channels(chunk.samples.start, group, o, chunk)..], o, columns, t);
+    }
+    together.resize(o * columns, R::default());
+    for (k, sample) in chunk.samples.clone().enumerate() {
+        let from = dy[conv.channels(sample, group, o, chunk)..].chunks_exact(t);
+        for (to, from) in together.chunks_exact_mut(columns).zip(from) {
+            to[k * t..][..t].copy_from_slice(from);
+        }
+    }
+    View::new(&together[..o * columns], o, columns)
+}
+
+pub(super) fn convolve_weight<R: Real>(x: &Array<R>, dy: &Array<R>, window: &Window) -> Array<R> {
+    let conv = Conv::of(x, window);
+    let (i, t) = (conv.i(), conv.t());
+    let (s, g) = (dy.shape()[1], window.groups);
+    let o = dy.shape()[2] / g;
+    let mut out = vec![R::default(); conv.n * s * g * o * i];
+    let mut buffer = Vec::new();
+    for chunk in conv.chunks() {
+        let columns = conv.columns(&chunk);
+        let accumulate = chunk.rows.start > 0;
+        for group in 0..g {
+            let patches = conv.patches(x.as_slice(), group, &chunk, &mut buffer);
+            for (k, sample) in chunk.samples.clone().enumerate() {
+                let rhs = View { data: &patches.data[k * t..], cols: columns / chunk.samples.len(), ..patches }.t();
+                // Without groups the channels of all cotangents are one matrix.
+                let (times, rows) = if g == 1 { (1, s * o) } else { (s, o) };
+                for cotangent in 0..times {
+                    let channel = (sample * s + cotangent) * g * o + group * o;
+                    let first = channel * t + chunk.rows.start * conv.positions[1];
+                    let lhs = strided(&dy.as_slice()[first..], rows, rhs.cols, t);
+                    let out = &mut out[channel * i..][..rows * i];
+                    R::gemm(Gemm { out, out_stride: i, lhs, rhs, accumulate });
+                }
+            }
+        }
+    }
+    Array::new(out, vec![conv.n, s, g * o, i])
+}
+
+pub(super) fn convolve_weight_sum<R: Real>(x: &Array<R>, dy: &Array<R>, window: &Window) -> Array<R> {
+    let conv = Conv::of(x, window);
+    let (s, g) = (dy.shape()[1], window.groups);
+    if s != 1 {
+        return super::elementwise::sum(&convolve_weight(x, dy, window), &[0]);
+    }
+    let (i, o) = (conv.i(), dy.shape()[2] / g);
+    let mut out = vec![R::default(); g * o * i];
+    let (mut buffer, mut together) = (Vec::new(), Vec::new());
+    for chunk in conv.chunks() {
+        for group in 0..g {
+            let rhs = conv.patches(x.as_slice(), group, &chunk, &mut buffer).t();
+            let lhs = cotangents(&conv, dy.as_slice(), group, o, &chunk, &mut together);
+            let out = &mut out[group * o * i..][..o * i];
+            R::gemm(Gemm { out, out_stride: i, lhs, rhs, accumulate: true });
+        }
+    }
+    Array::new(out, vec![1, 1, g * o, i])
+}
+
+pub(super) fn patches<R: Real>(x: &Array<R>, window: &Window) -> Array<R> {
+    let conv = Conv::of(x, window);
+    let (i, t, g) = (conv.i(), conv.t(), window.groups);
+    let mut out = vec![R::default(); conv.n * g * t * i];
+    for chunk in conv.chunks() {
+        for group in 0..g {
+            conv.walk(&chunk, |line| {
+                let x = &x.as_slice()[conv.planes(line.sample, group)][line.x..];
+                let first = chunk.rows.start * conv.positions[1] + line.column
+                    - (line.sample - chunk.samples.start) * chunk.rows.len() * conv.positions[1];
+                let to = &mut out[((line.sample * g + group) * t + first) * i + line.row..];
+                let from = x.iter().step_by(window.stride[1]).take(line.count);
+                to.iter_mut().step_by(i).zip(from).for_each(|(to, &x)| *to = x);
+            });
+        }
+    }
+    Array::new(out, vec![conv.n, g, t, i])
+}

@@ -1,0 +1,112 @@
+//! Sums and maxima over windows, channel by channel.
+
+use super::array::Array;
+use super::index::Index;
+use crate::backend::Window;
+use crate::real::Real;
+
+/// \[n, i, h, w\] as planes of h x w, and the window's positions on them.
+struct Planes {
+    size: [usize; 2],
+    positions: [usize; 2],
+    shape: Vec<usize>,
+}
+
+impl Planes {
+    fn of(shape: &[usize], size: [usize; 2], window: &Window) -> Self {
+        let positions = window.positions(size).expect("the window fits, as the op's shape rule said");
+        Planes { size, positions, shape: shape[..2].to_vec() }
+    }
+
+    fn count(&self) -> usize {
+        self.shape[0] * self.shape[1]
+    }
+
+    fn shaped(&self, plane: [usize; 2]) -> Vec<usize> {
+        [&self.shape[..], &plane].concat()
+    }
+}
+
+/// Calls `f` for every run of positions, entry by entry of the window in scan order.
+fn taps(window: &Window, planes: &Planes, mut f: impl FnMut(Tap)) {
+    for tap_h in 0..window.kernel[0] {
+        let (rows, from) = window.inside(0, tap_h, planes.size[0], planes.positions[0]);
+        for tap_w in 0..window.kernel[1] {
+            let (cols, at) = window.inside(1, tap_w, planes.size[1], planes.positions[1]);
+            if cols.is_empty() {
+                continue;
+            }
+            for (k, row) in rows.clone().enumerate() {
+                f(Tap {
+                    y: row * planes.positions[1] + cols.start,
+                    x: (from + k * window.stride[0]) * planes.size[1] + at,
+                    count: cols.len(),
+                    step: window.stride[1],
+                });
+            }
+        }
+    }
+}
+
+/// A run of positions in one row, and the entries that they look at through one entry of the window.
+struct Tap {
+    y: usize,
+    x: usize,
+    count: usize,
+    step: usize,
+}
+
+pub(super) fn window_sum<R: Real>(x: &Array<R>, window: &Window) -> Array<R> {
+    let planes = Planes::of(x.shape(), [x.shape()[2], x.shape()[3]], window);
+    let (plane_x, plane_y) = (planes.size[0] * planes.size[1], planes.positions[0] * planes.positions[1]);
+    let mut out = vec![R::default(); planes.count() * plane_y];
+    for (x, y) in x.as_slice().chunks_exact(plane_x.max(1)).zip(out.chunks_exact_mut(plane_y)) {
+        taps(window, &planes, |tap| {
+            let to = &mut y[tap.y..][..tap.count];
+            match tap.step {
+                1 => to.iter_mut().zip(&x[tap.x..]).for_each(|(to, &x)| *to += x),
+                2 => to.iter_mut().zip(x[tap.x..].chunks(2)).for_each(|(to, x)| *to += x[0]),
+                step => to.iter_mut().zip(x[tap.x..].iter().step_by(step)).for_each(|(to, &x)| *to += x),
+            }
+        });
+    }
+    Array::new(out, planes.shaped(planes.positions))
+}
+
+pub(super) fn window_spread<R: Real>(dy: &Array<R>, window: &Window, size: [usize; 2]) -> Array<R> {
+    let planes = Planes::of(dy.shape(), size, window);
+    let (plane_x, plane_y) = (size[0] * size[1], planes.positions[0] * planes.positions[1]);
+    let mut out = vec![R::default(); planes.count() * plane_x];
+    for (x, y) in out.chunks_exact_mut(plane_x.max(1)).zip(dy.as_slice().chunks_exact(plane_y)) {
+        taps(window, &planes, |tap| {
+            let from = &y[tap.y..][..tap.count];
+            match tap.step {
+                1 => x[tap.x..].iter_mut().zip(from).for_each(|(to, &y)| *to += y),
+                2 => x[tap.x..].chunks_mut(2).zip(from).for_each(|(to, &y)| to[0] += y),
+                step => x[tap.x..].iter_mut().step_by(step).zip(from).for_each(|(to, &y)| *to += y),
+            }
+        });
+    }
+    Array::new(out, planes.shaped(size))
+}
+
+pub(super) fn window_argmax<R: Real>(x: &Array<R>, window: &Window) -> Index {
+    let planes = Planes::of(x.shape(), [x.shape()[2], x.shape()[3]], window);
+    let (plane_x, plane_y) = (planes.size[0] * planes.size[1], planes.positions[0] * planes.positions[1]);
+    let mut out = vec![usize::MAX; planes.count() * plane_y];
+    for (plane, (x, best)) in x.as_slice().chunks_exact(plane_x.max(1)).zip(out.chunks_exact_mut(plane_y)).enumerate() {
+        let first = plane * plane_x;
+        taps(window, &planes, |tap| {
+            for k in 0..tap.count {
+                let (at, best) = (tap.x + k * tap.step, &mut best[tap.y + k]);
+                let (old, new) = (*best, x[at]);
+                // Of equal ones the first stays; a NaN is taken, and stays.
+                let larger = old == usize::MAX || !(new <= x[old - first] || x[old - first].f64().is_nan());
+                if larger {
+                    *best = first + at;
+                }
+            }
+        });
+    }
+    Index::new(out, planes.shaped(planes.positions))
+}

@@ -1,0 +1,47 @@
+//! A guard: does a sample's result depend on other samples?
+
+use super::Session;
+use crate::backend::Arrays;
+use crate::error::{Error, Result};
+use crate::ops::Op;
+use crate::real::Real;
+use crate::samples::{Chosen, Samples};
+
+/// Runs the first, the middle and the last sample together and apart, and compares the values of every op.
+///
+/// The kernel of a network that mixes samples is none, and nothing else would tell: every method is wrong in the same
+/// way. An op that says so is refused when it is recorded; this finds one that does not.
+///
+/// # Errors
+/// They depend on each other. The message names the first op where they do.
+pub(super) fn independence<B: Arrays, O: Op>(session: &Session<'_, B, O>, x: &dyn Samples<B::Number>) -> Result<()> {
+    let n = x.samples();
+    if n < 2 {
+        return Ok(());
+    }
+    let mut list = vec![0, n / 2, n - 1];
+    list.dedup();
+    let chosen = Chosen { all: x, list };
+    let (arrays, count) = (session.arrays(), chosen.samples());
+    let together = session.tape_of(&chosen, 0..count)?;
+    for k in 0..count {
+        let alone = session.tape_of(&chosen, k..k + 1)?;
+        let values = together.values().iter().zip(alone.values()).enumerate();
+        for (value, (together, alone)) in values.skip(x.inputs()) {
+            let (together, alone) = (arrays.read(&arrays.slice(together, 0, k..k + 1))?, arrays.read(alone)?);
+            let scale = alone.iter().fold(0.0f64, |max, x| max.max(x.f64().abs()));
+            // Products of other sizes round otherwise, and the differences grow from op to op.
+            let tolerance = B::Number::EPSILON.f64().sqrt() * scale;
+            if together.iter().zip(&alone).any(|(x, y)| (x.f64() - y.f64()).abs() > tolerance) {
+                let node = value - x.inputs();
+                return Err(Error::unsupported(format!(
+                    "{} (op {node}): the result for sample {} depends on the samples beside it; the kernel between \
+                     two samples is only defined for ops that treat every sample alone",
+                    session.model().graph().nodes()[node].op.name(),
+                    chosen.list[k],
+                )));
+            }
+        }
+    }
+    Ok(())
+}
