@@ -86,15 +86,27 @@ impl Numbers {
         (0..count).map(|_| self.next()).collect()
     }
 
-    /// Numbers that keep a distance from `kinks`.
-    fn list_away_from(&mut self, count: usize, kinks: &[f64]) -> Vec<f64> {
+    /// Numbers in `domain` that keep a distance from `kinks`.
+    fn list_away_from(&mut self, count: usize, kinks: &[f64], domain: [f64; 2]) -> Vec<f64> {
         let mut far = || loop {
-            let x = self.next();
+            let x = mapped(self.next(), domain);
             if kinks.iter().all(|kink| (x - kink).abs() > 0.05) {
                 return x;
             }
         };
         (0..count).map(|_| far()).collect()
+    }
+}
+
+/// A number between -2 and 2 taken into `domain`: stretched between two bounds, moved to a single one. Mapped and not
+/// drawn again, as a narrow domain would be met too rarely.
+fn mapped(x: f64, domain: [f64; 2]) -> f64 {
+    let [low, high] = domain;
+    match domain.map(f64::is_finite) {
+        [true, true] => low + (x + 2.0) / 4.0 * (high - low),
+        [true, false] => low + (x + 2.0),
+        [false, true] => high - (2.0 - x),
+        [false, false] => x,
     }
 }
 
@@ -161,15 +173,16 @@ impl<'a, O: Op> Run<'a, O> {
     fn new(case: &'a Case<O>) -> Self {
         let mut numbers = Numbers(0);
         let batch = |shape: &Vec<usize>| [&[SAMPLES][..], shape].concat();
-        let mut draw = |shape: Vec<usize>, kinks: &[f64]| {
-            let data = numbers.list_away_from(numel(&shape), kinks);
+        let anywhere = [f64::NEG_INFINITY, f64::INFINITY];
+        let mut draw = |shape: Vec<usize>, kinks: &[f64], domain: [f64; 2]| {
+            let data = numbers.list_away_from(numel(&shape), kinks, domain);
             Host { shape, data }
         };
-        let mut point = |kinks: &[f64]| Point {
-            inputs: case.inputs.iter().map(|shape| draw(batch(shape), kinks)).collect(),
-            parameters: case.parameters.iter().map(|shape| draw(shape.clone(), &[])).collect(),
+        let mut point = |kinks: &[f64], domain: [f64; 2]| Point {
+            inputs: case.inputs.iter().map(|shape| draw(batch(shape), kinks, domain)).collect(),
+            parameters: case.parameters.iter().map(|shape| draw(shape.clone(), &[], anywhere)).collect(),
         };
-        let (at, direction) = (point(&case.kinks), point(&[]));
+        let (at, direction) = (point(&case.kinks, case.domain), point(&[], anywhere));
         let mut run = Run { case, at, direction, cotangent: Host { shape: Vec::new(), data: Vec::new() } };
         let arrays = Cpu::<f64>::new();
         let y = run.forward(&arrays, &run.at);

@@ -147,13 +147,17 @@ pub struct Case<O> {
     pub parameters: Vec<Vec<usize>>,
     /// Values that inputs stay away from, because the op has no derivative there.
     pub kinks: Vec<f64>,
+    /// The least and the largest value that inputs take, because the op is not defined, or too steep, outside of them;
+    /// infinite where there is no such bound.
+    pub domain: [f64; 2],
 }
 
 impl<O> Case<O> {
     /// The op on inputs and parameters of these shapes.
     pub fn new(op: O, inputs: &[&[usize]], parameters: &[&[usize]]) -> Self {
         let owned = |shapes: &[&[usize]]| shapes.iter().map(|s| s.to_vec()).collect();
-        Case { op, inputs: owned(inputs), parameters: owned(parameters), kinks: Vec::new() }
+        let domain = [f64::NEG_INFINITY, f64::INFINITY];
+        Case { op, inputs: owned(inputs), parameters: owned(parameters), kinks: Vec::new(), domain }
     }
 
     /// The same with inputs that stay away from `kinks`.
@@ -163,10 +167,18 @@ impl<O> Case<O> {
         self
     }
 
+    /// The same with inputs between `low` and `high`. Differences reach a little beyond: the op must be defined there.
+    #[must_use]
+    pub fn within(mut self, low: f64, high: f64) -> Self {
+        self.domain = [low, high];
+        self
+    }
+
     /// The same with another op around the op.
     #[doc(hidden)]
     pub fn map<P>(self, wrap: impl FnOnce(O) -> P) -> Case<P> {
-        Case { op: wrap(self.op), inputs: self.inputs, parameters: self.parameters, kinks: self.kinks }
+        let Case { op, inputs, parameters, kinks, domain } = self;
+        Case { op: wrap(op), inputs, parameters, kinks, domain }
     }
 }
 
