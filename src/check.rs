@@ -86,15 +86,27 @@ impl Numbers {
         (0..count).map(|_| self.next()).collect()
     }
 
-    /// Numbers that keep a distance from `kinks`.
-    fn list_away_from(&mut self, count: usize, kinks: &[f64]) -> Vec<f64> {
+    /// Numbers in `domain` that keep a distance from `kinks`.
+    fn list_away_from(&mut self, count: usize, kinks: &[f64], domain: [f64; 2]) -> Vec<f64> {
         let mut far = || loop {
-            let x = self.next();
+            let x = mapped(self.next(), domain);
             if kinks.iter().all(|kink| (x - kink).abs() > 0.05) {
                 return x;
             }
         };
         (0..count).map(|_| far()).collect()
+    }
+}
+
+/// A number between -2 and 2 taken into `domain`: stretched between two bounds, moved to a single one. Mapped and not
+/// drawn again, as a narrow domain would be met too rarely.
+fn mapped(x: f64, domain: [f64; 2]) -> f64 {
+    let [low, high] = domain;
+    match domain.map(f64::is_finite) {
+        [true, true] => low + (x + 2.0) / 4.0 * (high - low),
+        [true, false] => low + (x + 2.0),
+        [false, true] => high - (2.0 - x),
+        [false, false] => x,
     }
 }
 
@@ -161,10 +173,10 @@ impl<'a, O: Op> Run<'a, O> {
     fn new(case: &'a Case<O>) -> Self {
         let mut numbers = Numbers(0);
         let batch = |shape: &Vec<usize>| [&[SAMPLES][..], shape].concat();
-        let mut point = |kinks: &[f64], direction: bool| {
+        let mut point = |kinks: &[f64], domain: [f64; 2], direction: bool| {
             let inputs = case.inputs.iter().enumerate().map(|(k, shape)| {
                 let shape = batch(shape);
-                let mut data = numbers.list_away_from(numel(&shape), kinks);
+                let mut data = numbers.list_away_from(numel(&shape), kinks, domain);
                 if let Some(&(_, bound)) = case.whole.iter().find(|(own, _)| *own == k) {
                     // Nothing varies with a whole number, but what is around it must not matter.
                     let whole = |x: f64| if direction { 1.0 } else { ((x + 2.0) * 1000.0).floor() % bound as f64 };
@@ -182,7 +194,8 @@ impl<'a, O: Op> Run<'a, O> {
             });
             Point { inputs, parameters: parameters.collect() }
         };
-        let (at, direction) = (point(&case.kinks, false), point(&[], true));
+        let anywhere = [f64::NEG_INFINITY, f64::INFINITY];
+        let (at, direction) = (point(&case.kinks, case.domain, false), point(&[], anywhere, true));
         let mut run = Run { case, at, direction, cotangent: Host { shape: Vec::new(), data: Vec::new() } };
         let arrays = Cpu::<f64>::new();
         let y = run.forward(&arrays, &run.at);

@@ -48,6 +48,8 @@ pub trait Real:
     fn exp(self) -> Self;
     /// e^x - 1, accurate near 0.
     fn exp_m1(self) -> Self;
+    /// ln(x)
+    fn ln(self) -> Self;
     /// ln(1 + x), accurate near 0.
     fn ln_1p(self) -> Self;
     /// sqrt(x)
@@ -102,6 +104,10 @@ macro_rules! real {
             #[inline(always)]
             fn exp_m1(self) -> Self {
                 $t::exp_m1(self)
+            }
+            #[inline(always)]
+            fn ln(self) -> Self {
+                $t::ln(self)
             }
             #[inline(always)]
             fn ln_1p(self) -> Self {

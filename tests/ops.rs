@@ -4,7 +4,7 @@ use tangent_kernels::backend::Arrays;
 use tangent_kernels::check;
 use tangent_kernels::factor::{Left, Right};
 use tangent_kernels::ops::{At, Builtin, Case, Dropout, Linear, Mul, Op};
-use tangent_kernels::unary::Unary;
+use tangent_kernels::unary::{Log, Reciprocal, Unary};
 use tangent_kernels::{Attribute, Attributes, Graph, Result};
 
 #[test]
@@ -86,6 +86,18 @@ fn planted_faults_turn_the_checker_red() {
     assert!(failure(linear(), Fault::DoubledFactor).contains("of parameter 0"));
     assert!(failure(linear(), Fault::Mixed).contains("a batch and its samples one by one"));
     assert!(failure(linear(), Fault::Shape).contains("the shape rule"));
+}
+
+#[test]
+fn the_checker_draws_inputs_where_an_op_is_defined() {
+    let log = || Case::new(Unary::from(Log), &[&[4]], &[]);
+    let reciprocal = || Case::new(Unary::from(Reciprocal), &[&[4]], &[]);
+    let infinity = f64::INFINITY;
+    assert!(check::op(&log()).is_err(), "half of the inputs have no logarithm");
+    for (low, high) in [(0.5, 2.5), (0.5, infinity), (10.0, 11.0)] {
+        check::op(&log().within(low, high)).unwrap();
+        check::op(&reciprocal().within(-high, -low)).unwrap();
+    }
 }
 
 #[test]

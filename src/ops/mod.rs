@@ -163,6 +163,9 @@ pub struct Case<O> {
     pub whole: Vec<(usize, usize)>,
     /// Parameters that are none, such as running statistics: the op gives no factor for them, and they stay positive.
     pub buffers: Vec<usize>,
+    /// The least and the largest value that inputs take, because the op is not defined, or too steep, outside of them;
+    /// infinite where there is no such bound.
+    pub domain: [f64; 2],
 }
 
 impl<O> Case<O> {
@@ -176,6 +179,7 @@ impl<O> Case<O> {
             kinks: Vec::new(),
             whole: Vec::new(),
             buffers: Vec::new(),
+            domain: [f64::NEG_INFINITY, f64::INFINITY],
         }
     }
 
@@ -200,11 +204,18 @@ impl<O> Case<O> {
         self
     }
 
+    /// The same with inputs between `low` and `high`. Differences reach a little beyond: the op must be defined there.
+    #[must_use]
+    pub fn within(mut self, low: f64, high: f64) -> Self {
+        self.domain = [low, high];
+        self
+    }
+
     /// The same with another op around the op.
     #[doc(hidden)]
     pub fn map<P>(self, wrap: impl FnOnce(O) -> P) -> Case<P> {
-        let Case { op, inputs, parameters, kinks, whole, buffers } = self;
-        Case { op: wrap(op), inputs, parameters, kinks, whole, buffers }
+        let Case { op, inputs, parameters, kinks, whole, buffers, domain } = self;
+        Case { op: wrap(op), inputs, parameters, kinks, whole, buffers, domain }
     }
 }
 

@@ -30,6 +30,10 @@ impl Op for Unary {
     }
 
     fn cases() -> Vec<Case<Self>> {
-        Unary::cases().into_iter().map(|f| Case::new(f, &[&[3, 5]], &[]).away_from(f.kinks())).collect()
+        let case = |f: Unary| {
+            let [low, high] = f.domain();
+            Case::new(f, &[&[3, 5]], &[]).away_from(&f.kinks()).within(low, high)
+        };
+        Unary::cases().into_iter().map(case).collect()
     }
 }

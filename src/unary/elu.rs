@@ -43,7 +43,7 @@ impl Function for Elu {
         vec![Elu { alpha: 1.0 }, Elu { alpha: 0.3 }]
     }
 
-    fn kinks(self) -> &'static [f64] {
-        &[0.0]
+    fn kinks(self) -> Vec<f64> {
+        vec![0.0]
     }
 }

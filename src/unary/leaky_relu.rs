@@ -51,7 +51,7 @@ impl Function for LeakyRelu {
         vec![LeakyRelu { slope: 0.01 }, LeakyRelu { slope: 0.25 }]
     }
 
-    fn kinks(self) -> &'static [f64] {
-        &[0.0]
+    fn kinks(self) -> Vec<f64> {
+        vec![0.0]
     }
 }

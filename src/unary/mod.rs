@@ -24,9 +24,10 @@ mod pair;
 /// A function of one number, with its first and second derivative.
 ///
 /// The implementations of this crate hold to these rules, and `tests/unary.rs` checks them: the value is within a few
-/// units in the last place wherever it is a normal number, the derivatives within a few machine epsilons, absolutely;
-/// nothing overflows or turns into NaN on the way to a finite result, nor at an infinity where there is a limit; NaN
-/// gives NaN, in the value and in the derivatives.
+/// units in the last place wherever it is a normal number, the derivatives within a few machine epsilons, absolutely, and
+/// relatively where they are large; nothing overflows or turns into NaN on the way to a finite result, nor at an infinity
+/// where there is a limit; what is beyond the range of the numbers is infinite; NaN gives NaN, in the value and in the
+/// derivatives, and so does a number where there is no value.
 pub trait Function: Copy + Debug + PartialEq + Send + Sync + 'static {
     /// The function called `name` with these attributes: `None` if `name` is another's, an error if an attribute is
     /// missing or out of range.
@@ -49,8 +50,14 @@ pub trait Function: Copy + Debug + PartialEq + Send + Sync + 'static {
 
     /// Where it has no first or no second derivative. [`first`](Function::first) and [`second`](Function::second)
     /// return something there too, but differences around these points show nothing about them.
-    fn kinks(self) -> &'static [f64] {
-        &[]
+    fn kinks(self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// An interval where it is defined and differences tell its derivatives; outside of it they show nothing. All
+    /// numbers, unless it says otherwise.
+    fn domain(self) -> [f64; 2] {
+        [f64::NEG_INFINITY, f64::INFINITY]
     }
 }
 
@@ -154,9 +161,16 @@ macro_rules! functions {
             }
 
             /// Where it has no first or no second derivative: see [`Function::kinks`].
-            pub fn kinks(self) -> &'static [f64] {
+            pub fn kinks(self) -> Vec<f64> {
                 match self {
                     $(Unary::$Type(f) => f.kinks(),)*
+                }
+            }
+
+            /// Where differences tell its derivatives: see [`Function::domain`].
+            pub fn domain(self) -> [f64; 2] {
+                match self {
+                    $(Unary::$Type(f) => f.domain(),)*
                 }
             }
 
@@ -172,15 +186,21 @@ macro_rules! functions {
 
 // The registry: one line per function, sorted. The module's name is the function's.
 functions! {
+    abs: Abs,
+    clamp: Clamp,
     elu: Elu,
     erf: Erf,
+    exp: Exp,
     gelu: Gelu,
     leaky_relu: LeakyRelu,
+    log: Log,
+    reciprocal: Reciprocal,
     relu: Relu,
     sigmoid: Sigmoid,
     silu: Silu,
     sin: Sin,
     softplus: Softplus,
+    sqrt: Sqrt,
     tanh: Tanh,
 }
 

@@ -41,7 +41,7 @@ impl Function for Relu {
         vec![Relu]
     }
 
-    fn kinks(self) -> &'static [f64] {
-        &[0.0]
+    fn kinks(self) -> Vec<f64> {
+        vec![0.0]
     }
 }

@@ -5,7 +5,8 @@ They come from mpmath and from the definitions below alone, never from the crate
 `python3 make_unary.py`; the output is the same every time.
 
 Columns: function, parameters, x, value, first derivative, second derivative. x is exact (the shortest decimal that
-reads back as the same f64), the others have 20 digits. Most x are f32 numbers, so that both precisions share them;
+reads back as the same f64), the others have 20 digits; inf and -inf stand at a pole and for what is far beyond the
+range of f64, nan where there is no value. Most x are f32 numbers, so that both precisions share them;
 those marked below as f64 are not, as a square of an f32 number would be exact in f64 and hide its rounding.
 """
 
@@ -29,6 +30,14 @@ def p(x):
     return mp.exp(-x * x / 2) / mp.sqrt(2 * mp.pi)
 
 
+def absolute(x):
+    return abs(x), mp.sign(x), mp.mpf(0)
+
+
+def clamp(x, low, high):
+    return min(max(x, low), high), mp.mpf(low <= x <= high), mp.mpf(0)
+
+
 def elu(x, alpha):
     if x > 0:
         return x, mp.mpf(1), mp.mpf(0)
@@ -38,6 +47,10 @@ def elu(x, alpha):
 def erf(x):
     slope = 2 / mp.sqrt(mp.pi) * mp.exp(-x * x)
     return mp.erf(x), slope, -2 * x * slope
+
+
+def exp(x):
+    return (mp.exp(x),) * 3
 
 
 def gelu(x):
@@ -61,6 +74,16 @@ def gelu_tanh(x):
 
 def leaky_relu(x, slope):
     return (x, mp.mpf(1), mp.mpf(0)) if x > 0 else (slope * x, slope, mp.mpf(0))
+
+
+def log(x):
+    if x == 0:
+        return -mp.inf, mp.inf, -mp.inf
+    return (mp.log(x), 1 / x, -1 / x**2) if x > 0 else (mp.nan,) * 3
+
+
+def reciprocal(x):
+    return (1 / x, -1 / x**2, 2 / x**3) if x != 0 else (mp.inf, -mp.inf, mp.inf)
 
 
 def relu(x):
@@ -88,6 +111,13 @@ def softplus(x):
     return value, s, s1
 
 
+def sqrt(x):
+    if x == 0:
+        return mp.mpf(0), mp.inf, -mp.inf
+    root = mp.sqrt(abs(x))
+    return (root, 1 / (2 * root), -1 / (4 * x * root)) if x > 0 else (mp.nan,) * 3
+
+
 def tanh(x):
     slope = 1 / mp.cosh(x) ** 2
     return mp.tanh(x), slope, -2 * mp.tanh(x) * slope
@@ -98,7 +128,14 @@ ERFCF_WORST = 1.8369600772857666
 # Where gelu is a normal f64 and the erfc in it is not.
 GELU_END = [37.57, 37.58, 37.59, 37.61, 37.62]
 
+# Where the numbers of f32 and of f64 end, at both ends of the normal ones.
+ENDS = [2.0**-126, (2 - 2.0**-23) * 2.0**127, 2.0**-1022, (2 - 2.0**-52) * 2.0**1023]
+# Where 1/x^2, 1/x^3 and 1/(4 x sqrt(x)) pass these ends.
+POWERS = [5.4e-20, 9.2e18, 1.8e-13, 5.5e12, 3.8e-26, 2e25]
+POWERS_F64 = [7.6e-155, 7.2e-155, 1e154, 2.3e-103, 2.2e-103, 4.4e102, 6e-207, 4e204]
+
 # Function, parameters, formula, and where something special happens: tails that end in either precision, thresholds.
+# New ones go to the end: a function's place in this list chooses its points.
 CASES = [
     ("elu", "alpha=1", lambda x: elu(x, mp.mpf(1)), [17.5, 37.5]),
     ("elu", "alpha=0.3", lambda x: elu(x, mp.mpf(0.3)), [17.5, 37.5]),
@@ -113,12 +150,19 @@ CASES = [
     ("sin", "", sin, [math.pi / 2, math.pi, 2 * math.pi, 355.0, 1e5, 1e10, 1e22, 1e30]),
     ("softplus", "", softplus, [17.0, 20.0, 37.0, 80.0, 87.0, 300.0, 700.0, 708.0]),
     ("tanh", "", tanh, [0.55, 9.01, 19.1, 22.0]),
+    ("abs", "", absolute, []),
+    ("clamp", "min=-1,max=0.5", lambda x: clamp(x, mp.mpf(-1), mp.mpf(0.5)), [0.5, 1.0]),
+    ("clamp", "min=0,max=6", lambda x: clamp(x, mp.mpf(0), mp.mpf(6)), [6.0]),
+    ("exp", "", exp, [17.5, 37.5, 87.34, 88.72, 103.9, 708.4, 709.78, 745.1]),
+    ("log", "", log, [0.5, 1.0, math.e, 1e7]),
+    ("reciprocal", "", reciprocal, [0.5, 1.0, 3.0, 1e7]),
+    ("sqrt", "", sqrt, [0.25, 1.0, 2.0, 1e7]),
 ]
 
 
-def points(special, number, spread):
-    """The x of one function: zero and f32 numbers, and in the last place f64 numbers."""
-    sure = [0.0]
+def points(special, number, spread, exact):
+    """The x of one function: zero, `exact` and f32 numbers, and in the last place f64 numbers."""
+    sure = [0.0] + [s * x for x in exact for s in (1, -1)]
     shared = [1e-38, 2e-38, 1e-30, 1e-20, 1e-10, 1e-7, 1e-6, 9e-6, 1.1e-5, 1e-4, 1e-3, 50.0, 86.0, 90.0, 120.0]
     shared += [400.0, 1000.0, 1e5, 1e10, 1e19, 1e30, 3e38]
     shared += [0.01 * 1.35**k for k in range(24)]
@@ -137,9 +181,11 @@ def points(special, number, spread):
 
 
 def text(v):
-    """20 digits of v, and 0 where that is far below the smallest f64."""
+    """20 digits of v, but 0 and an infinity where that is far below the smallest f64 and far above the largest."""
     if abs(v) < mp.mpf("1e-400"):
         return "0"
+    if abs(v) > mp.mpf("1e400"):
+        return "inf" if v > 0 else "-inf"
     return mp.nstr(v, 20, strip_zeros=True).removesuffix(".0").replace(".0e", "e")
 
 
@@ -149,7 +195,10 @@ def main():
         out.write("# Written by make_unary.py with mpmath.\n")
         out.write("# function\tparameters\tx\tvalue\tfirst\tsecond\n")
         for number, (name, parameters, formula, special) in enumerate(CASES):
-            for x in points(special, number, 14 if name != "relu" and name != "leaky_relu" else 4):
+            spread = 4 if name in ("abs", "clamp", "leaky_relu", "relu") else 14
+            unbounded = name in ("exp", "log", "reciprocal", "sqrt")
+            exact = ENDS + [f32(x) for x in POWERS] + POWERS_F64 if unbounded else []
+            for x in points(special, number, spread, exact):
                 if x == 0 and name in ("elu", "leaky_relu", "relu"):
                     continue  # the kink
                 numbers = [text(v) for v in formula(mp.mpf(x))]
