@@ -13,6 +13,7 @@ mod linear;
 mod matmul;
 mod mul;
 mod permute;
+mod record;
 mod reshape;
 mod scale;
 mod slice;
