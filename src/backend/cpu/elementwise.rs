@@ -2,10 +2,10 @@
 
 use super::array::{Array, walk};
 use crate::real::Real;
-use crate::shape::{broadcast, broadcast_strides, numel};
+use crate::shape::{broadcast, broadcast_strides, numel, strides};
 use crate::unary::{Function, Order, Visit};
 
-/// f(x, y) entry by entry, broadcast. Equal shapes and a row added to every row are loops that the compiler vectorises.
+/// f(x, y) entry by entry, broadcast, in loops over runs that the compiler vectorises.
 pub(super) fn zip<R: Real>(x: &Array<R>, y: &Array<R>, f: impl Fn(R, R) -> R) -> Array<R> {
     let (a, b) = (x.as_slice(), y.as_slice());
     if x.shape() == y.shape() {
@@ -14,15 +14,53 @@ pub(super) fn zip<R: Real>(x: &Array<R>, y: &Array<R>, f: impl Fn(R, R) -> R) ->
     let shape = broadcast(x.shape(), y.shape())
         .unwrap_or_else(|| panic!("shapes {:?} and {:?} do not broadcast", x.shape(), y.shape()));
     let mut out = Vec::with_capacity(numel(&shape));
-    if shape == x.shape() && shape.ends_with(y.shape()) && !b.is_empty() {
-        for row in a.chunks_exact(b.len()) {
-            out.extend(row.iter().zip(b).map(|(&a, &b)| f(a, b)));
-        }
-    } else if numel(&shape) > 0 {
-        let (from_x, from_y) = (broadcast_strides(x.shape(), &shape), broadcast_strides(y.shape(), &shape));
-        walk(&shape, &from_x, &from_y, |i, j| out.push(f(a[i], b[j])));
+    if numel(&shape) > 0 {
+        let runs = Runs::new(&shape, broadcast_strides(x.shape(), &shape), broadcast_strides(y.shape(), &shape));
+        let count = runs.count;
+        walk(&runs.shape, &runs.x, &runs.y, |i, j| match runs.steps {
+            [0, 0] => out.extend(std::iter::repeat_n(f(a[i], b[j]), count)),
+            [0, _] => out.extend(b[j..][..count].iter().map(|&b| f(a[i], b))),
+            [_, 0] => out.extend(a[i..][..count].iter().map(|&a| f(a, b[j]))),
+            _ => out.extend(a[i..][..count].iter().zip(&b[j..][..count]).map(|(&a, &b)| f(a, b))),
+        });
     }
     Array::new(out, shape)
+}
+
+/// Two strided walks over one shape, as runs in which each operand either moves by one or stands still.
+struct Runs {
+    /// What is outside of the runs.
+    shape: Vec<usize>,
+    x: Vec<usize>,
+    y: Vec<usize>,
+    /// The length of a run, and by how much each operand moves in it.
+    count: usize,
+    steps: [usize; 2],
+}
+
+impl Runs {
+    fn new(shape: &[usize], x: Vec<usize>, y: Vec<usize>) -> Self {
+        let mut runs = Runs { shape: shape.to_vec(), x, y, count: 1, steps: [0, 0] };
+        let last = |list: &[usize]| list.last().copied();
+        while let (Some(size), Some(x), Some(y)) = (last(&runs.shape), last(&runs.x), last(&runs.y)) {
+            if runs.count == 1 && size > 1 {
+                runs.steps = [x, y];
+            }
+            // An axis goes on where the run ended, for both; one of size 1 goes nowhere.
+            let goes_on = [x, y] == runs.steps.map(|step| step * runs.count) && runs.steps.iter().all(|&step| step < 2);
+            if size != 1 && !goes_on {
+                break;
+            }
+            runs.count *= size;
+            runs.shape.pop();
+            runs.x.pop();
+            runs.y.pop();
+        }
+        if runs.count == 1 {
+            runs.steps = [0, 0];
+        }
+        runs
+    }
 }
 
 pub(super) fn map<R: Real>(x: &Array<R>, f: impl Fn(R) -> R) -> Array<R> {
@@ -65,7 +103,7 @@ impl<R: Real> ApplyDerivative<'_, R> {
     }
 }
 
-/// The sum over `axes`, kept as axes of size 1. Additions happen in the row-major order of `x`, always.
+/// The sum over `axes`, kept as axes of size 1. Additions happen in an order that depends on the shape alone.
 pub(super) fn sum<R: Real>(x: &Array<R>, axes: &[usize]) -> Array<R> {
     let mut shape = x.shape().to_vec();
     for &axis in axes {
@@ -74,12 +112,24 @@ pub(super) fn sum<R: Real>(x: &Array<R>, axes: &[usize]) -> Array<R> {
     let mut out = vec![R::default(); numel(&shape)];
     let entries = x.as_slice();
     if !entries.is_empty() {
-        let steps = broadcast_strides(&shape, x.shape());
-        let mut next = 0;
-        walk(x.shape(), &steps, &steps, |to, _| {
-            out[to] += entries[next];
-            next += 1;
+        let own = strides(x.shape());
+        let runs = Runs::new(x.shape(), own, broadcast_strides(&shape, x.shape()));
+        let count = runs.count;
+        walk(&runs.shape, &runs.x, &runs.y, |i, j| match runs.steps {
+            [0, _] => out[j] += entries[i],
+            [_, 0] => out[j] += total(&entries[i..][..count]),
+            _ => out[j..][..count].iter_mut().zip(&entries[i..][..count]).for_each(|(sum, &x)| *sum += x),
         });
     }
     Array::new(out, shape)
+}
+
+/// The sum of a run, in eight sums side by side.
+fn total<R: Real>(run: &[R]) -> R {
+    let (chunks, rest) = run.as_chunks::<8>();
+    let mut sums = [R::default(); 8];
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, &x)| *sum += x);
+    }
+    sums.into_iter().chain(rest.iter().copied()).sum()
 }

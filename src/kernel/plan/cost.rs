@@ -103,7 +103,7 @@ impl Problem<'_> {
             _ => return None,
         };
         let rate = self.rates.product;
-        Some(self.total(Parts { forming: 0.0, gram: 2.0 * i, touched: 0.0, held: i, rate, between: 1.0 }))
+        Some(self.total(Parts { forming: 0.0, gram: 2.0 * i, touched: 0.0, held: i, rate, between: 0.0 }))
     }
 
     /// Products of both sides, use by use.
