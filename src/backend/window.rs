@@ -46,13 +46,19 @@ impl Window {
 
     /// Positions where entry `tap` of the kernel lies inside a line of `size` entries, along `axis`; and where it lies at
     /// the first of them.
-    pub(crate) fn inside(&self, axis: usize, tap: usize, size: usize, positions: usize) -> (std::ops::Range<usize>, usize) {
+    pub(crate) fn inside(
+        &self,
+        axis: usize,
+        tap: usize,
+        size: usize,
+        positions: usize,
+    ) -> (std::ops::Range<usize>, usize) {
         let (stride, shift) = (self.stride[axis], tap * self.dilation[axis]);
         let before = self.padding[axis][0];
         // Position p looks at p stride + shift - before.
         let first = before.saturating_sub(shift).div_ceil(stride).min(positions);
         let end = (size + before).saturating_sub(shift).div_ceil(stride).clamp(first, positions);
-        (first..end, (first * stride + shift).saturating_sub(before))
+        (first..end, first.saturating_mul(stride).saturating_add(shift).saturating_sub(before))
     }
 }
 
@@ -65,12 +71,8 @@ mod tests {
         for (stride, dilation, padding, size) in
             [(1, 1, [0, 0], 5), (2, 3, [4, 1], 7), (3, 1, [2, 2], 1), (1, 2, [0, 3], 4), (4, 1, [9, 0], 2)]
         {
-            let window = Window {
-                stride: [stride; 2],
-                dilation: [dilation; 2],
-                padding: [padding; 2],
-                ..Window::new([3, 3])
-            };
+            let window =
+                Window { stride: [stride; 2], dilation: [dilation; 2], padding: [padding; 2], ..Window::new([3, 3]) };
             let Some([positions, _]) = window.positions([size, size]) else { continue };
             for tap in 0..3 {
                 let (range, at) = window.inside(0, tap, size, positions);

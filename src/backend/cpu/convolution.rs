@@ -138,8 +138,8 @@ impl<'a> Conv<'a> {
                     for channel in 0..self.c {
                         let row = (channel * kernel_h + tap_h) * kernel_w + tap_w;
                         for r in rows.clone() {
-                            let line = r * self.window.stride[0] + tap_h * self.window.dilation[0]
-                                - self.window.padding[0][0];
+                            let line =
+                                r * self.window.stride[0] + tap_h * self.window.dilation[0] - self.window.padding[0][0];
                             f(Line {
                                 sample,
                                 row,
