@@ -55,6 +55,36 @@ impl Attributes {
         }
     }
 
+    /// The number `name`, or `default` where it is missing. An error if it is no finite number.
+    pub fn number_or(&self, name: &str, default: f64) -> Result<f64> {
+        if self.0.contains_key(name) { self.number(name) } else { Ok(default) }
+    }
+
+    /// The size `name`, or `default` where it is missing. An error if it is negative, fractional or beyond 2^32.
+    pub fn size_or(&self, name: &str, default: usize) -> Result<usize> {
+        if self.0.contains_key(name) { self.size(name) } else { Ok(default) }
+    }
+
+    /// The whole number `name`, or `default` where it is missing. An error if it is fractional or beyond 2^32.
+    pub fn integer_or(&self, name: &str, default: i64) -> Result<i64> {
+        match self.0.get(name) {
+            None => Ok(default),
+            Some(Attribute::Number(x)) if x.fract() == 0.0 && x.abs() < 4294967296.0 => Ok(*x as i64),
+            other => Err(wrong(name, "a whole number", other)),
+        }
+    }
+
+    /// A size for each of `N` axes: the list `name`, or one number for all. `None` where it is missing.
+    pub fn sizes_by_axis<const N: usize>(&self, name: &str) -> Result<Option<[usize; N]>> {
+        let list = match self.0.get(name) {
+            None => return Ok(None),
+            Some(Attribute::Number(_)) => vec![self.size(name)?; N],
+            Some(_) => self.sizes(name)?,
+        };
+        let found = self.0.get(name);
+        list.try_into().map(Some).map_err(|_| wrong(name, &format!("a number or a list of {N}"), found))
+    }
+
     /// The list of sizes `name`. An error if it is missing, or an entry is negative, fractional or beyond 2^32.
     pub fn sizes(&self, name: &str) -> Result<Vec<usize>> {
         let sizes = self.integers(name)?.into_iter().map(|size| usize::try_from(size).ok()).collect::<Option<_>>();

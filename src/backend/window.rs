@@ -58,7 +58,7 @@ impl Window {
         // Position p looks at p stride + shift - before.
         let first = before.saturating_sub(shift).div_ceil(stride).min(positions);
         let end = (size + before).saturating_sub(shift).div_ceil(stride).clamp(first, positions);
-        (first..end, (first * stride + shift).saturating_sub(before))
+        (first..end, first.saturating_mul(stride).saturating_add(shift).saturating_sub(before))
     }
 }
 

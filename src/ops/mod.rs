@@ -6,37 +6,72 @@
 //! folder says in ten lines how to add one.
 
 mod add;
+mod avg_pool2d;
+mod batch_norm;
 mod concat;
+mod conv1d;
+mod conv2d;
+mod conv_transpose2d;
+mod convolution;
+mod div;
 mod dropout;
+mod embedding;
 mod flatten;
+mod gain;
+mod group_norm;
+mod layer_norm;
 mod linear;
 mod matmul;
+mod max_pool2d;
 mod mul;
+mod normalise;
 mod permute;
+mod pooling;
+mod prelu;
 mod record;
 mod reshape;
+mod rms_norm;
 mod scale;
+mod shift;
 mod slice;
+mod softmax;
 mod sub;
 mod sum;
 mod unary;
+mod zero_pad2d;
 
 use std::any::Any;
 use std::fmt::Debug;
 
 pub use add::Add;
+pub use avg_pool2d::AvgPool2d;
+pub use batch_norm::BatchNorm;
 pub use concat::Concat;
+pub use conv_transpose2d::ConvTranspose2d;
+pub use conv1d::Conv1d;
+pub use conv2d::Conv2d;
+pub use div::Div;
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub use flatten::Flatten;
+pub use gain::Gain;
+pub use group_norm::GroupNorm;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use matmul::Matmul;
+pub use max_pool2d::MaxPool2d;
 pub use mul::Mul;
 pub use permute::Permute;
+pub use prelu::Prelu;
 pub use reshape::Reshape;
+pub use rms_norm::RmsNorm;
 pub use scale::Scale;
+pub use shift::Shift;
 pub use slice::Slice;
+pub use softmax::Softmax;
 pub use sub::Sub;
 pub use sum::Sum;
+pub use zero_pad2d::ZeroPad2d;
 
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
@@ -48,19 +83,35 @@ ops! {
     /// The ops of this crate.
     pub enum Builtin {
         Add(Add),
+        AvgPool2d(AvgPool2d),
+        BatchNorm(BatchNorm),
         Concat(Concat),
+        Conv1d(Conv1d),
+        Conv2d(Conv2d),
+        ConvTranspose2d(ConvTranspose2d),
+        Div(Div),
         Dropout(Dropout),
+        Embedding(Embedding),
         Flatten(Flatten),
+        Gain(Gain),
+        GroupNorm(GroupNorm),
+        LayerNorm(LayerNorm),
         Linear(Linear),
         Matmul(Matmul),
+        MaxPool2d(MaxPool2d),
         Mul(Mul),
         Permute(Permute),
+        Prelu(Prelu),
         Reshape(Reshape),
+        RmsNorm(RmsNorm),
         Scale(Scale),
+        Shift(Shift),
         Slice(Slice),
+        Softmax(Softmax),
         Sub(Sub),
         Sum(Sum),
         Unary(Unary),
+        ZeroPad2d(ZeroPad2d),
     }
 }
 

@@ -1,6 +1,10 @@
 //! Recording the crate's own ops by name.
 
-use super::{Add, Builtin, Concat, Flatten, Linear, Matmul, Mul, Op, Permute, Reshape, Scale, Slice, Sub, Sum};
+use super::{
+    Add, AvgPool2d, BatchNorm, Builtin, Concat, Conv1d, Conv2d, ConvTranspose2d, Div, Embedding, Flatten, Gain,
+    GroupNorm, LayerNorm, Linear, Matmul, MaxPool2d, Mul, Op, Permute, Prelu, Reshape, RmsNorm, Scale, Shift, Slice,
+    Softmax, Sub, Sum, ZeroPad2d,
+};
 use crate::error::Result;
 use crate::tape::{Graph, Parameter, Value};
 use crate::unary::Unary;
@@ -13,8 +17,7 @@ impl<O: Op + From<Builtin>> Graph<O> {
 
     /// x W^T + b on the last axis: [`Linear`].
     pub fn linear(&mut self, x: Value, weight: Parameter, bias: Option<Parameter>) -> Result<Value> {
-        let parameters: Vec<Parameter> = [Some(weight), bias].into_iter().flatten().collect();
-        self.builtin(Linear, &[x], &parameters)
+        self.builtin(Linear, &[x], &all([Some(weight), bias]))
     }
 
     /// f(x) entry by entry.
@@ -40,6 +43,11 @@ impl<O: Op + From<Builtin>> Graph<O> {
     /// x y entry by entry: [`Mul`].
     pub fn mul(&mut self, x: Value, y: Value) -> Result<Value> {
         self.builtin(Mul, &[x, y], &[])
+    }
+
+    /// x / y entry by entry: [`Div`].
+    pub fn div(&mut self, x: Value, y: Value) -> Result<Value> {
+        self.builtin(Div, &[x, y], &[])
     }
 
     /// x y, or x y^T, over the last two axes of every sample: [`Matmul`].
@@ -81,4 +89,107 @@ impl<O: Op + From<Builtin>> Graph<O> {
     pub fn flatten(&mut self, x: Value) -> Result<Value> {
         self.builtin(Flatten, &[x], &[])
     }
+
+    /// Zeros left, right, at the top and at the bottom of planes: [`ZeroPad2d`].
+    pub fn zero_pad2d(&mut self, x: Value, pad: [usize; 4]) -> Result<Value> {
+        self.builtin(ZeroPad2d { pad }, &[x], &[])
+    }
+
+    /// The convolution of lines: [`Conv1d`].
+    pub fn conv1d(&mut self, x: Value, conv: Conv1d, weight: Parameter, bias: Option<Parameter>) -> Result<Value> {
+        self.builtin(conv, &[x], &all([Some(weight), bias]))
+    }
+
+    /// The convolution of planes: [`Conv2d`].
+    pub fn conv2d(&mut self, x: Value, conv: Conv2d, weight: Parameter, bias: Option<Parameter>) -> Result<Value> {
+        self.builtin(conv, &[x], &all([Some(weight), bias]))
+    }
+
+    /// The transposed convolution of planes: [`ConvTranspose2d`].
+    pub fn conv_transpose2d(
+        &mut self,
+        x: Value,
+        conv: ConvTranspose2d,
+        weight: Parameter,
+        bias: Option<Parameter>,
+    ) -> Result<Value> {
+        self.builtin(conv, &[x], &all([Some(weight), bias]))
+    }
+
+    /// The largest entry of a window: [`MaxPool2d`].
+    pub fn max_pool2d(&mut self, x: Value, pool: MaxPool2d) -> Result<Value> {
+        self.builtin(pool, &[x], &[])
+    }
+
+    /// The mean over a window: [`AvgPool2d`].
+    pub fn avg_pool2d(&mut self, x: Value, pool: AvgPool2d) -> Result<Value> {
+        self.builtin(pool, &[x], &[])
+    }
+
+    /// The mean over height and width of planes, one number for each channel: [`Sum`].
+    pub fn global_avg_pool2d(&mut self, x: Value) -> Result<Value> {
+        self.mean(x, &[1, 2])
+    }
+
+    /// Batch norm at inference: [`BatchNorm`], with weight and bias, if there are, and with mean and variance.
+    pub fn batch_norm(
+        &mut self,
+        x: Value,
+        norm: BatchNorm,
+        affine: Option<[Parameter; 2]>,
+        statistics: [Parameter; 2],
+    ) -> Result<Value> {
+        let affine = affine.into_iter().flatten();
+        self.builtin(norm, &[x], &affine.chain(statistics).collect::<Vec<_>>())
+    }
+
+    /// Layer norm: [`LayerNorm`], with weight and bias, the weight alone, or neither.
+    pub fn layer_norm(&mut self, x: Value, norm: LayerNorm, affine: &[Parameter]) -> Result<Value> {
+        self.builtin(norm, &[x], affine)
+    }
+
+    /// Group norm: [`GroupNorm`], with weight and bias, if there are.
+    pub fn group_norm(&mut self, x: Value, norm: GroupNorm, affine: Option<[Parameter; 2]>) -> Result<Value> {
+        self.builtin(norm, &[x], &affine.into_iter().flatten().collect::<Vec<_>>())
+    }
+
+    /// Root mean square norm over the last axis: [`RmsNorm`].
+    pub fn rms_norm(&mut self, x: Value, eps: f64, weight: Option<Parameter>) -> Result<Value> {
+        self.builtin(RmsNorm { eps }, &[x], &all([weight]))
+    }
+
+    /// The rows of a table that `ids` tells: [`Embedding`].
+    pub fn embedding(&mut self, ids: Value, table: Parameter) -> Result<Value> {
+        self.builtin(Embedding, &[ids], &[table])
+    }
+
+    /// softmax along an axis of a sample, counted from its end if negative: [`Softmax`].
+    pub fn softmax(&mut self, x: Value, axis: i64) -> Result<Value> {
+        self.builtin(Softmax::along(axis), &[x], &[])
+    }
+
+    /// log(softmax) along an axis of a sample, counted from its end if negative: [`Softmax`].
+    pub fn log_softmax(&mut self, x: Value, axis: i64) -> Result<Value> {
+        self.builtin(Softmax::log_along(axis), &[x], &[])
+    }
+
+    /// A relu whose left slope is a parameter: [`Prelu`].
+    pub fn prelu(&mut self, x: Value, slope: Parameter) -> Result<Value> {
+        self.builtin(Prelu, &[x], &[slope])
+    }
+
+    /// x w entry by entry with a parameter w: [`Gain`].
+    pub fn gain(&mut self, x: Value, weight: Parameter) -> Result<Value> {
+        self.builtin(Gain, &[x], &[weight])
+    }
+
+    /// x + b entry by entry with a parameter b: [`Shift`].
+    pub fn shift(&mut self, x: Value, bias: Parameter) -> Result<Value> {
+        self.builtin(Shift, &[x], &[bias])
+    }
+}
+
+/// Those parameters that are there.
+fn all<const N: usize>(parameters: [Option<Parameter>; N]) -> Vec<Parameter> {
+    parameters.into_iter().flatten().collect()
 }

@@ -8,7 +8,8 @@ use crate::shape::numel;
 
 /// The sum of x over axes of a sample, or their mean; the axes disappear. Never over samples.
 ///
-/// Descriptions call it `sum` or `mean` with the attribute `axes`, or `mean1`, the mean over a sample's first axis.
+/// Descriptions call it `sum` or `mean` with the attribute `axes`, `mean1`, the mean over a sample's first axis, or
+/// `global_avg_pool2d`, the mean over height and width of \[i, h, w\].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sum {
     axes: Vec<usize>,
@@ -44,6 +45,7 @@ impl Op for Sum {
             "sum" => Some(axes().map(Sum::over)),
             "mean" => Some(axes().map(Sum::mean_over)),
             "mean1" => Some(Ok(Sum::mean_over([0]))),
+            "global_avg_pool2d" => Some(Ok(Sum::mean_over([1, 2]))),
             _ => None,
         }
     }

@@ -1,0 +1,91 @@
+//! Group norm.
+
+use super::normalise::{Normalise, by_channel, channel_sums, mapped, sample_shape, unmapped};
+use super::{At, Case, Op, expect_arity};
+use crate::attributes::Attributes;
+use crate::backend::Arrays;
+use crate::error::{Error, Result};
+use crate::factor::Left;
+use crate::shape::{checked_numel, numel};
+
+/// y\[n,(g i),t\] = w\[(g i)\] xhat\[n,(g i),t\] + b\[(g i)\] with xhat = (x - mean) / sqrt(variance + eps), mean and
+/// variance over i and t of x\[n,(g i),t\]. Channels (g i) are a sample's first axis.
+///
+/// Parameters: w and b, one entry per channel, or none. The per-sample gradient of w is sum over t of dy xhat, that of b
+/// is sum over t of dy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GroupNorm {
+    /// How many groups the channels fall into. The attribute `groups`.
+    pub groups: usize,
+    /// What is added to the variance. The attribute `eps`, 1e-5 where missing.
+    pub eps: f64,
+}
+
+impl GroupNorm {
+    fn normalise<B: Arrays>(&self, at: &At<'_, B>) -> Normalise {
+        Normalise { size: numel(sample_shape(at)) / self.groups, eps: self.eps, centre: true }
+    }
+}
+
+impl Op for GroupNorm {
+    fn name(&self) -> &'static str {
+        "group_norm"
+    }
+
+    fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>> {
+        let read = || Ok(GroupNorm { groups: attributes.size("groups")?, eps: attributes.number_or("eps", 1e-5)? });
+        (name == "group_norm").then(|| read().map_err(|e: Error| e.context(name)))
+    }
+
+    fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
+        expect_arity(self, inputs, parameters, 1, 0..=2)?;
+        let (x, groups) = (inputs[0], self.groups);
+        let empty = checked_numel(x).is_none_or(|size| size == 0);
+        if x.is_empty() || empty || groups == 0 || !x[0].is_multiple_of(groups) {
+            return Err(Error::shape(format!(
+                "group_norm: the channels of an input of shape {x:?} do not fall into {groups} groups"
+            )));
+        }
+        if parameters.len() == 1 || parameters.iter().any(|&parameter| parameter != &x[..1]) {
+            return Err(Error::shape(format!(
+                "group_norm: parameters of shapes {parameters:?} do not fit an input of shape {x:?}: weight and bias, or \
+                 none, are needed, one entry per channel"
+            )));
+        }
+        Ok(x.to_vec())
+    }
+
+    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+        let xhat = self.normalise(at).xhat(at.arrays, at.inputs[0]);
+        mapped(at.arrays, xhat, at.parameters, &by_channel(at.input_shape(0)[1], at.input_shape(0)))
+    }
+
+    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        let shape = by_channel(at.input_shape(0)[1], at.input_shape(0));
+        let dxhat = unmapped(at.arrays, dy, at.parameters, &shape);
+        self.normalise(at).pull(at.arrays, at.inputs[0], &dxhat)
+    }
+
+    fn left<B: Arrays>(&self, _at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
+        match parameter {
+            0 => Some(Left::Rows),
+            1 => Some(Left::Channels),
+            _ => None,
+        }
+    }
+
+    fn rows<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
+        let xhat = self.normalise(at).xhat(at.arrays, at.inputs[0]);
+        channel_sums(at.arrays, &at.arrays.mul(dy, &xhat))
+    }
+
+    fn cases() -> Vec<Case<Self>> {
+        let norm = |groups| GroupNorm { groups, eps: 1e-2 };
+        vec![
+            Case::new(norm(2), &[&[4, 2, 2]], &[&[4], &[4]]),
+            Case::new(norm(1), &[&[3, 2]], &[&[3], &[3]]),
+            Case::new(norm(2), &[&[6]], &[&[6], &[6]]),
+            Case::new(norm(3), &[&[3, 2, 2]], &[]),
+        ]
+    }
+}
