@@ -56,21 +56,35 @@ struct Tap {
     step: usize,
 }
 
+/// Windows that lie side by side, a fixed number of entries wide, are summed and spread in loops that the compiler
+/// vectorises: most pools are such.
+fn side_by_side(window: &Window) -> bool {
+    window.stride == window.kernel && window.dilation == [1, 1] && window.padding == [[0, 0], [0, 0]]
+}
+
 pub(super) fn window_sum<R: Real>(x: &Array<R>, window: &Window) -> Array<R> {
     let planes = Planes::of(x.shape(), [x.shape()[2], x.shape()[3]], window);
     let (plane_x, plane_y) = (planes.size[0] * planes.size[1], planes.positions[0] * planes.positions[1]);
     let mut out = vec![R::default(); planes.count() * plane_y];
     for (x, y) in x.as_slice().chunks_exact(plane_x.max(1)).zip(out.chunks_exact_mut(plane_y)) {
-        taps(window, &planes, |tap| {
-            let to = &mut y[tap.y..][..tap.count];
-            match tap.step {
-                1 => to.iter_mut().zip(&x[tap.x..]).for_each(|(to, &x)| *to += x),
-                2 => to.iter_mut().zip(x[tap.x..].chunks(2)).for_each(|(to, x)| *to += x[0]),
-                step => to.iter_mut().zip(x[tap.x..].iter().step_by(step)).for_each(|(to, &x)| *to += x),
-            }
-        });
+        match window.kernel[1] {
+            2 if side_by_side(window) => sum_lines::<R, 2>(x, y, window, &planes),
+            3 if side_by_side(window) => sum_lines::<R, 3>(x, y, window, &planes),
+            _ => taps(window, &planes, |tap| {
+                let from = x[tap.x..].iter().step_by(tap.step);
+                y[tap.y..][..tap.count].iter_mut().zip(from).for_each(|(to, &x)| *to += x);
+            }),
+        }
     }
     Array::new(out, planes.shaped(planes.positions))
+}
+
+fn sum_lines<R: Real, const W: usize>(x: &[R], y: &mut [R], window: &Window, planes: &Planes) {
+    let lines = x.chunks_exact(planes.size[1]).take(planes.positions[0] * window.kernel[0]);
+    for (k, line) in lines.enumerate() {
+        let to = y[k / window.kernel[0] * planes.positions[1]..].iter_mut().take(planes.positions[1]);
+        to.zip(line.as_chunks::<W>().0).for_each(|(to, x)| *to += x.iter().copied().sum());
+    }
 }
 
 pub(super) fn window_spread<R: Real>(dy: &Array<R>, window: &Window, size: [usize; 2]) -> Array<R> {
@@ -78,16 +92,24 @@ pub(super) fn window_spread<R: Real>(dy: &Array<R>, window: &Window, size: [usiz
     let (plane_x, plane_y) = (size[0] * size[1], planes.positions[0] * planes.positions[1]);
     let mut out = vec![R::default(); planes.count() * plane_x];
     for (x, y) in out.chunks_exact_mut(plane_x.max(1)).zip(dy.as_slice().chunks_exact(plane_y)) {
-        taps(window, &planes, |tap| {
-            let from = &y[tap.y..][..tap.count];
-            match tap.step {
-                1 => x[tap.x..].iter_mut().zip(from).for_each(|(to, &y)| *to += y),
-                2 => x[tap.x..].chunks_mut(2).zip(from).for_each(|(to, &y)| to[0] += y),
-                step => x[tap.x..].iter_mut().step_by(step).zip(from).for_each(|(to, &y)| *to += y),
-            }
-        });
+        match window.kernel[1] {
+            2 if side_by_side(window) => spread_lines::<R, 2>(x, y, window, &planes),
+            3 if side_by_side(window) => spread_lines::<R, 3>(x, y, window, &planes),
+            _ => taps(window, &planes, |tap| {
+                let to = x[tap.x..].iter_mut().step_by(tap.step);
+                to.zip(&y[tap.y..][..tap.count]).for_each(|(to, &y)| *to += y);
+            }),
+        }
     }
     Array::new(out, planes.shaped(size))
+}
+
+fn spread_lines<R: Real, const W: usize>(x: &mut [R], y: &[R], window: &Window, planes: &Planes) {
+    let lines = x.chunks_exact_mut(planes.size[1]).take(planes.positions[0] * window.kernel[0]);
+    for (k, line) in lines.enumerate() {
+        let from = y[k / window.kernel[0] * planes.positions[1]..].iter().take(planes.positions[1]);
+        line.as_chunks_mut::<W>().0.iter_mut().zip(from).for_each(|(to, &y)| *to = [y; W]);
+    }
 }
 
 pub(super) fn window_argmax<R: Real>(x: &Array<R>, window: &Window) -> Index {

@@ -1,0 +1,88 @@
+//! The kernel of a small CNN beside the machine's own matrix products: three 3 x 3 convolutions (3-32-64-64) on 32 x 32
+//! pixels, ReLU, 2 x 2 average pools, a dense layer; no biases. One output for 500 samples, ten for 50, full kernel.
+//!
+//! Prints a line for each case: seconds, the products of forward, reverse and the symmetric Gram, their rate, and its
+//! ratio to the machine's matrix-product rate (faer, 4096 cubed, same precision and threads, the better of before and
+//! after). With `--json` the same as one JSON object a line, with trace and norm, for `benches/peers`.
+
+#[path = "common/machine.rs"]
+mod machine;
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use machine::{median, product_rate};
+use tangent_kernels::ops::{AvgPool2d, Conv2d};
+use tangent_kernels::unary::Relu;
+use tangent_kernels::{Batch, Cpu, Graph, Model, Outputs, Real, Session};
+
+fn cnn(outputs: usize) -> Model {
+    let mut graph = Graph::new(&[3, 32, 32]).unwrap();
+    let mut x = graph.input();
+    for (l, [i, o]) in [[3, 32], [32, 64], [64, 64]].into_iter().enumerate() {
+        let weight = graph.parameter(format!("conv{}.weight", l + 1), &[o, i, 3, 3]).unwrap();
+        x = graph.apply(Conv2d::new().padding([1, 1]), &[x], &[weight]).unwrap();
+        x = graph.unary(Relu, x).unwrap();
+        x = graph.apply(AvgPool2d::new([2, 2]), &[x], &[]).unwrap();
+    }
+    let x = graph.flatten(x).unwrap();
+    let weight = graph.parameter("out.weight", &[outputs, 1024]).unwrap();
+    let y = graph.linear(x, weight, None).unwrap();
+    let mut model = Model::new(graph, y).unwrap();
+    model.initialise(tangent_kernels::Init::Scaled, 0).unwrap();
+    model
+}
+
+fn case<R: Real + faer::traits::RealField>(outputs: usize, samples: usize, json: bool) {
+    let model = cnn(outputs);
+    let session = Session::new(&model, Cpu::<R>::new()).unwrap();
+    let numbers = machine::numbers::<R>(samples * 3 * 32 * 32);
+    let x = Batch::new(&numbers, &[samples, 3, 32, 32]).unwrap();
+    let ntk = session.ntk().components(false).outputs(Outputs::Full);
+    let plan = ntk.explain(samples).unwrap();
+    let before = if std::env::var("CNN_ONLY").is_ok() { 1.0 } else { product_rate::<R>() };
+    let mut times = Vec::new();
+    let mut last = None;
+    while times.len() < 5 || (times.iter().sum::<f64>() < 3.0 && times.len() < 30) {
+        let start = Instant::now();
+        last = Some(black_box(ntk.compute(&x).unwrap()));
+        times.push(start.elapsed().as_secs_f64());
+    }
+    let machine = if before == 1.0 { 1.0 } else { before.max(product_rate::<R>()) };
+    let (seconds, kernel) = (median(&mut times), last.unwrap());
+    let rate = plan.flops() / seconds / 1e9;
+    if json {
+        println!(
+            "{{\"model\": \"cnn\", \"outputs\": {outputs}, \"samples\": {samples}, \"precision\": \"{}\", \"threads\": {}, \
+             \"seconds\": {seconds:.5}, \"flops\": {:e}, \"efficiency\": {:.3}, \"trace\": {:e}, \"norm\": {:e}}}",
+            R::NAME,
+            rayon::current_num_threads(),
+            plan.flops(),
+            rate / machine,
+            kernel.total().trace(),
+            kernel.total().frobenius_norm()
+        );
+        return;
+    }
+    println!("{plan}");
+    println!(
+        "{}, {outputs} outputs, {samples} samples: {seconds:.4} s, {:.2} GFLOP ({:.2} of them for pairs), {rate:.1} GFLOP/s, \
+         {:.2} of the machine's {machine:.1}\n",
+        R::NAME,
+        plan.flops() / 1e9,
+        plan.gram_flops() / 1e9,
+        rate / machine
+    );
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let json = arguments.iter().any(|argument| argument == "--json");
+    if let Some(only) = std::env::var("CNN_ONLY").ok() { case::<f32>(only.parse().unwrap(), 500 / only.parse::<usize>().unwrap(), json); return; }
+    case::<f32>(1, 500, json);
+    case::<f32>(10, 50, json);
+    if !json {
+        case::<f64>(1, 500, json);
+        case::<f64>(10, 50, json);
+    }
+}

@@ -1,0 +1,35 @@
+//! What benches share: the machine's own product rate, numbers without a pattern, a median.
+#![allow(dead_code, reason = "no bench uses all of it")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use tangent_kernels::Real;
+
+/// faer's product of two 4096 x 4096 matrices on all threads: the best of five, in GFLOP/s.
+pub fn product_rate<R: Real + faer::traits::RealField>() -> f64 {
+    let side = 4096;
+    let entry = |i: usize, j: usize| R::of(((i * 31 + j * 17) % 101) as f64 / 101.0);
+    let (a, b) = (faer::Mat::from_fn(side, side, entry), faer::Mat::from_fn(side, side, entry));
+    let mut c = faer::Mat::zeros(side, side);
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
+        let start = Instant::now();
+        let one = R::of(1.0);
+        faer::linalg::matmul::matmul(&mut c, faer::Accum::Replace, &a, &b, one, faer::Par::rayon(0));
+        best = best.min(start.elapsed());
+    }
+    black_box(&c);
+    2.0 * (side as f64).powi(3) / best.as_secs_f64() / 1e9
+}
+
+/// Numbers between -1 and 1 without a pattern.
+pub fn numbers<R: Real>(count: usize) -> Vec<R> {
+    let at = |k: u64| ((k * k) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0;
+    (1..=count as u64).map(|k| R::of(at(k))).collect()
+}
+
+pub fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
