@@ -66,20 +66,4 @@ impl<'a, R: Real> Batch<'a, R> {
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
-
-    /// An error that names the sample and the entry if a number is NaN or infinite.
-    pub(crate) fn check_finite(&self) -> Result<()> {
-        let size = self.shape[1..].iter().product::<usize>();
-        match self.data.iter().position(|x| !x.is_finite()) {
-            None => Ok(()),
-            Some(at) => Err(Error::value(format!(
-                "the input is {} at entry {} of sample {} (of {}, shape {:?})",
-                self.data[at],
-                at % size,
-                at / size,
-                self.samples(),
-                self.shape
-            ))),
-        }
-    }
 }

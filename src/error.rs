@@ -13,8 +13,10 @@ use std::fmt;
 /// assert!(error.is_shape());
 /// assert!(error.to_string().contains("[2, 2]"));
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: Kind,
     message: String,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tangent_kernels::backend::Arrays;
 use tangent_kernels::check;
-use tangent_kernels::factor::{Left, Right};
+use tangent_kernels::factor::Left;
 use tangent_kernels::io::fixture::Fixture;
 use tangent_kernels::kernel::worst_difference;
 use tangent_kernels::ops::{At, Builtin, Case, Op};
@@ -378,12 +378,12 @@ impl Op for Weigh {
         at.arrays.mul(dy, at.parameters[0])
     }
     fn left<B: Arrays>(&self, _: &At<'_, B>, _: usize) -> Option<Left<B>> {
-        Some(Left::Ones)
+        Some(Left::Rows)
     }
-    fn right<B: Arrays>(&self, at: &At<'_, B>, _: &B::Tensor, dy: &B::Tensor, _: usize) -> Right<B> {
+    fn rows<B: Arrays>(&self, at: &At<'_, B>, _: &B::Tensor, dy: &B::Tensor, _: usize) -> B::Tensor {
         let shape = at.arrays.shape(dy);
         let rows = at.arrays.mul(dy, at.inputs[0]);
-        Right::Array(at.arrays.reshape(&rows, &[shape[0], 1, shape[1] * shape[2]]))
+        at.arrays.reshape(&rows, &[shape[0], shape[1] * shape[2]])
     }
     fn cases() -> Vec<Case<Self>> {
         vec![Case::new(Weigh, &[&[3, 2]], &[&[3, 2]])]
@@ -401,7 +401,7 @@ tangent_kernels::ops! {
 #[test]
 fn uses_of_one_weight_in_unlike_forms_meet_as_rows() {
     check::all::<Own>().unwrap();
-    let mut graph = Graph::<Own>::with_ops(&[4, 4]).unwrap();
+    let mut graph = Graph::<Own>::with_ops(&[&[4, 4]]).unwrap();
     let (w, v) = (graph.parameter("w", &[4, 4]).unwrap(), graph.parameter("v", &[4, 16]).unwrap());
     let x = graph.input();
     let h = graph.apply(Weigh, &[x], &[w]).unwrap();

@@ -1,9 +1,8 @@
 //! The CPU's array kernels against plain loops, and products that stay inside their bounds.
 
-use proptest::prelude::*;
 use tangent_kernels::Cpu;
 use tangent_kernels::Real;
-use tangent_kernels::backend::{Arrays, Gram, Panels, Part, Recipe, RightPanel, Term};
+use tangent_kernels::backend::Arrays;
 
 fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
     (1..=count as u64)
@@ -105,89 +104,4 @@ fn layouts_match_index_arithmetic() {
         .flat_map(|i| (0..3).flat_map(move |j| (0..4).map(move |k| at(i, j, k) + 10.0 * (j + 1) as f64)))
         .collect();
     assert_eq!(cpu.read(&cpu.add(&x, &column)).unwrap(), want);
-}
-
-/// K's definition, by loops over everything: `sides` holds, for each of the two blocks, a\[n,t,i\] and b\[n,c,t,o\] of one
-/// right side that a part with and a part without left side share.
-struct Case {
-    n: [usize; 2],
-    positions: usize,
-    i: usize,
-    o: usize,
-    blocks: usize,
-    inner: usize,
-}
-
-fn tile_matches_loops<R: Real>(case: &Case, unit: bool) {
-    let Case { n, positions: t, i, o, blocks, inner } = *case;
-    let cpu = Cpu::<R>::new();
-    let a = [1, 2].map(|seed| numbers::<R>(n[seed as usize - 1] * t * i, seed));
-    let b = [3, 4].map(|seed| numbers::<R>(blocks * n[seed as usize - 3] * inner * t * o, seed));
-    let panels = [0, 1].map(|side| Panels {
-        samples: n[side],
-        lefts: vec![cpu.upload(&a[side], &[n[side], t, i])],
-        rights: vec![if unit {
-            RightPanel::Unit
-        } else {
-            RightPanel::Array(cpu.upload(&b[side], &[blocks, n[side], inner, t, o]))
-        }],
-    });
-    let mut parts = vec![Part { slot: 1, left: Some([0, 0]) }];
-    if t == 1 {
-        parts.push(Part { slot: 0, left: None });
-    }
-    let terms = vec![Term { right: [0, 0], parts: parts.clone() }];
-    let recipe = Recipe { slots: 2, blocks, inner, unit_weight: 3.0, terms };
-    let entries = n[0] * inner * n[1] * inner;
-    let mut out = vec![R::of(9.0); 2 * blocks * entries];
-    cpu.tile(&recipe, &panels[0], &panels[1], &mut Default::default(), &mut out).unwrap();
-
-    let left = |x: usize, p: usize, y: usize, q: usize| -> f64 {
-        (0..i).map(|f| a[0][(x * t + p) * i + f].f64() * a[1][(y * t + q) * i + f].f64()).sum()
-    };
-    let mut want = vec![0.0; out.len()];
-    for part in &parts {
-        for block in 0..blocks {
-            for (x, c) in (0..n[0]).flat_map(|x| (0..inner).map(move |c| (x, c))) {
-                for (y, d) in (0..n[1]).flat_map(|y| (0..inner).map(move |d| (y, d))) {
-                    let mut sum = 0.0;
-                    for (p, q) in (0..t).flat_map(|p| (0..t).map(move |q| (p, q))) {
-                        let side = |k: usize, s: usize, e: usize, r: usize, f: usize| {
-                            b[k][(((block * n[k] + s) * inner + e) * t + r) * o + f].f64()
-                        };
-                        let right = if unit {
-                            if c == d { 3.0 } else { 0.0 }
-                        } else {
-                            (0..o).map(|f| side(0, x, c, p, f) * side(1, y, d, q, f)).sum()
-                        };
-                        sum += right * if part.left.is_some() { left(x, p, y, q) } else { 1.0 };
-                    }
-                    want[(part.slot * blocks + block) * entries + (x * inner + c) * n[1] * inner + y * inner + d] +=
-                        sum;
-                }
-            }
-        }
-    }
-    agree(&out, &want, "tile");
-}
-
-proptest! {
-    #[test]
-    fn tiles_match_loops(
-        n in [0usize..5, 0usize..6], positions in 1usize..4, i in 1usize..5, o in 1usize..5,
-        blocks in 1usize..3, inner in 1usize..4, unit in any::<bool>(),
-    ) {
-        let positions = if unit { 1 } else { positions };
-        let case = Case { n, positions, i, o, blocks, inner };
-        tile_matches_loops::<f64>(&case, unit);
-        tile_matches_loops::<f32>(&case, unit);
-    }
-}
-
-#[test]
-fn tiles_of_many_samples_and_positions_match_loops() {
-    // Enough positions that columns are taken in more than one step.
-    tile_matches_loops::<f64>(&Case { n: [3, 40], positions: 60, i: 3, o: 2, blocks: 1, inner: 2 }, false);
-    tile_matches_loops::<f64>(&Case { n: [70, 65], positions: 1, i: 33, o: 17, blocks: 2, inner: 1 }, false);
-    tile_matches_loops::<f64>(&Case { n: [40, 33], positions: 1, i: 5, o: 3, blocks: 1, inner: 3 }, false);
 }

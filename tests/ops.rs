@@ -2,7 +2,7 @@
 
 use tangent_kernels::backend::Arrays;
 use tangent_kernels::check;
-use tangent_kernels::factor::{Left, Right};
+use tangent_kernels::factor::{Factor, Left};
 use tangent_kernels::ops::{At, Builtin, Case, Dropout, Linear, Mul, Op};
 use tangent_kernels::unary::{Log, Reciprocal, Unary};
 use tangent_kernels::{Attribute, Attributes, Graph, Result};
@@ -57,15 +57,15 @@ impl<O: Op> Op for Faulty<O> {
         if self.fault == Fault::HalvedPull && input == 0 { at.arrays.affine(&dx, 0.5, 0.0) } else { dx }
     }
     fn left<B: Arrays>(&self, at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
-        self.op.left(at, parameter).filter(|_| !(self.fault == Fault::DroppedFactor && parameter == 1))
-    }
-    fn right<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, parameter: usize) -> Right<B> {
-        if self.fault != Fault::DoubledFactor || parameter != 0 {
-            return self.op.right(at, y, dy, parameter);
+        match self.fault {
+            Fault::DroppedFactor if parameter == 1 => None,
+            Fault::DoubledFactor if parameter == 0 => Some(Left::Rows),
+            _ => self.op.left(at, parameter),
         }
-        let shape = at.arrays.shape(dy);
-        let doubled = at.arrays.affine(dy, 2.0, 0.0);
-        Right::Array(at.arrays.reshape(&doubled, &[shape[0], 1, shape[1]]))
+    }
+    fn rows<B: Arrays>(&self, at: &At<'_, B>, _: &B::Tensor, dy: &B::Tensor, parameter: usize) -> B::Tensor {
+        let left = self.op.left(at, parameter).expect("linear layers have factors");
+        at.arrays.affine(&Factor::new(left, dy.clone()).jacobian(at.arrays), 2.0, 0.0)
     }
     fn cases() -> Vec<Case<Self>> {
         Vec::new()
@@ -134,7 +134,7 @@ fn an_op_that_mixes_samples_is_refused_when_it_is_recorded() {
             Centre(Centre),
         }
     }
-    let mut graph = Graph::<Own>::with_ops(&[3]).unwrap();
+    let mut graph = Graph::<Own>::with_ops(&[&[3]]).unwrap();
     let x = graph.input();
     let error = graph.apply(Centre, &[x], &[]).unwrap_err();
     assert!(error.is_unsupported());

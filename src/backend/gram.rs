@@ -13,9 +13,7 @@ pub trait Gram: Arrays {
     /// Writes the tile of every slot to `out`, whose shape is
     /// \[slots, [blocks](Recipe::blocks), n [inner](Recipe::inner), m inner\].
     ///
-    /// A slot is the sum of its parts over all terms. With a part's left sides A\[n,t; m,u\] = a\[n,t\] . a'\[m,u\]
-    /// (1 where the part has none) and its term's right sides B\[n,c,t; m,c',u\] = b\[n,c,t\] . b'\[m,c',u\], a part is
-    /// sum over t, u of A B.
+    /// A slot is the sum of its parts over all terms; [`Contraction`] says what a part is.
     fn tile(
         &self,
         recipe: &Recipe,
@@ -31,7 +29,7 @@ pub trait Gram: Arrays {
 pub struct Panels<T> {
     /// n, the number of samples in the block.
     pub samples: usize,
-    /// Left sides a, each of shape \[n, t, i\].
+    /// Left sides a, each of shape \[g, n, t, i\].
     pub lefts: Vec<T>,
     /// Right sides b.
     pub rights: Vec<RightPanel<T>>,
@@ -40,11 +38,24 @@ pub struct Panels<T> {
 /// A right side: the cotangents of all outputs.
 #[derive(Clone, Debug)]
 pub enum RightPanel<T> {
-    /// An array of shape \[blocks, n, inner, t, o\].
+    /// An array of shape \[blocks, g, n, t, inner, o\].
     Array(T),
     /// The cotangent of output c is the c-th unit vector, as at the read-out layer: B is 1 where c = c', else 0, and no
     /// product is needed.
     Unit,
+    /// Vectors that belong to rows of a table, as at an embedding.
+    Segments(Segments<T>),
+}
+
+/// Cotangents summed by the row of a table that they belong to: one vector for every row and sample that has it.
+#[derive(Clone, Debug)]
+pub struct Segments<T> {
+    /// The row of every segment, rising.
+    pub rows: Vec<usize>,
+    /// The sample of every segment, rising where rows are equal.
+    pub samples: Vec<usize>,
+    /// \[blocks, segments, inner, o\]
+    pub vectors: T,
 }
 
 /// How a tile is put together from panels; the same for all tiles of a kernel.
@@ -67,15 +78,33 @@ pub struct Recipe {
 pub struct Term {
     /// Which right sides: of the rows' panels, and of the columns'.
     pub right: [usize; 2],
-    /// What their product goes into.
+    /// How sides are contracted.
+    pub contraction: Contraction,
+    /// What is added to which slot.
     pub parts: Vec<Part>,
 }
 
+/// How two uses of a parameter meet, for samples n and m and outputs c and c'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Contraction {
+    /// sum over g, t, u of (a\[n,t\] . a'\[m,u\]) (b\[n,c,t\] . b'\[m,c',u\]); the first bracket is 1 where there is no left side.
+    Straight,
+    /// (a\[n\] . b'\[m,c'\]) (b\[n,c\] . a'\[m\]), one position: a weight meets its transpose.
+    Crossed,
+    /// sum over g, t of b\[n,c,t\] . (G\[m,c'\] a\[n,t\]), where the columns' right side is the gradient G multiplied out.
+    Mixed,
+    /// sum over rows of a table that both have of b\[n,c\] . b'\[m,c'\].
+    Joined,
+}
+
 /// One addend of a slot.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Part {
     /// The slot that it is added to.
     pub slot: usize,
+    /// What it is multiplied by.
+    pub weight: f64,
     /// Which left sides: of the rows' panels, and of the columns'. `None` stands for ones.
     pub left: Option<[usize; 2]>,
 }

@@ -8,6 +8,7 @@
 //! out poisoned tensors whose [`read`](Arrays::read) returns the error. A shape that does not fit is therefore a fault
 //! of an op, and panics.
 
+mod count;
 pub mod cpu;
 mod dual;
 mod gram;
@@ -15,9 +16,10 @@ mod window;
 
 use std::ops::Range;
 
+pub use count::{Count, Counted};
 pub use cpu::Cpu;
 pub use dual::{Dual, DualTensor};
-pub use gram::{Gram, Panels, Part, Recipe, RightPanel, Term};
+pub use gram::{Contraction, Gram, Panels, Part, Recipe, RightPanel, Segments, Term};
 pub use window::Window;
 
 use crate::error::Result;

@@ -160,6 +160,12 @@ impl<B: Arrays> Factor<B> {
         arrays.reshape(&gradient, &[numel(arrays.shape(&gradient))])
     }
 
+    /// The gradient summed over samples as one row, \[1, p\].
+    pub fn gradient_row(&self, arrays: &B) -> B::Tensor {
+        let gradient = self.gradient(arrays);
+        arrays.reshape(&gradient, &[1, numel(arrays.shape(&gradient))])
+    }
+
     /// J v for a direction `v`, \[p\]: \[n\]. The op is linear in its parameter: what it makes of `v` meets dy.
     pub fn jv(&self, arrays: &B, v: &B::Tensor) -> B::Tensor {
         let shape = arrays.shape(&self.right);

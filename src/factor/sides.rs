@@ -21,6 +21,14 @@ impl<B: Arrays> Sides<B> {
         self.swapped == other.swapped && sizes(self) == sizes(other)
     }
 
+    /// sum over g, t, u of (a\[n,g,t\] . a'\[n,g,u\]) (b\[n,g,t\] . b'\[n,g,u\]), of every sample with itself: \[n\].
+    pub fn norms(&self, arrays: &B, other: &Self) -> B::Tensor {
+        let a = arrays.matmul(&self.a, false, &other.a, true);
+        let b = arrays.matmul(&self.b, false, &other.b, true);
+        let sums = arrays.sum(&arrays.mul(&a, &b), &[1, 2, 3]);
+        arrays.reshape(&sums, &[arrays.shape(&self.a)[0]])
+    }
+
     /// sum over g, t, u of (a\[n,g,t\] . a\[m,g,u\]) (b\[n,g,t\] . b\[m,g,u\]): \[n, m\].
     pub fn gram(&self, arrays: &B, other: &Self) -> B::Tensor {
         let product = |x: &B::Tensor, y: &B::Tensor| {

@@ -6,11 +6,12 @@
 //! |---|---|---|
 //! | `input` | N x ... | the batch |
 //! | `param/NAME` | | parameters, in PyTorch's layouts |
+//! | `buffer/NAME` | | what is no parameter: running statistics, tables that are held fixed |
 //! | `output` | N x C | f(x) |
 //! | `ntk/NAME` | (N C) x (N C) | the component of parameter NAME, row n C + c |
 //! | `ntk` | (N C) x (N C) | their sum |
 //!
-//! and, as metadata, `model`: a JSON list of nodes {`id`, `op`, `inputs`, `params`, attributes} in order, the last one
+//! and, as metadata, `model`: a JSON list of nodes {`id`, `op`, `inputs`, `params`, `buffers`, attributes} in order, the last one
 //! being the output and `input` the name of the batch; `outputs_in_ntk`, where present, says that the kernels cover only
 //! the first so many outputs. The script that made the files in `tests/fixtures` stands beside them.
 
@@ -70,9 +71,11 @@ impl Fixture {
         let (input_shape, input) = array(&tensors, "input")?;
         let sample_shape = input_shape.get(1..).ok_or_else(|| Error::shape("'input' has no sample axis"))?;
         let mut model = model(&nodes, sample_shape, &tensors)?;
-        for info in model.parameters().to_vec() {
-            let (shape, values) = array(&tensors, &format!("param/{}", info.name))?;
-            model.set(&info.name, &shape, values)?;
+        for (kind, list) in [("param", model.parameters().to_vec()), ("buffer", model.buffers().to_vec())] {
+            for info in list {
+                let (shape, values) = array(&tensors, &format!("{kind}/{}", info.name))?;
+                model.set(&info.name, &shape, values)?;
+            }
         }
         let outputs = match text("outputs_in_ntk") {
             Some(count) => count.parse().map_err(|_| Error::format(format!("outputs_in_ntk is '{count}'")))?,
@@ -91,7 +94,7 @@ impl Fixture {
         };
         let named = |name: &str| Ok((name.to_string(), matrix(&format!("ntk/{name}"))?));
         let components: Result<Vec<_>> = model.parameters().iter().map(|info| named(&info.name)).collect();
-        let reference = Kernel { total: matrix("ntk")?, components: components? };
+        let reference = Kernel { total: matrix("ntk")?, components: components?, manifest: None };
         let (_, output) = array(&tensors, "output")?;
         Ok(Fixture { model, input_shape, input, output, reference, outputs })
     }
@@ -105,7 +108,8 @@ impl Fixture {
         let covered = |matrix: &Matrix<R>| self.covered(matrix);
         let components = kernel.components().iter().map(|(name, matrix)| Ok((name.clone(), covered(matrix)?)));
         let components = components.collect::<Result<Vec<_>>>()?;
-        worst_difference(&Kernel { total: covered(kernel.total())?, components }, &self.reference)
+        let kernel = Kernel { total: covered(kernel.total())?, components, manifest: None };
+        worst_difference(&kernel, &self.reference)
     }
 
     /// The rows and columns of the outputs that the reference covers, in f64.
@@ -143,9 +147,6 @@ fn record(
     values: &HashMap<&str, Value>,
     tensors: &SafeTensors<'_>,
 ) -> Result<Value> {
-    if !names(node, "buffers")?.is_empty() {
-        return Err(Error::unsupported(format!("op '{op}' has buffers, which no op of this crate takes yet")));
-    }
     let parsed = Builtin::parse(op, &attributes(node)?);
     let parsed = parsed.ok_or_else(|| Error::unsupported(format!("this crate has no op '{op}'")))??;
     let find = |name: &&str| {
@@ -153,14 +154,14 @@ fn record(
     };
     let inputs: Vec<Value> = names(node, "inputs")?.iter().map(find).collect::<Result<_>>()?;
     let mut parameters = Vec::new();
-    for name in names(node, "params")? {
+    for name in names(node, "params")?.into_iter().chain(names(node, "buffers")?) {
         parameters.push(match graph.find_parameter(name) {
             Some(parameter) => parameter,
-            None => {
-                let tensor = tensors.tensor(&format!("param/{name}"));
-                let tensor = tensor.map_err(|_| Error::name(format!("there is no tensor 'param/{name}'")))?;
-                graph.parameter(name, tensor.shape())?
-            }
+            None => match (tensors.tensor(&format!("param/{name}")), tensors.tensor(&format!("buffer/{name}"))) {
+                (Ok(tensor), _) => graph.parameter(name, tensor.shape())?,
+                (_, Ok(tensor)) => graph.buffer(name, tensor.shape())?,
+                _ => return Err(Error::name(format!("there is no tensor 'param/{name}' nor 'buffer/{name}'"))),
+            },
         });
     }
     graph.apply(parsed, &inputs, &parameters)

@@ -14,8 +14,8 @@ use crate::real::Real;
 /// An array of a safetensors file: its shape and its entries, row-major.
 pub(crate) type Array = (Vec<usize>, Vec<f64>);
 
-/// Gives every parameter of `model` the values of the tensor of its name in the file at `path`, and returns the names
-/// in the file that are no parameter's. If anything is wrong, no parameter is changed.
+/// Gives every parameter and buffer of `model` the values of the tensor of its name in the file at `path`, and returns the names
+/// in the file that are none of them. If anything is wrong, no parameter is changed.
 ///
 /// Tensors are of type F32 or F64; both are held exactly.
 ///
@@ -28,18 +28,19 @@ pub fn load<O: Op>(path: impl AsRef<Path>, model: &mut Model<O>) -> Result<Vec<S
     let bytes = std::fs::read(path).map_err(|error| here(error.into()))?;
     let tensors = deserialize(&bytes).map_err(here)?;
     let mut loaded = model.clone();
-    for info in model.parameters() {
+    for info in model.parameters().iter().chain(model.buffers()) {
         let (shape, values) = array(&tensors, &info.name).map_err(here)?;
         loaded.set(&info.name, &shape, values).map_err(here)?;
     }
     *model = loaded;
     let mut others: Vec<String> = tensors.names().into_iter().map(String::from).collect();
-    others.retain(|name| model.parameters().iter().all(|info| info.name != *name));
+    let own = model.parameters().iter().chain(model.buffers());
+    others.retain(|name| own.clone().all(|info| info.name != *name));
     others.sort();
     Ok(others)
 }
 
-/// Writes every parameter of `model` under its name to a file at `path`, in the precision `R`. The file appears when it
+/// Writes every parameter and buffer of `model` under its name to a file at `path`, in the precision `R`. The file appears when it
 /// is whole.
 ///
 /// # Errors
@@ -47,7 +48,7 @@ pub fn load<O: Op>(path: impl AsRef<Path>, model: &mut Model<O>) -> Result<Vec<S
 pub fn save<R: Real, O: Op>(path: impl AsRef<Path>, model: &Model<O>) -> Result<()> {
     let dtype = if R::NAME == "f32" { Dtype::F32 } else { Dtype::F64 };
     let mut bytes = Vec::new();
-    for (info, values) in model.valued_parameters()? {
+    for (info, values) in model.valued_parameters()?.into_iter().chain(model.valued_buffers()?) {
         let numbers: Vec<R> = values.iter().map(|&x| R::of(x)).collect();
         // Little endian, as the format wants it and all machines are that we know of that run this.
         bytes.push((info, bytemuck::cast_slice::<R, u8>(&numbers).to_vec()));

@@ -1,5 +1,6 @@
 //! Kernels as results: dense matrices with names.
 
+use super::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::real::Real;
 use crate::shape::zeros;
@@ -122,6 +123,7 @@ impl<R: Real> std::ops::Index<(usize, usize)> for Matrix<R> {
 pub struct Kernel<R> {
     pub(crate) total: Matrix<R>,
     pub(crate) components: Vec<(String, Matrix<R>)>,
+    pub(crate) manifest: Option<Manifest>,
 }
 
 impl<R: Real> Kernel<R> {
@@ -133,6 +135,11 @@ impl<R: Real> Kernel<R> {
     /// The part of every parameter under its name, in the order of the model; empty if none were asked for.
     pub fn components(&self) -> &[(String, Matrix<R>)] {
         &self.components
+    }
+
+    /// What it was computed with; `None` if this crate did not compute it.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
     }
 
     /// The part of parameter `name`.
@@ -159,7 +166,22 @@ impl<R: Real> Kernel<R> {
                 None => layers.push((layer.to_string(), matrix)),
             }
         }
-        Kernel { total: self.total, components: layers }
+        Kernel { total: self.total, components: layers, manifest: self.manifest }
+    }
+
+    /// # Errors
+    /// An entry on the diagonal, or of K(X, Z) any entry, is not finite: a derivative was not, or overflowed.
+    pub(crate) fn check_finite(&self) -> Result<()> {
+        let culprit = self.components.iter().find(|(_, matrix)| !matrix.trace().is_finite());
+        if self.total.trace().is_finite() && culprit.is_none() {
+            return Ok(());
+        }
+        let name = culprit.map_or("the kernel", |(name, _)| name.as_str());
+        Err(Error::value(format!(
+            "{name} is not finite: a derivative of the network is not at one of the samples, such as that of sqrt at 0, or \
+             it is too large for {}",
+            R::NAME
+        )))
     }
 
     /// The sum of the components whose names begin with `prefix`.

@@ -5,12 +5,18 @@
 //! triangle. What differs is where the panels come from: factors (`structured`), the recursion of [`mlp`]
 //! (`closed-form`), or Jacobian rows (all others).
 
+mod choice;
+mod diagonal;
 mod disjoint;
+mod manifest;
 mod matrix;
 mod method;
 pub mod mlp;
+mod options;
 mod outputs;
 mod pack;
+mod panels;
+mod plan;
 mod progress;
 mod recipe;
 mod rows;
@@ -18,20 +24,24 @@ mod run;
 mod structured;
 mod tiles;
 mod verify;
+mod way;
 
-use std::ops::ControlFlow;
-
+pub use diagonal::Diagonal;
+pub use manifest::Manifest;
 pub use matrix::{Kernel, Matrix};
 pub use method::Method;
 pub use outputs::Outputs;
+pub use plan::{Plan, PlannedParameter, Rates};
 pub use progress::Progress;
 pub use verify::{Verification, Verified, worst_difference};
+pub use way::Way;
 
 use crate::backend::Gram;
-use crate::batch::Batch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Session;
 use crate::ops::Op;
+use crate::samples::Samples;
+use choice::Metric;
 use progress::Callback;
 
 /// A kernel that is asked for: the options, then [`compute`](Ntk::compute) or [`between`](Ntk::between).
@@ -53,55 +63,55 @@ use progress::Callback;
 /// assert!((component[(0, 1)] - (h[0] * g[0] + h[1] * g[1])).abs() < 1e-15);
 /// # Ok::<(), tangent_kernels::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct Ntk<'s, B: Gram, O: Op> {
     session: &'s Session<'s, B, O>,
     outputs: Outputs,
     method: Method,
     components: bool,
+    /// Patterns of the parameters that the kernel is of; `None` for all.
+    parameters: Option<Vec<String>>,
+    /// One for every parameter of the model.
+    metric: Vec<Metric>,
+    /// Patterns of parameters and the ways that they must go.
+    forced: Vec<(String, Way)>,
+    rates: Option<Rates>,
+    budget: Option<u64>,
+    pool: Option<&'s rayon::ThreadPool>,
     progress: Option<Callback<'s>>,
+    /// The first thing that was wrong with an option.
+    wrong: Option<Error>,
 }
 
 impl<B: Gram, O: Op> Session<'_, B, O> {
     /// The neural tangent kernel of the model, to be computed: by default the full kernel, structured, with the
     /// component of every parameter.
     pub fn ntk(&self) -> Ntk<'_, B, O> {
-        Ntk { session: self, outputs: Outputs::Full, method: Method::Structured, components: true, progress: None }
+        Ntk {
+            session: self,
+            outputs: Outputs::Full,
+            method: Method::Structured,
+            components: true,
+            parameters: None,
+            metric: vec![Metric::One; self.model().parameters().len()],
+            forced: Vec::new(),
+            rates: None,
+            budget: None,
+            pool: None,
+            progress: None,
+            wrong: None,
+        }
     }
 }
 
 impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
-    /// What becomes of several outputs.
-    pub fn outputs(mut self, outputs: Outputs) -> Self {
-        self.outputs = outputs;
-        self
-    }
-
-    /// How the kernel is computed.
-    pub fn method(mut self, method: Method) -> Self {
-        self.method = method;
-        self
-    }
-
-    /// Whether every parameter's component is kept beside the total. Without, K is the only thing of size N x N that is
-    /// held.
-    pub fn components(mut self, keep: bool) -> Self {
-        self.components = keep;
-        self
-    }
-
-    /// Calls `callback` after every step, from worker threads. Where it breaks, the computation ends with an error
-    /// whose [`is_cancelled`](crate::Error::is_cancelled) is true.
-    pub fn progress(mut self, callback: &'s (dyn Fn(Progress) -> ControlFlow<()> + Sync)) -> Self {
-        self.progress = Some(callback);
-        self
-    }
-
     /// K(X, X). It equals its transpose to the bit, and is the same for any number of threads.
     ///
     /// # Errors
-    /// Samples of another shape than the model's input; a number that is NaN or infinite; an output that does not
-    /// exist; a method that cannot do this model; a cancelled run; a failed device.
-    pub fn compute(&self, x: &Batch<'_, B::Number>) -> Result<Kernel<B::Number>> {
+    /// Samples of other shapes than the model's inputs; a number that is NaN or infinite; samples that cannot be read; an
+    /// option that fits nothing; a method that cannot do this model; samples that depend on each other; a budget that is
+    /// too small; a derivative that is not finite; a cancelled run; a failed device.
+    pub fn compute(&self, x: &dyn Samples<B::Number>) -> Result<Kernel<B::Number>> {
         run::run(self, x, None)
     }
 
@@ -109,7 +119,46 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     ///
     /// # Errors
     /// As [`compute`](Ntk::compute).
-    pub fn between(&self, x: &Batch<'_, B::Number>, z: &Batch<'_, B::Number>) -> Result<Kernel<B::Number>> {
+    pub fn between(&self, x: &dyn Samples<B::Number>, z: &dyn Samples<B::Number>) -> Result<Kernel<B::Number>> {
         run::run(self, x, Some(z))
+    }
+
+    /// The plan of K(X, X), before anything is computed: how every parameter's part is contracted, what that costs in
+    /// flops, bytes and predicted seconds, and the peak of memory. It prints as a table.
+    ///
+    /// ```
+    /// use tangent_kernels::{Cpu, Parameterisation, Sequential, Session, kernel::Way, unary::Tanh};
+    /// let mut model = Sequential::mlp(&[784, 50, 1], Tanh, false, Parameterisation::Ntk)?;
+    /// # model.set("d1.weight", &[50, 784], vec![0.1; 50 * 784])?;
+    /// # model.set("d2.weight", &[1, 50], vec![0.1; 50])?;
+    /// let session = Session::new(&model, Cpu::<f32>::new())?;
+    /// let plan = session.ntk().explain(10_000)?;
+    /// assert_eq!(plan.parameters[0].way, Way::Outer);
+    /// assert_eq!(plan.parameters[1].way, Way::ReadOut);
+    /// println!("{plan}");
+    /// # Ok::<(), tangent_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`compute`](Ntk::compute), but for what only numbers show.
+    pub fn explain(&self, samples: usize) -> Result<Plan> {
+        plan::plan(self, samples, None)
+    }
+
+    /// The plan of K(X, Z) for `rows` and `columns` samples.
+    ///
+    /// # Errors
+    /// As [`explain`](Ntk::explain).
+    pub fn explain_between(&self, rows: usize, columns: usize) -> Result<Plan> {
+        plan::plan(self, rows, Some(columns))
+    }
+
+    /// The diagonal of K(X, X) alone: the squared norm of every sample's gradient, total and by parameter, without
+    /// anything of size N x N.
+    ///
+    /// # Errors
+    /// As [`compute`](Ntk::compute).
+    pub fn diagonal(&self, x: &dyn Samples<B::Number>) -> Result<Diagonal<B::Number>> {
+        diagonal::diagonal(self, x)
     }
 }

@@ -1,31 +1,37 @@
 //! From what panels are for to how tiles are put together.
 
 use super::outputs::Layout;
-use crate::backend::{Part, Recipe, Term};
+use crate::backend::{Contraction, Part, Recipe, Term};
 
-/// What one use of a parameter put into the panels of a block.
+/// An ordered pair of sides in the panels of rows and columns, and what their contraction is a part of.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Entry {
+pub(crate) struct Pair {
     pub parameter: usize,
-    /// Which left side; `None` stands for ones.
-    pub left: Option<usize>,
-    /// Which right side.
-    pub right: usize,
+    /// Which left sides; `None` stands for ones.
+    pub left: Option<[usize; 2]>,
+    /// Which right sides.
+    pub right: [usize; 2],
+    pub weight: f64,
+    pub contraction: Contraction,
 }
 
-/// The recipe for K from the entries of panels: every ordered pair of uses of a parameter counts, so tied weights need
-/// no special case. Pairs with the same right sides share the product.
-pub(crate) fn recipe(entries: &[Entry], layout: &Layout, slot: &dyn Fn(usize) -> usize, slots: usize) -> Recipe {
+impl Pair {
+    /// A use that meets itself.
+    pub fn alone(parameter: usize, left: Option<usize>, right: usize, weight: f64) -> Self {
+        let left = left.map(|left| [left, left]);
+        Pair { parameter, left, right: [right, right], weight, contraction: Contraction::Straight }
+    }
+}
+
+/// The recipe for K. Pairs with the same right sides share the product.
+pub(crate) fn recipe(pairs: &[Pair], layout: &Layout, slot: &dyn Fn(usize) -> usize, slots: usize) -> Recipe {
     let mut terms: Vec<Term> = Vec::new();
-    for row in entries {
-        for col in entries.iter().filter(|col| col.parameter == row.parameter) {
-            let right = [row.right, col.right];
-            let left = row.left.zip(col.left).map(|(row, col)| [row, col]);
-            let part = Part { slot: slot(row.parameter), left };
-            match terms.iter_mut().find(|term| term.right == right) {
-                Some(term) => term.parts.push(part),
-                None => terms.push(Term { right, parts: vec![part] }),
-            }
+    for pair in pairs {
+        let part = Part { slot: slot(pair.parameter), weight: pair.weight, left: pair.left };
+        let alike = |term: &&mut Term| term.right == pair.right && term.contraction == pair.contraction;
+        match terms.iter_mut().find(alike) {
+            Some(term) => term.parts.push(part),
+            None => terms.push(Term { right: pair.right, contraction: pair.contraction, parts: vec![part] }),
         }
     }
     Recipe { slots, blocks: layout.blocks, inner: layout.inner, unit_weight: layout.unit_weight, terms }

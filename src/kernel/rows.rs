@@ -1,16 +1,19 @@
 //! The paper's other methods: Jacobians multiplied out by reverse mode, batched or sample by sample, for all parameters
 //! at once or layer by layer; and by forward mode.
 
+use std::ops::Range;
+
+use super::choice::Metric;
 use super::outputs::{Layout, Seeds};
 use super::pack;
-use super::recipe::Entry;
-use crate::backend::{Arrays, Dual, Panels, RightPanel};
-use crate::batch::Batch;
+use super::recipe::Pair;
+use crate::backend::{Arrays, Dual, DualTensor, Panels, RightPanel};
 use crate::error::Result;
 use crate::factor::Factor;
 use crate::model::Session;
 use crate::ops::Op;
 use crate::real::Real;
+use crate::samples::Samples;
 use crate::shape::numel;
 use crate::tape::{Tape, Wanted};
 
@@ -25,26 +28,41 @@ pub(crate) enum Rows {
     Forward,
 }
 
-/// The Jacobian rows of the samples `x` as panels, for the parameters that `wanted` flags.
+/// The Jacobian rows of the samples in `range` as panels, for the parameters that `wanted` flags.
 pub(crate) fn panels<B: Arrays, O: Op>(
     session: &Session<'_, B, O>,
     rows: Rows,
     layout: &Layout,
     wanted: &[bool],
-    x: &Batch<'_, B::Number>,
-) -> Result<(Panels<B::Tensor>, Vec<Entry>)> {
+    metric: &[Metric],
+    x: &dyn Samples<B::Number>,
+    range: Range<usize>,
+) -> Result<(Panels<B::Tensor>, Vec<Pair>)> {
+    let samples = range.len();
+    let arrays = session.arrays();
     let by_seed = match rows {
-        Rows::Batched => swept(session, layout, wanted, x, Factor::jacobian)?,
-        Rows::SampleBySample => sample_by_sample(session, layout, wanted, x)?,
-        Rows::Forward => forward(session, layout, wanted, x)?,
+        Rows::Batched => swept(session, layout, wanted, x, range, Factor::jacobian)?,
+        Rows::SampleBySample => sample_by_sample(session, layout, wanted, x, range)?,
+        Rows::Forward => forward(session, layout, wanted, x, range)?,
     };
-    let rights = by_seed.into_iter().map(|seeds| RightPanel::Array(pack::rights(session.arrays(), layout, &seeds)));
-    let panels = Panels { samples: x.samples(), lefts: Vec::new(), rights: rights.collect() };
-    let entry = |(right, parameter)| Entry { parameter, left: None, right };
-    Ok((panels, chosen(wanted).enumerate().map(entry).collect()))
+    let right = |(seeds, parameter): (Vec<B::Tensor>, usize)| {
+        let stacked = pack::stacked(arrays, &seeds);
+        let scaled = match metric[parameter].roots() {
+            Some(roots) => {
+                let roots: Vec<B::Number> = roots.into_iter().map(B::Number::of).collect();
+                arrays.mul(&stacked, &arrays.upload(&roots, &[1, 1, roots.len()]))
+            }
+            None => stacked,
+        };
+        RightPanel::Array(pack::rows(arrays, layout, &scaled))
+    };
+    let rights = by_seed.into_iter().zip(chosen(wanted)).map(right);
+    let panels = Panels { samples, lefts: Vec::new(), rights: rights.collect() };
+    let pair = |(right, parameter): (usize, usize)| Pair::alone(parameter, None, right, metric[parameter].uniform());
+    Ok((panels, chosen(wanted).enumerate().map(pair).collect()))
 }
 
-/// b\[n,1,p\] of every seed, for every chosen parameter.
+/// Rows \[n, p\] of every seed, for every chosen parameter.
 type BySeed<B> = Vec<Vec<<B as Arrays>::Tensor>>;
 
 /// One sweep for every seed, each use's factor read by `read` and the uses of a parameter added up.
@@ -52,21 +70,20 @@ fn swept<B: Arrays, O: Op>(
     session: &Session<'_, B, O>,
     layout: &Layout,
     wanted: &[bool],
-    x: &Batch<'_, B::Number>,
+    x: &dyn Samples<B::Number>,
+    range: Range<usize>,
     read: fn(&Factor<B>, &B) -> B::Tensor,
 ) -> Result<BySeed<B>> {
-    let arrays = session.arrays();
-    let tape = session.tape_of(x);
+    let (arrays, n) = (session.arrays(), range.len());
+    let tape = session.tape_of(x, range)?;
     let uses = tape.uses()?;
     let mut by_parameter: BySeed<B> = vec![Vec::new(); wanted.iter().filter(|&&chosen| chosen).count()];
     for seed in layout.seeds.on(&tape) {
-        let swept = tape.sweep(&seed, Wanted { input: false, parameters: Some(wanted) });
+        let swept = tape.sweep(&seed, Wanted { inputs: false, parameters: Some(wanted) });
+        let mut rows = tape.by_parameter(&uses, &swept, read);
         for (list, parameter) in by_parameter.iter_mut().zip(chosen(wanted)) {
             let size = numel(&session.model().parameters()[parameter].shape);
-            let parts = tape.factors(&uses, &swept, parameter).into_iter().map(|factor| read(&factor, arrays));
-            let rows = parts.reduce(|sum, part| arrays.add(&sum, &part));
-            let rows = rows.unwrap_or_else(|| arrays.full(0.0, &[x.samples(), size]));
-            list.push(arrays.reshape(&rows, &[x.samples(), 1, size]));
+            list.push(rows[parameter].take().unwrap_or_else(|| arrays.full(0.0, &[n, size])));
         }
     }
     Ok(by_parameter)
@@ -77,10 +94,11 @@ fn sample_by_sample<B: Arrays, O: Op>(
     session: &Session<'_, B, O>,
     layout: &Layout,
     wanted: &[bool],
-    x: &Batch<'_, B::Number>,
+    x: &dyn Samples<B::Number>,
+    range: Range<usize>,
 ) -> Result<BySeed<B>> {
-    let alone = |sample| swept(session, layout, wanted, &x.rows(sample..sample + 1), Factor::gradient);
-    let samples = (0..x.samples()).map(alone).collect::<Result<Vec<_>>>()?;
+    let alone = |sample| swept(session, layout, wanted, x, sample..sample + 1, Factor::gradient_row);
+    let samples = range.map(alone).collect::<Result<Vec<_>>>()?;
     let joined = |k: usize, seed: usize| {
         let rows: Vec<&B::Tensor> = samples.iter().map(|by_parameter| &by_parameter[k][seed]).collect();
         session.arrays().concat(&rows, 0)
@@ -98,16 +116,18 @@ fn forward<B: Arrays, O: Op>(
     session: &Session<'_, B, O>,
     layout: &Layout,
     wanted: &[bool],
-    x: &Batch<'_, B::Number>,
+    x: &dyn Samples<B::Number>,
+    range: Range<usize>,
 ) -> Result<BySeed<B>> {
-    let (n, outputs) = (x.samples(), session.model().outputs());
+    let (n, outputs) = (range.len(), session.model().outputs());
     let dual = Dual::new(session.arrays().clone());
+    let inputs = session.upload(&dual, x, range)?;
     let mut by_parameter = Vec::new();
     for parameter in chosen(wanted) {
         let size = numel(&session.model().parameters()[parameter].shape);
         let mut rows = vec![vec![B::Number::default(); n * size]; layout.seeds.len()];
         for entry in 0..size {
-            let column = column(session, &dual, parameter, entry, x)?; // [n, C]
+            let column = column(session, &dual, parameter, entry, &inputs)?; // [n, C]
             for sample in 0..n {
                 let derivatives = &column[sample * outputs..][..outputs];
                 match &layout.seeds {
@@ -118,7 +138,7 @@ fn forward<B: Arrays, O: Op>(
                 }
             }
         }
-        by_parameter.push(rows.iter().map(|row| session.arrays().upload(row, &[n, 1, size])).collect());
+        by_parameter.push(rows.iter().map(|row| session.arrays().upload(row, &[n, size])).collect());
     }
     Ok(by_parameter)
 }
@@ -129,16 +149,17 @@ fn column<B: Arrays, O: Op>(
     dual: &Dual<B>,
     parameter: usize,
     entry: usize,
-    x: &Batch<'_, B::Number>,
+    inputs: &[DualTensor<B>],
 ) -> Result<Vec<B::Number>> {
-    let arrays = session.arrays();
+    let (arrays, model) = (session.arrays(), session.model());
     let shape = arrays.shape(&session.parameters()[parameter]).to_vec();
     let mut direction = vec![B::Number::default(); numel(&shape)];
     direction[entry] = B::Number::of(1.0);
     let direction = arrays.upload(&direction, &shape);
     let lifted = session.parameters().iter().enumerate();
     let lifted: Vec<_> = lifted.map(|(k, value)| dual.lift(value, (k == parameter).then_some(&direction))).collect();
-    let input = dual.upload(x.as_slice(), x.shape());
-    let tape = Tape::run(session.model().graph(), session.model().output(), dual, &lifted, input);
+    let buffers: Vec<_> = session.buffers().iter().map(|value| dual.lift(value, None)).collect();
+    let weights = model.graph().weigh(dual, &lifted, &buffers);
+    let tape = Tape::run(model.graph(), model.output(), dual, &weights, inputs.to_vec());
     arrays.read(&dual.tangent(tape.output()))
 }

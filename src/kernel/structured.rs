@@ -1,160 +1,304 @@
-//! The structured way: panels straight from factors, with no Jacobian in between.
+//! The structured way: panels straight from factors, as the plan has it.
 
-use super::outputs::{Layout, Seeds};
+use super::choice::Metric;
+use super::outputs::Layout;
 use super::pack;
-use super::recipe::Entry;
-use crate::backend::{Arrays, Panels, RightPanel};
-use crate::batch::Batch;
+use super::plan::{Form, Layer, LayerUse, Plan};
+use super::recipe::Pair;
+use super::way::Way;
+use crate::backend::{Arrays, Contraction, Panels, RightPanel};
 use crate::error::Result;
-use crate::factor::{Factor, Left};
-use crate::model::Session;
+use crate::factor::{Factor, Left, Sides};
 use crate::ops::Op;
-use crate::tape::{Swept, SweptRight, Use, Wanted};
+use crate::real::Real;
+use crate::shape::numel;
+use crate::tape::{Swept, Tape, Use, Wanted};
 
-/// How the Gram of a use of a parameter is contracted.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Way {
-    /// Products of both sides over all pairs of positions, multiplied: no gradient is formed.
-    PairPositions,
-    /// Per-sample gradients multiplied out, then one product.
-    MultiplyOut,
+/// What panels are made by: the same for all samples.
+pub(crate) struct Making<'a> {
+    pub layout: &'a Layout,
+    pub plan: &'a Plan,
+    pub wanted: &'a [bool],
+    pub metric: &'a [Metric],
 }
 
-/// The panels of the samples `x`, and the entries that tell what they are for. The entries are the same for every block
-/// of samples.
+/// The panels of the samples on `tape`, and the pairs that tell what they are for. The pairs are the same for all
+/// samples.
 pub(crate) fn panels<B: Arrays, O: Op>(
-    session: &Session<'_, B, O>,
-    layout: &Layout,
-    x: &Batch<'_, B::Number>,
-) -> Result<(Panels<B::Tensor>, Vec<Entry>)> {
-    let arrays = session.arrays();
-    let tape = session.tape_of(x);
+    tape: &Tape<'_, B, O>,
+    arrays: &B,
+    samples: usize,
+    making: &Making<'_>,
+) -> Result<(Panels<B::Tensor>, Vec<Pair>)> {
     let uses = tape.uses()?;
-    let sweeps: Vec<_> = layout.seeds.on(&tape).iter().map(|seed| tape.sweep(seed, Wanted::PARAMETERS)).collect();
-    let ways = ways(arrays, layout, &uses, &sweeps);
-    let mut packer =
-        Packer { arrays, layout, sweeps: &sweeps, lefts: Vec::new(), rights: Vec::new(), keys: Vec::new() };
-    let mut entries = Vec::new();
-    for (k, one_use) in uses.iter().enumerate() {
-        if sweeps.iter().all(|swept| swept.rights[k].is_none()) {
-            continue; // no output depends on this use: it adds nothing
-        }
-        entries.push(packer.add(k, one_use, ways[k], meets_others(&uses, one_use.node)));
+    let wanted = Wanted { inputs: false, parameters: Some(making.wanted) };
+    let sweeps: Vec<_> = making.layout.seeds.on(tape).iter().map(|seed| tape.sweep(seed, wanted)).collect();
+    let mut packer = Packer {
+        tape,
+        arrays,
+        making,
+        uses: &uses,
+        sweeps: &sweeps,
+        lefts: Vec::new(),
+        rights: Vec::new(),
+        by_node: Vec::new(),
+        pairs: Vec::new(),
+    };
+    for layer in &making.plan.layers {
+        packer.add(layer, making.plan.way(layer.parameter).expect("every layer is planned"));
     }
-    let Packer { lefts, rights, .. } = packer;
-    Ok((Panels { samples: x.samples(), lefts, rights }, entries))
+    let Packer { lefts, rights, pairs, .. } = packer;
+    Ok((Panels { samples, lefts, rights }, pairs))
 }
 
-/// Is a parameter of this node used elsewhere too?
-fn meets_others<B: Arrays>(uses: &[Use<B>], node: usize) -> bool {
-    let count = |parameter| uses.iter().filter(|other| other.parameter == parameter).count();
-    uses.iter().any(|own| own.node == node && count(own.parameter) > 1)
-}
-
-/// The cheaper way for every use, by the multiplications for a pair of samples. All uses of a parameter go one way,
-/// since every pair of them is multiplied; uses of unlike forms only meet as multiplied-out rows.
-fn ways<B: Arrays>(arrays: &B, layout: &Layout, uses: &[Use<B>], sweeps: &[Swept<B>]) -> Vec<Way> {
-    let costs: Vec<[usize; 2]> = (0..uses.len())
-        .map(|k| match (&uses[k].left, sweeps.iter().find_map(|swept| swept.rights[k].as_ref())) {
-            (Left::Features(a), Some(right)) => {
-                let (t, i) = (arrays.shape(a)[1], arrays.shape(a)[2]);
-                pair_costs(t, i, arrays.shape(&right.array)[2], layout)
-            }
-            _ => [0, 0],
-        })
-        .collect();
-    uses.iter()
-        .map(|one| {
-            let own = || costs.iter().zip(uses).filter(|(_, other)| other.parameter == one.parameter);
-            let alike = own().all(|(_, other)| matches!(other.left, Left::Features(_)));
-            let total = |way: usize| own().fold(0usize, |sum, (cost, _)| sum.saturating_add(cost[way]));
-            if alike && total(0) <= total(1) { Way::PairPositions } else { Way::MultiplyOut }
-        })
-        .collect()
-}
-
-/// Multiplications for a pair of samples with t positions, i features in and o out: pairing positions, and multiplying
-/// out. With one position the products of vectors are always taken: gradients are then never formed.
-fn pair_costs(t: usize, i: usize, o: usize, layout: &Layout) -> [usize; 2] {
-    if t == 1 {
-        return [0, 1];
-    }
-    let (seeds, inner, blocks) = (layout.seeds.len(), layout.inner, layout.blocks);
-    let features = seeds / (inner * blocks) * o;
-    let products = (inner * inner * blocks).saturating_mul(features);
-    let positions = t.saturating_mul(t);
-    let pairs = positions.saturating_mul(i.saturating_add(products).saturating_add(inner * inner * blocks));
-    [pairs, products.saturating_mul(i)]
-}
-
-/// What a packed right side is made of: two uses with equal keys share it.
-#[derive(Clone, Copy, PartialEq)]
-enum Key {
-    /// The cotangent at a node's result, positions and all.
-    Cotangent { node: usize },
-    /// The same, summed over positions.
-    Summed { node: usize },
-    /// Of one use alone.
-    Own { index: usize },
-}
-
-struct Packer<'a, B: Arrays> {
+struct Packer<'a, B: Arrays, O: Op> {
+    tape: &'a Tape<'a, B, O>,
     arrays: &'a B,
-    layout: &'a Layout,
+    making: &'a Making<'a>,
+    uses: &'a [Use<B>],
     sweeps: &'a [Swept<B>],
     lefts: Vec<B::Tensor>,
     rights: Vec<RightPanel<B::Tensor>>,
-    keys: Vec<Key>,
+    /// Nodes whose cotangent, at one position, is a right side already: weight and bias share it.
+    by_node: Vec<(usize, usize)>,
+    pairs: Vec<Pair>,
 }
 
-impl<B: Arrays> Packer<'_, B> {
-    fn add(&mut self, k: usize, one_use: &Use<B>, way: Way, tied: bool) -> Entry {
-        let first =
-            self.sweeps.iter().find_map(|swept| swept.rights[k].as_ref()).expect("an output depends on the use");
-        let (cotangent, t) = (first.is_cotangent, self.arrays.shape(&first.array)[1]);
-        let (left, key) = match (&one_use.left, way) {
-            (Left::Features(a), Way::PairPositions) => (Some(a), Key::Cotangent { node: one_use.node }),
-            (Left::Features(_), Way::MultiplyOut) => (None, Key::Own { index: k }),
-            (Left::Ones, _) if t > 1 => (None, Key::Summed { node: one_use.node }),
-            (Left::Ones, _) => (None, Key::Cotangent { node: one_use.node }),
-        };
-        let key = if cotangent { key } else { Key::Own { index: k } };
-        let left = left.map(|a| {
-            self.lefts.push(a.clone());
-            self.lefts.len() - 1
-        });
-        let right = self.keys.iter().position(|own| *own == key).unwrap_or_else(|| {
-            // A unit vector needs no product, but only meets itself: a tied parameter's uses meet each other.
-            let unit = !tied && key == Key::Cotangent { node: one_use.node } && self.is_unit(k);
-            let panel = if unit { RightPanel::Unit } else { RightPanel::Array(self.pack(k, one_use, left.is_none())) };
-            self.rights.push(panel);
-            self.keys.push(key);
-            self.rights.len() - 1
-        });
-        Entry { parameter: one_use.parameter, left, right }
-    }
-
-    /// Is the right side of every seed c the c-th unit vector?
-    fn is_unit(&self, k: usize) -> bool {
-        let seeds = self.sweeps.iter().map(|swept| swept.rights[k].as_ref());
-        matches!(self.layout.seeds, Seeds::Units(_)) && seeds.into_iter().all(|r| r.is_some_and(|r| r.is_seed))
-    }
-
-    /// The right sides of all seeds; gradients multiplied out where no left side stands beside them.
-    fn pack(&self, k: usize, one_use: &Use<B>, multiply_out: bool) -> B::Tensor {
-        let found =
-            self.sweeps.iter().find_map(|swept| swept.rights[k].as_ref()).expect("an output depends on the use");
-        let zeros = || self.arrays.full(0.0, self.arrays.shape(&found.array));
-        let side = |right: &Option<SweptRight<B>>| {
-            let right = right.as_ref().map_or_else(zeros, |right| right.array.clone());
-            if !multiply_out {
-                return right;
+impl<B: Arrays, O: Op> Packer<'_, B, O> {
+    fn add(&mut self, layer: &Layer, way: Way) {
+        let weight = self.making.metric[layer.parameter].uniform();
+        match way {
+            Way::ReadOut => {
+                let one_use = &layer.uses[0];
+                let left = match &self.uses[one_use.index].left {
+                    Left::Features(_) => Some(self.side_left(layer.parameter, one_use)),
+                    _ => None,
+                };
+                let right = self.push(RightPanel::Unit);
+                self.pairs.push(Pair::alone(layer.parameter, left, right, weight * one_use.factor.powi(2)));
             }
-            let rows = Factor::new(one_use.left.clone(), right).jacobian(self.arrays);
-            let shape = self.arrays.shape(&rows);
-            self.arrays.reshape(&rows, &[shape[0], 1, shape[1]])
+            Way::MultiplyOut => {
+                let right = self.gradients(layer);
+                self.pairs.push(Pair::alone(layer.parameter, None, right, weight));
+            }
+            Way::Outer | Way::PairPositions => self.straight(layer, weight),
+            Way::Mixed => {
+                let gradients = self.gradients(layer);
+                let one_use = &layer.uses[0];
+                let (left, right) =
+                    (self.side_left(layer.parameter, one_use), self.side_right(layer.parameter, one_use));
+                self.pairs.push(Pair {
+                    left: Some([left, left]),
+                    right: [right, gradients],
+                    contraction: Contraction::Mixed,
+                    // The gradients carry the factor on one side already.
+                    ..Pair::alone(layer.parameter, None, right, weight * one_use.factor)
+                });
+            }
+            Way::Join => self.join(layer, weight),
+        }
+    }
+
+    /// All pairs of uses that meet, side by side.
+    fn straight(&mut self, layer: &Layer, weight: f64) {
+        let sides: Vec<(usize, usize)> = layer
+            .uses
+            .iter()
+            .map(|one_use| (self.side_left(layer.parameter, one_use), self.side_right(layer.parameter, one_use)))
+            .collect();
+        for meeting in layer.meetings.iter().flatten() {
+            let [one, two] = meeting.uses;
+            self.pairs.push(Pair {
+                parameter: layer.parameter,
+                left: Some([sides[one].0, sides[two].0]),
+                right: [sides[one].1, sides[two].1],
+                weight: weight * layer.uses[one].factor * layer.uses[two].factor,
+                contraction: if meeting.crossed { Contraction::Crossed } else { Contraction::Straight },
+            });
+        }
+    }
+
+    /// Row numbers on the left, cotangents on the right; blocks of samples make segments of them.
+    fn join(&mut self, layer: &Layer, weight: f64) {
+        let sides: Vec<usize> = layer
+            .uses
+            .iter()
+            .map(|one_use| {
+                let Left::Ids { ids, .. } = &self.uses[one_use.index].left else {
+                    unreachable!("embeddings are joined")
+                };
+                let s = self.arrays.shape(ids);
+                self.lefts.push(self.arrays.reshape(ids, &[1, s[0], s[1], 1]));
+                let by_position = |right: B::Tensor| {
+                    let s = self.arrays.shape(&right);
+                    self.arrays.reshape(&right, &[s[0], 1, numel(&s[1..s.len() - 1]), s[s.len() - 1]])
+                };
+                let list: Vec<B::Tensor> = rights(self.sweeps, one_use).into_iter().map(by_position).collect();
+                let packed = pack::rights(self.arrays, self.making.layout, &list);
+                self.push(RightPanel::Array(packed))
+            })
+            .collect();
+        let first_left = self.lefts.len() - sides.len();
+        for meeting in layer.meetings.iter().flatten() {
+            let [one, two] = meeting.uses;
+            self.pairs.push(Pair {
+                parameter: layer.parameter,
+                left: Some([first_left + one, first_left + two]),
+                right: [sides[one], sides[two]],
+                weight: weight * layer.uses[one].factor * layer.uses[two].factor,
+                contraction: Contraction::Joined,
+            });
+        }
+    }
+
+    fn side_left(&mut self, parameter: usize, one_use: &LayerUse) -> usize {
+        let a = match &self.uses[one_use.index].left {
+            // Without a look at the cotangents, which a read-out layer has none of.
+            Left::Features(a) => {
+                let s = self.arrays.shape(a);
+                self.arrays.reshape(a, &[s[0], 1, s[1], s[2]])
+            }
+            _ => self.sides(one_use, 0).a,
         };
-        let list: Vec<B::Tensor> = self.sweeps.iter().map(|swept| side(&swept.rights[k])).collect();
-        pack::rights(self.arrays, self.layout, &list)
+        let a = match &self.making.metric[parameter] {
+            Metric::RankOne { input, .. } => self.scaled(&a, input, &[1, 1, 1, input.len()]),
+            _ => a,
+        };
+        self.lefts.push(pack::left(self.arrays, &a));
+        self.lefts.len() - 1
+    }
+
+    fn side_right(&mut self, parameter: usize, one_use: &LayerUse) -> usize {
+        let metric = &self.making.metric[parameter];
+        let shares = matches!(one_use.form, Form::Sides { g: 1, t: 1, swapped: false, .. })
+            && !matches!(metric, Metric::RankOne { .. });
+        if let Some(right) = self.shared(one_use, shares) {
+            return right;
+        }
+        let list: Vec<B::Tensor> = (0..self.sweeps.len())
+            .map(|seed| {
+                let b = self.sides(one_use, seed).b;
+                let s = self.arrays.shape(&b);
+                match metric {
+                    Metric::RankOne { out, .. } => self.scaled(&b, out, &[1, s[1], 1, s[3]]),
+                    _ => b,
+                }
+            })
+            .collect();
+        let packed = pack::rights(self.arrays, self.making.layout, &list);
+        self.push_shared(one_use, shares, packed)
+    }
+
+    /// The gradients of a parameter, multiplied out and summed over its uses.
+    fn gradients(&mut self, layer: &Layer) -> usize {
+        let metric = &self.making.metric[layer.parameter];
+        let (first, alone) = (&layer.uses[0], layer.uses.len() == 1);
+        let shares = alone
+            && first.direct
+            && matches!(first.form, Form::Sum { t: 1, .. })
+            && matches!(metric, Metric::One | Metric::Uniform(_));
+        if let Some(right) = self.shared(first, shares) {
+            return right;
+        }
+        let rows = gradients(self.tape, self.arrays, layer, self.uses, self.sweeps, metric);
+        let packed = pack::rows(self.arrays, self.making.layout, &rows);
+        self.push_shared(first, shares, packed)
+    }
+
+    fn sides(&self, one_use: &LayerUse, seed: usize) -> Sides<B> {
+        let place = &self.uses[one_use.index];
+        let right = self.sweeps[seed].rights[one_use.index].as_ref().expect("the output depends on the use");
+        Factor::new(place.left.clone(), right.clone()).sides(self.arrays).expect("the plan chose sides")
+    }
+
+    fn shared(&self, one_use: &LayerUse, shares: bool) -> Option<usize> {
+        let found = self.by_node.iter().find(|(node, _)| *node == one_use.node);
+        found.filter(|_| shares).map(|(_, right)| *right)
+    }
+
+    fn push_shared(&mut self, one_use: &LayerUse, shares: bool, packed: B::Tensor) -> usize {
+        let right = self.push(RightPanel::Array(packed));
+        if shares {
+            self.by_node.push((one_use.node, right));
+        }
+        right
+    }
+
+    fn push(&mut self, right: RightPanel<B::Tensor>) -> usize {
+        self.rights.push(right);
+        self.rights.len() - 1
+    }
+
+    /// x times the roots of `weights`, which have the shape `shape`.
+    fn scaled(&self, x: &B::Tensor, weights: &[f64], shape: &[usize]) -> B::Tensor {
+        let roots: Vec<f64> = weights.iter().map(|w| w.sqrt()).collect();
+        scaled(self.arrays, x, &roots, shape)
+    }
+}
+
+fn scaled<B: Arrays>(arrays: &B, x: &B::Tensor, factors: &[f64], shape: &[usize]) -> B::Tensor {
+    let numbers: Vec<B::Number> = factors.iter().map(|&x| B::Number::of(x)).collect();
+    arrays.mul(x, &arrays.upload(&numbers, shape))
+}
+
+/// The right sides of all seeds at a use.
+fn rights<B: Arrays>(sweeps: &[Swept<B>], one_use: &LayerUse) -> Vec<B::Tensor> {
+    let rights = sweeps.iter().map(|swept| swept.rights[one_use.index].clone());
+    rights.map(|right| right.expect("the output depends on the use")).collect()
+}
+
+/// The gradients of a parameter, multiplied out, summed over its uses, and scaled by the roots of its metric's weights if
+/// they are not all one: \[n, s, p\].
+pub(crate) fn gradients<B: Arrays, O: Op>(
+    tape: &Tape<'_, B, O>,
+    arrays: &B,
+    layer: &Layer,
+    uses: &[Use<B>],
+    sweeps: &[Swept<B>],
+    metric: &Metric,
+) -> B::Tensor {
+    let of_use = |one_use: &LayerUse| {
+        let place = &uses[one_use.index];
+        let rows = multiplied_out(arrays, &place.left, &rights(sweeps, one_use));
+        if one_use.direct {
+            return rows;
+        }
+        let s = arrays.shape(&rows).to_vec();
+        let pulled = tape.pulled_back(place.weight, &arrays.reshape(&rows, &[s[0] * s[1], s[2]]));
+        let own = pulled.into_iter().filter(|(parameter, _)| *parameter == layer.parameter).map(|(_, rows)| rows);
+        let own = own.reduce(|sum, part| arrays.add(&sum, &part)).expect("the weight depends on the parameter");
+        arrays.reshape(&own, &[s[0], s[1], layer.entries])
+    };
+    let sum = layer.uses.iter().map(of_use).reduce(|sum, part| arrays.add(&sum, &part)).expect("a layer has a use");
+    match metric.roots() {
+        Some(roots) => scaled(arrays, &sum, &roots, &[1, 1, layer.entries]),
+        None => sum,
+    }
+}
+
+/// The gradients at one use for all seeds s, \[n, s, p\]: of a convolution and of a layer with positions by one product a
+/// sample, the seeds standing beside each other as features.
+fn multiplied_out<B: Arrays>(arrays: &B, left: &Left<B>, rights: &[B::Tensor]) -> B::Tensor {
+    let reshaped = |f: &dyn Fn(&[usize]) -> Vec<usize>| -> Vec<B::Tensor> {
+        rights.iter().map(|right| arrays.reshape(right, &f(arrays.shape(right)))).collect()
+    };
+    let together = |list: Vec<B::Tensor>, axis| arrays.concat(&list.iter().collect::<Vec<_>>(), axis);
+    match left {
+        Left::Patches(x, window) => {
+            let dy = together(reshaped(&|s| [&s[..1], &[1], &s[1..]].concat()), 1);
+            let rows = arrays.convolve_weight(x, &dy, window);
+            let s = arrays.shape(&rows).to_vec();
+            arrays.reshape(&rows, &[s[0], s[1], s[2] * s[3]])
+        }
+        Left::Features(a) if arrays.shape(a)[1] > 1 => {
+            let s = arrays.shape(a).to_vec();
+            let b = together(reshaped(&|b| vec![s[0], s[1], b[b.len() - 1]]), 2);
+            let features = arrays.shape(&b)[2] / rights.len();
+            arrays.reshape(&arrays.matmul(&b, true, a, false), &[s[0], rights.len(), features * s[2]])
+        }
+        left => {
+            let rows = rights.iter().map(|right| Factor::new(left.clone(), right.clone()).jacobian(arrays));
+            pack::stacked(arrays, &rows.collect::<Vec<_>>())
+        }
     }
 }

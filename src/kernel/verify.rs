@@ -2,10 +2,10 @@
 
 use super::{Kernel, Method, Ntk};
 use crate::backend::Gram;
-use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::ops::Op;
 use crate::real::Real;
+use crate::samples::{Chosen, Samples};
 
 /// What [`Ntk::verify`] found.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,19 +41,12 @@ impl<B: Gram, O: Op> Ntk<'_, B, O> {
     ///
     /// # Errors
     /// As [`compute`](Ntk::compute).
-    pub fn verify(&self, x: &Batch<'_, B::Number>, samples: usize) -> Result<Verification> {
+    pub fn verify(&self, x: &dyn Samples<B::Number>, samples: usize) -> Result<Verification> {
         self.session.check(x)?;
         let n = x.samples();
         let samples = samples.min(n);
-        let chosen: Vec<B::Number> =
-            (0..samples).flat_map(|k| x.rows(k * n / samples..k * n / samples + 1).as_slice().to_vec()).collect();
-        let mut shape = x.shape().to_vec();
-        shape[0] = samples;
-        let x = Batch::new(&chosen, &shape)?;
-        let by = |method| {
-            let own = Ntk { session: self.session, outputs: self.outputs, method, components: true, progress: None };
-            own.compute(&x)
-        };
+        let chosen = Chosen { all: x, list: (0..samples).map(|k| k * n / samples).collect() };
+        let by = |method| Ntk { method, components: true, progress: None, ..self.clone() }.compute(&chosen);
         let kernel = by(self.method)?;
         let small = self.session.model().parameter_count() <= FORWARD_MODE_ENTRIES;
         let mut methods = Vec::new();

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use super::session::{RUN_BLOCK, Session, blocks};
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::ops::Op;
 use crate::factor::Factor;
+use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
 use crate::shape::{numel, zeros};
@@ -75,11 +75,7 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
         let uses = tape.uses()?;
         let seed = arrays.upload(u, arrays.shape(tape.output()));
         let swept = tape.sweep(&seed, Wanted::PARAMETERS);
-        let one_row = |factor: &Factor<B>, arrays: &B| {
-            let gradient = factor.gradient(arrays);
-            arrays.reshape(&gradient, &[1, numel(arrays.shape(&gradient))])
-        };
-        let gradients = tape.by_parameter(&uses, &swept, one_row);
+        let gradients = tape.by_parameter(&uses, &swept, Factor::gradient_row);
         let read = |(gradient, info): (Option<B::Tensor>, &ParameterInfo)| match gradient {
             Some(gradient) => arrays.read(&gradient),
             None => Ok(vec![B::Number::default(); numel(&info.shape)]),

@@ -105,11 +105,11 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
         }
         for (input, wanted) in wanted.iter().enumerate() {
             if x.sample_shape(input) != wanted {
+                let shape = x.sample_shape(input);
                 return Err(Error::shape(format!(
-                    "{}: the model takes samples of shape {wanted:?}, but {} samples of shape {:?} were given",
+                    "{}: the model takes samples of shape {wanted:?}, but the batch has shape {:?}, samples of {shape:?}",
                     self.input_name(input),
-                    x.samples(),
-                    x.sample_shape(input)
+                    [&[x.samples()], shape].concat()
                 )));
             }
         }

@@ -190,9 +190,8 @@ impl<O: Op> Graph<O> {
             _ => error.context(self.at(parameters)),
         })?;
         checked_shape(&format!("the result of {}", op.name()), &shape)?;
-        let tables: Vec<(usize, usize)> = (0..inputs.len())
-            .filter_map(|k| Some((k, op.rows_looked_up(k, &parameter_shapes)?)))
-            .collect();
+        let tables: Vec<(usize, usize)> =
+            (0..inputs.len()).filter_map(|k| Some((k, op.rows_looked_up(k, &parameter_shapes)?))).collect();
         for (k, rows) in tables {
             self.note_table(&op, inputs[k], rows)?;
         }

@@ -34,7 +34,12 @@ pub(crate) struct View {
 
 impl<O: Op> Graph<O> {
     /// All weights on a backend, from the parameters and buffers there.
-    pub(crate) fn weigh<B: Arrays>(&self, arrays: &B, parameters: &[B::Tensor], buffers: &[B::Tensor]) -> Vec<B::Tensor> {
+    pub(crate) fn weigh<B: Arrays>(
+        &self,
+        arrays: &B,
+        parameters: &[B::Tensor],
+        buffers: &[B::Tensor],
+    ) -> Vec<B::Tensor> {
         let mut all: Vec<B::Tensor> = Vec::with_capacity(self.weights.len());
         for weight in &self.weights {
             all.push(match &weight.origin {
@@ -126,6 +131,18 @@ impl<O: Op> Graph<O> {
                 once.then_some(View { factor: inner.factor * factor, entries: Some(entries), ..inner })
             }
         }
+    }
+
+    /// The parameter's index among the parameters, if it is one and no buffer nor derived.
+    pub(crate) fn parameter_index(&self, weight: Parameter) -> Option<usize> {
+        match self.weights[weight.0].origin {
+            Origin::Parameter(k) => Some(k),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn weight_shape(&self, weight: usize) -> &[usize] {
+        &self.weights[weight].shape
     }
 
     /// A weight in words: a parameter's name, or what was made of which.

@@ -31,11 +31,13 @@ mod plain;
 
 pub(crate) use plain::plain;
 
-use super::outputs::{Layout, Packing, Seeds};
-use super::recipe::Entry;
+use super::choice::Metric;
+use super::outputs::{Layout, Seeds};
+use super::pack;
+use super::recipe::Pair;
 use crate::backend::{Arrays, Panels, RightPanel};
-use crate::batch::Batch;
 use crate::real::Real;
+use crate::shape::numel;
 use crate::unary::{Order, Unary};
 
 /// A plain multilayer perceptron: what the recursion needs to know of it, parameters by index.
@@ -54,25 +56,27 @@ pub(crate) struct Layer {
     pub after: f64,
 }
 
-/// The panels of the samples `x`: left sides X_{l-1}, right sides S_l.
+/// The panels of the samples `x`, \[n, ...\]: left sides X_{l-1}, right sides S_l.
 pub(crate) fn panels<B: Arrays>(
     arrays: &B,
     parameters: &[B::Tensor],
     network: &Plain,
     layout: &Layout,
-    x: &Batch<'_, B::Number>,
-) -> (Panels<B::Tensor>, Vec<Entry>) {
-    let n = x.samples();
+    metric: &[Metric],
+    x: &B::Tensor,
+) -> (Panels<B::Tensor>, Vec<Pair>) {
+    let n = arrays.shape(x)[0];
     let (inputs, slopes) = forward(arrays, parameters, network, x);
     let mut lefts = Vec::new();
-    let mut entries = Vec::new();
+    let mut pairs = Vec::new();
     let rights = backward(arrays, parameters, network, layout, &slopes, n);
+    let weight = |parameter: usize| metric[parameter].uniform();
     for (l, (layer, input)) in network.layers.iter().zip(&inputs).enumerate() {
-        lefts.push(arrays.reshape(input, &[n, 1, arrays.shape(input)[1]]));
-        entries.push(Entry { parameter: layer.weight, left: Some(l), right: l });
-        entries.extend(layer.bias.map(|bias| Entry { parameter: bias, left: None, right: l }));
+        lefts.push(arrays.reshape(input, &[1, n, 1, arrays.shape(input)[1]]));
+        pairs.push(Pair::alone(layer.weight, Some(l), l, weight(layer.weight)));
+        pairs.extend(layer.bias.map(|bias| Pair::alone(bias, None, l, weight(bias))));
     }
-    (Panels { samples: n, lefts, rights }, entries)
+    (Panels { samples: n, lefts, rights }, pairs)
 }
 
 /// X_{l-1} of every layer, and s_l r_l sigma_l'(r_l Z_l) of every hidden one.
@@ -80,10 +84,10 @@ fn forward<B: Arrays>(
     arrays: &B,
     parameters: &[B::Tensor],
     network: &Plain,
-    x: &Batch<'_, B::Number>,
+    x: &B::Tensor,
 ) -> (Vec<B::Tensor>, Vec<B::Tensor>) {
-    let features = x.sample_shape().iter().product();
-    let mut inputs = vec![arrays.upload(x.as_slice(), &[x.samples(), features])];
+    let shape = arrays.shape(x);
+    let mut inputs = vec![arrays.reshape(x, &[shape[0], numel(&shape[1..])])];
     let mut slopes = Vec::new();
     for layer in &network.layers[..network.layers.len() - 1] {
         let mut z = arrays.matmul(&inputs[inputs.len() - 1], false, &parameters[layer.weight], true);
@@ -148,15 +152,9 @@ fn seeds<B: Arrays>(arrays: &B, seeds: &Seeds, after: f64, outputs: usize) -> B:
     arrays.upload(&rows, &[list.len(), outputs])
 }
 
-/// S\[n,s,o\] as K wants its right sides, \[blocks, n, inner, 1, o\].
+/// S\[n,s,o\] as K wants its right sides.
 fn packed<B: Arrays>(arrays: &B, layout: &Layout, s: &B::Tensor) -> RightPanel<B::Tensor> {
-    let shape = arrays.shape(s);
-    let (n, count, width) = (shape[0], shape[1], shape[2]);
-    RightPanel::Array(match layout.packing {
-        Packing::Rows => arrays.reshape(s, &[1, n, count, 1, width]),
-        Packing::Features => arrays.reshape(s, &[1, n, 1, 1, count * width]),
-        Packing::Blocks => arrays.reshape(&arrays.permute(s, &[1, 0, 2]), &[count, n, 1, 1, width]),
-    })
+    RightPanel::Array(pack::rows(arrays, layout, s))
 }
 
 fn scaled<B: Arrays>(arrays: &B, x: B::Tensor, factor: f64) -> B::Tensor {

@@ -15,6 +15,9 @@ use crate::unary::Unary;
 /// parameter is used twice.
 pub(crate) fn plain<B: Arrays, O: Op>(session: &Session<'_, B, O>) -> Result<Plain> {
     let model = session.model();
+    if model.input_shapes().len() > 1 {
+        return Err(Error::unsupported("closed-form: the model has several inputs; use structured"));
+    }
     let mut layers: Vec<Layer> = Vec::new();
     let refused = |index: usize, node: &Node<O>, why: &str| {
         Error::unsupported(format!(
@@ -22,14 +25,14 @@ pub(crate) fn plain<B: Arrays, O: Op>(session: &Session<'_, B, O>) -> Result<Pla
             node.op.name()
         ))
     };
-    for (index, node) in model.graph().nodes()[..model.output().0].iter().enumerate() {
-        if node.inputs != [Value(index)] {
-            return Err(refused(index, node, "does not take the result of the op before it"));
+    for (place, node) in model.graph().nodes_up_to(model.output()).iter().enumerate() {
+        if node.inputs != [Value(place)] {
+            return Err(refused(place, node, "does not take the result of the op before it"));
         }
         let op = node.op.leaf();
         if op.is::<Linear>() {
             if model.graph().shape(node.inputs[0]).len() != 1 {
-                return Err(refused(index, node, "has positions"));
+                return Err(refused(place, node, "has positions"));
             }
             if let Some(layer) = layers.last_mut()
                 && layer.function.is_none()
@@ -37,19 +40,24 @@ pub(crate) fn plain<B: Arrays, O: Op>(session: &Session<'_, B, O>) -> Result<Pla
                 // Z is scaled once, before or after no function at all.
                 layer.after *= std::mem::replace(&mut layer.before, 1.0);
             }
-            let bias = node.parameters.get(1).map(|p| p.0);
-            layers.push(Layer { weight: node.parameters[0].0, bias, before: 1.0, function: None, after: 1.0 });
+            let index = |k: usize| model.graph().parameter_index(node.parameters[k]);
+            let (weight, biased) = (index(0), node.parameters.len() > 1);
+            let bias = if biased { index(1) } else { None };
+            let Some(weight) = weight.filter(|_| !biased || bias.is_some()) else {
+                return Err(refused(place, node, "has a weight that is no parameter of its own"));
+            };
+            layers.push(Layer { weight, bias, before: 1.0, function: None, after: 1.0 });
         } else if let Some(scale) = op.downcast_ref::<Scale>() {
-            let layer = layers.last_mut().ok_or_else(|| refused(index, node, "stands before the first layer"))?;
+            let layer = layers.last_mut().ok_or_else(|| refused(place, node, "stands before the first layer"))?;
             let factor = if layer.function.is_none() { &mut layer.before } else { &mut layer.after };
             *factor *= scale.factor;
         } else if let Some(&function) = op.downcast_ref::<Unary>() {
-            let layer = layers.last_mut().ok_or_else(|| refused(index, node, "stands before the first layer"))?;
+            let layer = layers.last_mut().ok_or_else(|| refused(place, node, "stands before the first layer"))?;
             if layer.function.replace(function).is_some() {
-                return Err(refused(index, node, "is a second function on one layer"));
+                return Err(refused(place, node, "is a second function on one layer"));
             }
         } else if !(op.is::<Flatten>() && layers.is_empty()) {
-            return Err(refused(index, node, "is neither a layer, a function of one number, nor a scale"));
+            return Err(refused(place, node, "is neither a layer, a function of one number, nor a scale"));
         }
     }
     let Some(last) = layers.last_mut() else {

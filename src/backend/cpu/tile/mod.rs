@@ -1,0 +1,164 @@
+//! Tiles of K. One thread; no allocation once the scratch has grown.
+
+mod joined;
+mod positions;
+mod vectors;
+
+use super::Cpu;
+use super::array::Array;
+use super::gemm::View;
+use crate::backend::{Contraction, Gram, Panels, Recipe, RightPanel, Term};
+use crate::error::Result;
+use crate::real::Real;
+
+/// A worker's buffers.
+#[derive(Default)]
+pub struct Scratch<R> {
+    /// A, the products of left sides.
+    left: Vec<R>,
+    /// B, the products of right sides, or what is contracted step by step.
+    right: Vec<R>,
+    /// One row of A, each entry repeated for every output.
+    row: Vec<R>,
+}
+
+impl<R: Real> Gram for Cpu<R> {
+    type Scratch = Scratch<R>;
+
+    fn tile(
+        &self,
+        recipe: &Recipe,
+        rows: &Panels<Array<R>>,
+        cols: &Panels<Array<R>>,
+        scratch: &mut Scratch<R>,
+        out: &mut [R],
+    ) -> Result<()> {
+        out.fill(R::default());
+        let size = Size { n: rows.samples, m: cols.samples, inner: recipe.inner };
+        for block in 0..recipe.blocks {
+            for term in &recipe.terms {
+                let slots = Slots { out, size, blocks: recipe.blocks, block };
+                let mut tile = Tile { size, term, panels: [rows, cols], scratch, slots };
+                match (&rows.rights[term.right[0]], &cols.rights[term.right[1]]) {
+                    (RightPanel::Segments(one), RightPanel::Segments(two)) => tile.joined([one, two]),
+                    (RightPanel::Array(one), RightPanel::Array(two)) => {
+                        let sides = [Side::right(one, block), Side::right(two, block)];
+                        match term.contraction {
+                            Contraction::Straight if sides.iter().all(Side::is_vector) => tile.vectors(sides),
+                            Contraction::Straight => tile.positions(sides),
+                            Contraction::Crossed => tile.crossed(sides),
+                            Contraction::Mixed => tile.mixed(sides),
+                            Contraction::Joined => unreachable!("segments are joined"),
+                        }
+                    }
+                    _ => tile.unit(R::of(recipe.unit_weight)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The samples and outputs of a tile.
+#[derive(Clone, Copy)]
+struct Size {
+    n: usize,
+    m: usize,
+    inner: usize,
+}
+
+impl Size {
+    fn cols(&self) -> usize {
+        self.m * self.inner
+    }
+    fn entries(&self) -> usize {
+        self.n * self.inner * self.cols()
+    }
+}
+
+/// A side of a use: `inner` rows at each of its positions, for every group.
+#[derive(Clone, Copy)]
+struct Side<'a, R> {
+    data: &'a [R],
+    groups: usize,
+    samples: usize,
+    positions: usize,
+    inner: usize,
+    features: usize,
+}
+
+impl<'a, R: Real> Side<'a, R> {
+    /// a\[g,n,t,i\]
+    fn left(a: &'a Array<R>) -> Self {
+        let s = a.shape();
+        Side { data: a.as_slice(), groups: s[0], samples: s[1], positions: s[2], inner: 1, features: s[3] }
+    }
+
+    /// b\[block,g,n,t,c,o\] of one block.
+    fn right(b: &'a Array<R>, block: usize) -> Self {
+        let s = b.shape();
+        let entries = s[1..].iter().product::<usize>();
+        let data = &b.as_slice()[block * entries..][..entries];
+        Side { data, groups: s[1], samples: s[2], positions: s[3], inner: s[4], features: s[5] }
+    }
+
+    fn is_vector(&self) -> bool {
+        self.groups == 1 && self.positions == 1
+    }
+
+    /// The rows of the samples from `start` on, `count` of them, in one group: \[count t inner, features\].
+    fn samples(&self, group: usize, start: usize, count: usize) -> View<'a, R> {
+        let per_sample = self.positions * self.inner;
+        let rows = count * per_sample;
+        let from = (group * self.samples + start) * per_sample * self.features;
+        View::new(&self.data[from..][..rows * self.features], rows, self.features)
+    }
+
+    /// The rows of all samples of a side without groups.
+    fn all(&self) -> View<'a, R> {
+        self.samples(0, 0, self.samples)
+    }
+}
+
+/// The slots of a tile, in one block.
+struct Slots<'a, R> {
+    out: &'a mut [R],
+    size: Size,
+    blocks: usize,
+    block: usize,
+}
+
+impl<R: Real> Slots<'_, R> {
+    fn get(&mut self, slot: usize) -> &mut [R] {
+        let entries = self.size.entries();
+        &mut self.out[(slot * self.blocks + self.block) * entries..][..entries]
+    }
+}
+
+/// One term on its way into one block of a tile.
+struct Tile<'a, R: Real> {
+    size: Size,
+    term: &'a Term,
+    panels: [&'a Panels<Array<R>>; 2],
+    scratch: &'a mut Scratch<R>,
+    slots: Slots<'a, R>,
+}
+
+impl<'a, R: Real> Tile<'a, R> {
+    fn lefts(&self, indices: [usize; 2]) -> [Side<'a, R>; 2] {
+        [Side::left(&self.panels[0].lefts[indices[0]]), Side::left(&self.panels[1].lefts[indices[1]])]
+    }
+}
+
+/// The first `len` entries of `buffer`, which grows to hold them.
+fn grown<R: Real>(buffer: &mut Vec<R>, len: usize) -> &mut [R] {
+    if buffer.len() < len {
+        buffer.resize(len, R::default());
+    }
+    &mut buffer[..len]
+}
+
+/// out += weight x
+fn add_scaled<R: Real>(out: &mut [R], x: &[R], weight: R) {
+    out.iter_mut().zip(x).for_each(|(out, &x)| *out += weight * x);
+}

@@ -1,0 +1,169 @@
+//! Terms with several positions: a few rows and columns of samples at a time, so that what is between stays in cache.
+
+use super::super::gemm::{Gemm, View, product};
+use super::{Side, Size, Tile, add_scaled, grown};
+use crate::real::Real;
+
+/// Products of sides over positions are made for about so many entries at a time.
+const PAIR_ENTRIES: usize = 1 << 16;
+/// And have about so many rows, if there are: enough for a product to run well.
+const PAIR_ROWS: usize = 96;
+/// What comes of one row of samples by contracting one side is held for about so many entries.
+const HALF_ENTRIES: usize = 1 << 18;
+
+impl<'a, R: Real> Tile<'a, R> {
+    /// K\[n c, m c'\] += sum over g, t, u of A\[n t, m u\] B\[n c t, m c' u\].
+    pub(super) fn positions(&mut self, right: [Side<'_, R>; 2]) {
+        let mut scratch = std::mem::take(self.scratch);
+        for part in &self.term.parts {
+            let lefts = self.lefts(part.left.expect("a right side with positions has a left side"));
+            let pairs = Pairs { size: self.size, lefts, right, weight: R::of(part.weight) };
+            let out = self.slots.get(part.slot);
+            for group in 0..lefts[0].groups {
+                if self.size.inner == 1 {
+                    pairs.both_products(group, &mut scratch, out);
+                } else {
+                    pairs.one_side_at_a_time(group, &mut scratch, out);
+                }
+            }
+        }
+        *self.scratch = scratch;
+    }
+
+    /// K\[n c, m c'\] += sum over t of b\[n,t,c\] . (G\[m,c'\] a\[n,t\]), with the columns' gradients G multiplied out.
+    pub(super) fn mixed(&mut self, right: [Side<'_, R>; 2]) {
+        let Size { n, m, inner } = self.size;
+        let [b, gradients] = right;
+        let mut scratch = std::mem::take(self.scratch);
+        for part in &self.term.parts {
+            let [left, _] = part.left.expect("the rows' left side");
+            let a = Side::left(&self.panels[0].lefts[left]);
+            let (t, i, o) = (a.positions, a.features, b.features);
+            let step = (HALF_ENTRIES / (t * inner * o).max(1)).clamp(1, m.max(1));
+            let out = self.slots.get(part.slot);
+            for row in 0..n {
+                for col in (0..m).step_by(step) {
+                    let count = step.min(m - col);
+                    // G of `count` samples as [(m c' o), i], times a: V[t, (m c' o)].
+                    let columns = count * inner * o;
+                    let from = &gradients.data[col * inner * o * i..][..columns * i];
+                    let half = grown(&mut scratch.right, t * columns);
+                    product(half, a.samples(0, row, 1), View::new(from, columns, i).t());
+                    let b = b.samples(0, row, 1);
+                    let shape = [inner, t, count, o];
+                    add_contracted(
+                        &mut out[row * inner * m * inner..],
+                        col,
+                        m,
+                        b,
+                        half,
+                        shape,
+                        part.weight,
+                        &mut scratch.row,
+                    );
+                }
+            }
+        }
+        *self.scratch = scratch;
+    }
+}
+
+/// One pair of uses on its way into a slot.
+struct Pairs<'a, 'b, R> {
+    size: Size,
+    lefts: [Side<'a, R>; 2],
+    right: [Side<'b, R>; 2],
+    weight: R,
+}
+
+impl<R: Real> Pairs<'_, '_, R> {
+    /// One output: A and B for some rows and columns, multiplied and summed over positions.
+    fn both_products(&self, group: usize, scratch: &mut super::Scratch<R>, out: &mut [R]) {
+        let Size { n, m, .. } = self.size;
+        let (t, u) = (self.lefts[0].positions, self.lefts[1].positions);
+        let rows_step = PAIR_ROWS.div_ceil(t).min(n.max(1));
+        let cols_step = (PAIR_ENTRIES / (rows_step * t * u)).clamp(1, m.max(1));
+        for row in (0..n).step_by(rows_step) {
+            let rows = rows_step.min(n - row);
+            for col in (0..m).step_by(cols_step) {
+                let cols = cols_step.min(m - col);
+                let width = cols * u;
+                let left = grown(&mut scratch.left, rows * t * width);
+                product(left, self.lefts[0].samples(group, row, rows), self.lefts[1].samples(group, col, cols).t());
+                let right = grown(&mut scratch.right, rows * t * width);
+                product(right, self.right[0].samples(group, row, rows), self.right[1].samples(group, col, cols).t());
+                let sums = grown(&mut scratch.row, width);
+                for k in 0..rows {
+                    sums.fill(R::default());
+                    for position in k * t..(k + 1) * t {
+                        let pair = left[position * width..].iter().zip(&right[position * width..]);
+                        sums.iter_mut().zip(pair).for_each(|(sum, (&a, &b))| *sum += a * b);
+                    }
+                    let to = &mut out[(row + k) * m + col..][..cols];
+                    for (to, sums) in to.iter_mut().zip(sums.chunks_exact(u)) {
+                        *to += self.weight * sums.iter().copied().sum();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Several outputs: A for a row of samples, then the columns' b over their positions, then the row's b. That is
+    /// C t u o + C^2 t o multiplications for a pair instead of the C^2 t u o of both products.
+    fn one_side_at_a_time(&self, group: usize, scratch: &mut super::Scratch<R>, out: &mut [R]) {
+        let Size { n, m, inner } = self.size;
+        let (t, u, o) = (self.lefts[0].positions, self.lefts[1].positions, self.right[1].features);
+        let step = (HALF_ENTRIES / (t * inner * o).max(1)).clamp(1, m.max(1));
+        let rows_step = PAIR_ROWS.div_ceil(t).min(n.max(1));
+        for col in (0..m).step_by(step) {
+            let count = step.min(m - col);
+            for first in (0..n).step_by(rows_step) {
+                let rows = rows_step.min(n - first);
+                let left = grown(&mut scratch.left, rows * t * count * u);
+                product(left, self.lefts[0].samples(group, first, rows), self.lefts[1].samples(group, col, count).t());
+                for k in 0..rows {
+                    let half = grown(&mut scratch.right, t * count * inner * o);
+                    for c in 0..count {
+                        // A[t,u] of a pair of samples times b[u, (c' o)], into [t, (c' o)] at this column.
+                        let from = &left[k * t * count * u + c * u..][..(t - 1) * count * u + u];
+                        let lhs = View { data: from, rows: t, cols: u, stride: count * u, transposed: false };
+                        let b = &self.right[1].samples(group, col + c, 1);
+                        let rhs = View::new(b.data, u, inner * o);
+                        let stride = count * inner * o;
+                        let to = &mut half[c * inner * o..][..(t - 1) * stride + inner * o];
+                        R::gemm(Gemm { out: to, out_stride: stride, lhs, rhs, accumulate: false });
+                    }
+                    let row = first + k;
+                    let b = self.right[0].samples(group, row, 1);
+                    let to = &mut out[row * inner * m * inner..];
+                    let shape = [inner, t, count, o];
+                    add_contracted(to, col, m, b, half, shape, self.weight.f64(), &mut scratch.row);
+                }
+            }
+        }
+    }
+}
+
+/// out\[c, m c'\] += weight sum over t, o of b\[t,c,o\] half\[t,m,c',o\], for `count` samples m from `col` on.
+#[expect(clippy::too_many_arguments, reason = "one step of two contractions, with all that they share")]
+fn add_contracted<R: Real>(
+    out: &mut [R],
+    col: usize,
+    m: usize,
+    b: View<'_, R>,
+    half: &[R],
+    [inner, t, count, o]: [usize; 4],
+    weight: f64,
+    sums: &mut Vec<R>,
+) {
+    let width = count * inner;
+    let sums = grown(sums, inner * width);
+    for position in 0..t {
+        let lhs = View::new(&b.data[position * inner * o..][..inner * o], inner, o);
+        let rhs = View::new(&half[position * width * o..][..width * o], width, o).t();
+        R::gemm(Gemm { out: &mut *sums, out_stride: width, lhs, rhs, accumulate: position > 0 });
+    }
+    for (c, sums) in sums.chunks_exact(width).enumerate() {
+        add_scaled(&mut out[c * m * inner + col * inner..][..width], sums, R::of(weight));
+    }
+}

@@ -1,0 +1,237 @@
+//! What every way of contracting a parameter's part costs, counted.
+
+use super::layer::{Form, Layer};
+use super::rates::Rates;
+use crate::kernel::choice::Metric;
+use crate::kernel::outputs::{Layout, Seeds};
+use crate::kernel::way::Way;
+
+/// What is the same for all parameters.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem<'a> {
+    pub layout: &'a Layout,
+    /// Samples whose sides are needed: n, or n + m.
+    pub samples: f64,
+    /// Pairs of samples that are computed: n (n + 1) / 2, or n m.
+    pub pairs: f64,
+    /// Bytes of a number.
+    pub number: f64,
+    pub rates: Rates,
+}
+
+/// What a way costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Cost {
+    /// Multiplications and additions where gradients are multiplied out, for all samples.
+    pub forming: f64,
+    /// The same in products of sides, for all pairs of samples.
+    pub gram: f64,
+    /// Bytes of the sides that are held for all samples.
+    pub bytes: f64,
+    /// Predicted, on one thread.
+    pub seconds: f64,
+}
+
+impl Problem<'_> {
+    fn seeds(&self) -> f64 {
+        self.layout.seeds.len() as f64
+    }
+    /// Rows of K for a sample.
+    fn inner(&self) -> f64 {
+        self.layout.inner as f64
+    }
+    /// Matrices times their outputs squared: products of right sides for a pair of samples.
+    fn products(&self) -> f64 {
+        self.layout.blocks as f64 * self.inner() * self.inner()
+    }
+    /// Seeds that are summed over as features.
+    fn summed(&self) -> f64 {
+        self.seeds() / (self.inner() * self.layout.blocks as f64)
+    }
+
+    /// Every way that the layer can go, the cheapest first; of equal ones the simpler.
+    pub fn candidates(&self, layer: &Layer, metric: &Metric) -> Vec<(Way, Cost)> {
+        let mut list: Vec<(Way, Cost)> =
+            Way::ALL.into_iter().filter_map(|way| Some((way, self.cost(layer, metric, way)?))).collect();
+        list.sort_by(|(_, one), (_, two)| one.seconds.total_cmp(&two.seconds));
+        list
+    }
+
+    /// `None` if the layer cannot go that way.
+    fn cost(&self, layer: &Layer, metric: &Metric, way: Way) -> Option<Cost> {
+        let plain = matches!(metric, Metric::One | Metric::Uniform(_));
+        let sided = plain || (matches!(metric, Metric::RankOne { .. }) && scales_sides(layer));
+        match way {
+            Way::MultiplyOut => Some(self.multiply_out(layer)),
+            Way::ReadOut if plain => self.read_out(layer),
+            Way::Outer if sided && positions(layer)? == 1.0 => self.straight(layer),
+            Way::PairPositions if sided && positions(layer)? > 1.0 => self.straight(layer),
+            Way::Mixed if plain => self.mixed(layer),
+            Way::Join if plain => self.join(layer),
+            _ => None,
+        }
+    }
+
+    /// Gradients for all samples, then one product.
+    fn multiply_out(&self, layer: &Layer) -> Cost {
+        let (p, seeds) = (layer.entries as f64, self.seeds());
+        let mut forming = 0.0;
+        let mut touched = seeds * p;
+        for one in &layer.uses {
+            match one.form {
+                Form::Sides { g, t, i, o, .. } => forming += 2.0 * seeds * float(g * t) * float(i) * float(o),
+                Form::Ids { t, o, .. } | Form::Sum { t, o } => touched += seeds * float(t) * float(o),
+                Form::Rows => touched += seeds * p,
+            }
+            if !one.direct {
+                touched += 2.0 * seeds * p;
+            }
+        }
+        let gram = 2.0 * self.products() * self.summed() * p;
+        self.total(Parts { forming, gram, touched, held: seeds * p, rate: self.rates.product, between: 0.0 })
+    }
+
+    /// Unit vectors meet themselves only.
+    fn read_out(&self, layer: &Layer) -> Option<Cost> {
+        let [one] = &layer.uses[..] else { return None };
+        if !one.is_seed || !one.direct || !matches!(self.layout.seeds, Seeds::Units(_)) {
+            return None;
+        }
+        let i = match one.form {
+            Form::Sides { g: 1, t: 1, i, swapped: false, .. } => float(i),
+            Form::Sum { .. } => 0.0,
+            _ => return None,
+        };
+        let rate = self.rates.product;
+        Some(self.total(Parts { forming: 0.0, gram: 2.0 * i, touched: 0.0, held: i, rate, between: 1.0 }))
+    }
+
+    /// Products of both sides, use by use.
+    fn straight(&self, layer: &Layer) -> Option<Cost> {
+        let meetings = layer.meetings.as_ref()?;
+        if meetings.iter().any(|m| m.crossed) && self.summed() > 1.0 {
+            return None; // outputs cannot be summed over as features where sides swap
+        }
+        let (mut gram, mut between, mut held) = (0.0, 0.0, 0.0);
+        let mut rate = self.rates.product;
+        for one in &layer.uses {
+            let Form::Sides { g, t, i, o, .. } = one.form else { return None };
+            held += float(g * t) * (float(i) + self.seeds() * float(o));
+            if g * t > 1 {
+                rate = self.rates.positions;
+            }
+        }
+        for meeting in meetings {
+            let [one, two] = meeting.uses.map(|k| layer.uses[k].form);
+            let (Form::Sides { g, t, i, o, .. }, Form::Sides { t: u, .. }) = (one, two) else { return None };
+            let (g, t, u, i, o) = (float(g), float(t), float(u), float(i), float(o));
+            if meeting.crossed {
+                gram += 4.0 * self.inner() * i;
+                between += self.products();
+            } else if t * u * g == 1.0 {
+                gram += 2.0 * (i + self.products() * self.summed() * o);
+                between += self.products();
+            } else if self.layout.inner == 1 {
+                let blocks = self.layout.blocks as f64;
+                gram += 2.0 * g * t * u * blocks * (i + self.summed() * o);
+                between += 2.0 * g * t * u * blocks;
+            } else {
+                let inner = self.inner();
+                gram += 2.0 * g * (t * u * i + inner * t * u * o + inner * inner * t * o);
+                between += g * inner * t * o;
+            }
+        }
+        Some(self.total(Parts { forming: 0.0, gram, touched: 0.0, held, rate, between }))
+    }
+
+    /// Gradients of one side, both sides of the other.
+    fn mixed(&self, layer: &Layer) -> Option<Cost> {
+        let [one] = &layer.uses[..] else { return None };
+        let Form::Sides { g: 1, t, i, o, swapped: false } = one.form else { return None };
+        layer.meetings.as_ref()?;
+        if t == 1 {
+            return None;
+        }
+        let out = self.multiply_out(layer);
+        let (t, i, o) = (float(t), float(i), float(o) * self.summed());
+        let (inner, blocks) = (self.inner(), self.layout.blocks as f64);
+        let gram = 2.0 * blocks * (t * i * inner * o + inner * inner * t * o);
+        let held = self.seeds() * layer.entries as f64 + t * (i + self.seeds() * float(one_o(one.form)));
+        let mixed = Parts {
+            forming: out.forming / self.samples.max(1.0),
+            gram,
+            touched: held,
+            held,
+            rate: self.rates.positions,
+            between: blocks * inner * t * o,
+        };
+        Some(self.total(mixed))
+    }
+
+    /// As many rows of the table as two samples have in common, were they drawn evenly.
+    fn join(&self, layer: &Layer) -> Option<Cost> {
+        let meetings = layer.meetings.as_ref()?;
+        let (mut touched, mut gram) = (0.0, 0.0);
+        for one in &layer.uses {
+            let Form::Ids { t, o, .. } = one.form else { return None };
+            touched += 4.0 * self.seeds() * float(t) * float(o);
+        }
+        for meeting in meetings {
+            let [one, two] = meeting.uses.map(|k| layer.uses[k].form);
+            let (Form::Ids { t, o, rows }, Form::Ids { t: u, .. }) = (one, two) else { return None };
+            let (t, u, rows) = (float(t), float(u), float(rows.max(1)));
+            gram += 2.0 * (t * u / rows).min(t.min(u)) * self.products() * self.summed() * float(o);
+        }
+        let held = touched / 4.0;
+        Some(self.total(Parts { forming: 0.0, gram, touched, held, rate: self.rates.positions, between: 0.0 }))
+    }
+
+    fn total(&self, parts: Parts) -> Cost {
+        let Parts { forming, gram, touched, held, rate, between } = parts;
+        let seconds = self.samples * (forming / self.rates.forming + touched / self.rates.entries)
+            + self.pairs * (gram / rate + between / (8.0 * self.rates.entries));
+        Cost {
+            forming: forming * self.samples,
+            gram: gram * self.pairs,
+            bytes: held * self.samples * self.number,
+            seconds,
+        }
+    }
+}
+
+/// Costs of a way: for a sample, and for a pair of samples.
+struct Parts {
+    /// Flops for a sample.
+    forming: f64,
+    /// Flops for a pair, and at what rate.
+    gram: f64,
+    rate: f64,
+    /// Entries touched for a sample.
+    touched: f64,
+    /// Entries held for a sample.
+    held: f64,
+    /// Entries touched in cache for a pair.
+    between: f64,
+}
+
+/// The positions of a layer whose uses all have sides; the most of them.
+fn positions(layer: &Layer) -> Option<f64> {
+    let of = |form: &Form| match form {
+        Form::Sides { g, t, .. } => Some(float(g * t)),
+        _ => None,
+    };
+    layer.uses.iter().map(|one| of(&one.form)).try_fold(0.0, |most: f64, t| Some(most.max(t?)))
+}
+
+/// Can a metric of rank one be put into the sides?
+fn scales_sides(layer: &Layer) -> bool {
+    layer.uses.iter().all(|one| one.direct && matches!(one.form, Form::Sides { swapped: false, .. }))
+}
+
+fn one_o(form: Form) -> usize {
+    if let Form::Sides { o, .. } = form { o } else { 0 }
+}
+
+fn float(size: usize) -> f64 {
+    size as f64
+}

@@ -1,0 +1,289 @@
+//! The plan: how every parameter's part of a kernel is contracted, and what that costs.
+//!
+//! A plan is a pure function of shapes, the mode of outputs, the memory budget and a table of [`Rates`]: a run on
+//! [`Count`] counts what the model multiplies, touches and holds, and every way that a parameter's uses allow is priced.
+//! Nothing is timed, so what is computed never depends on how a machine felt.
+
+mod cost;
+mod json;
+mod layer;
+mod rates;
+mod table;
+
+pub(crate) use cost::{Cost, Problem};
+pub(crate) use layer::{Form, Layer, LayerUse};
+pub use rates::Rates;
+
+use super::Ntk;
+use super::outputs::Layout;
+use super::run::sample_blocks;
+use super::way::Way;
+use crate::backend::{Arrays, Count, Gram};
+use crate::error::{Error, Result};
+use crate::kernel::Outputs;
+use crate::model::Model;
+use crate::ops::Op;
+use crate::real::Real;
+use crate::shape::numel;
+use crate::tape::{Tape, Wanted};
+
+/// What [`Ntk::explain`](super::Ntk::explain) gives: the choices, as data, as a table (by `Display`) and as JSON.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Plan {
+    /// `"f32"` or `"f64"`.
+    pub precision: &'static str,
+    /// The mode of outputs.
+    pub outputs: Outputs,
+    /// N, and M if there are other samples along the columns.
+    pub samples: (usize, Option<usize>),
+    /// One entry for every parameter that the kernel is of and the output depends on.
+    pub parameters: Vec<PlannedParameter>,
+    /// Multiplications and additions in the products of the forward pass, for all samples.
+    pub forward_flops: f64,
+    /// The same in all reverse sweeps.
+    pub reverse_flops: f64,
+    /// Predicted seconds of forward pass and sweeps on one thread.
+    pub passes_seconds: f64,
+    /// Samples in a block: a tile of K is a pair of blocks.
+    pub block: usize,
+    /// Samples that one forward pass is over.
+    pub chunk: usize,
+    /// Bytes of K and its components.
+    pub result_bytes: f64,
+    /// Bytes that every thread works in.
+    pub thread_bytes: f64,
+    /// The most bytes that may be used, if the caller said.
+    pub budget: Option<u64>,
+    /// What the choices were made with.
+    pub rates: Rates,
+    pub(crate) layers: Vec<Layer>,
+}
+
+/// The plan for one parameter.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PlannedParameter {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// How many ops use it.
+    pub uses: usize,
+    /// The most positions that a use has.
+    pub positions: usize,
+    /// How its part is contracted.
+    pub way: Way,
+    /// Multiplications and additions where gradients are multiplied out, for all samples.
+    pub forming_flops: f64,
+    /// The same in products for pairs of samples, of the half of K that is computed.
+    pub gram_flops: f64,
+    /// Bytes held for all samples while tiles are computed.
+    pub bytes: f64,
+    /// Predicted seconds on one thread.
+    pub seconds: f64,
+    /// The other ways that its uses allow, with their predicted seconds, the cheapest first.
+    pub alternatives: Vec<(Way, f64)>,
+}
+
+impl Plan {
+    /// Multiplications and additions of all products: forward, reverse and Gram.
+    pub fn flops(&self) -> f64 {
+        let own = self.parameters.iter().map(|p| p.forming_flops + p.gram_flops).sum::<f64>();
+        self.forward_flops + self.reverse_flops + own
+    }
+
+    /// Multiplications and additions for pairs of samples, of the half of K that is computed.
+    pub fn gram_flops(&self) -> f64 {
+        self.parameters.iter().map(|p| p.gram_flops).sum()
+    }
+
+    /// Predicted seconds on one thread.
+    pub fn seconds(&self) -> f64 {
+        self.passes_seconds + self.parameters.iter().map(|p| p.seconds).sum::<f64>()
+    }
+
+    /// Bytes of all that is held for all samples while tiles are computed.
+    pub fn held_bytes(&self) -> f64 {
+        self.parameters.iter().map(|p| p.bytes).sum()
+    }
+
+    /// The predicted peak of memory with `threads` threads, in bytes: K, what is held for all samples, and what every
+    /// thread works in. Samples and parameters are not counted.
+    pub fn peak_bytes(&self, threads: usize) -> f64 {
+        self.result_bytes + self.held_bytes() + threads as f64 * self.thread_bytes
+    }
+
+    pub(crate) fn way(&self, parameter: usize) -> Option<Way> {
+        let place = self.layers.iter().position(|layer| layer.parameter == parameter)?;
+        Some(self.parameters[place].way)
+    }
+}
+
+/// What a run on shapes alone tells of a model.
+struct Counted {
+    layers: Vec<Layer>,
+    /// For a sample: flops of the forward pass and of all sweeps, entries touched, entries held at a time.
+    forward: f64,
+    reverse: f64,
+    touched: f64,
+    held: f64,
+}
+
+fn counted<R: Real, O: Op>(model: &Model<O>, layout: &Layout, wanted: &[bool]) -> Result<Counted> {
+    let arrays = Count::<R>::new();
+    let zeros = |shape: &[usize]| arrays.full(0.0, shape);
+    let parameters: Vec<_> = model.parameters().iter().map(|info| zeros(&info.shape)).collect();
+    let buffers: Vec<_> = model.buffers().iter().map(|info| zeros(&info.shape)).collect();
+    let weights = model.graph().weigh(&arrays, &parameters, &buffers);
+    let (before, flops, touched) = (arrays.live_entries(), arrays.flops(), arrays.touched_entries());
+    let inputs = model.input_shapes().iter().map(|shape| zeros(&[&[1], &shape[..]].concat())).collect();
+    let tape = Tape::run(model.graph(), model.output(), &arrays, &weights, inputs);
+    let uses = tape.uses()?;
+    let (forward, touched_forward) = (arrays.flops() - flops, arrays.touched_entries() - touched);
+    let (flops, touched) = (arrays.flops(), arrays.touched_entries());
+    let swept = tape.sweep(&tape.ones_seed(), Wanted { inputs: false, parameters: Some(wanted) });
+    let seeds = layout.seeds.len() as f64;
+    let layers = layer::layers(model, &arrays, wanted, &uses, &swept);
+    // What the sweeps of all seeds leave is held together; the rest of a sweep is not.
+    let kept: usize = swept.rights.iter().flatten().map(|right| numel(arrays.shape(right))).sum();
+    Ok(Counted {
+        layers,
+        forward: forward as f64,
+        reverse: (arrays.flops() - flops) as f64 * seeds,
+        touched: touched_forward as f64 + (arrays.touched_entries() - touched) as f64 * seeds,
+        held: (arrays.peak_entries() - before) as f64 + (seeds - 1.0) * kept as f64,
+    })
+}
+
+/// A forward pass is over so many samples that their values and cotangents take about so many bytes: they stay in cache.
+const CHUNK_BYTES: f64 = (4 << 20) as f64;
+
+/// The plan of a kernel of `n` samples, and of `m` others along its columns.
+///
+/// # Errors
+/// An output that does not exist; an op without a factor; a way that was forced and fits nothing; a budget that is too
+/// small, with what would be needed.
+pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, n: usize, m: Option<usize>) -> Result<Plan> {
+    let model = ntk.session.model();
+    let layout = ntk.outputs.layout(model.outputs())?;
+    let wanted = ntk.wanted()?;
+    let Counted { layers, forward, reverse, touched, held } = counted::<B::Number, O>(model, &layout, &wanted)?;
+    let rates = ntk.rates.unwrap_or_else(Rates::shipped::<B::Number>);
+    let (rows, cols) = (n as f64, m.unwrap_or(n) as f64);
+    let samples = rows + m.map_or(0.0, |m| m as f64);
+    let pairs = if m.is_some() { rows * cols } else { rows * (rows + 1.0) / 2.0 };
+    let number = size_of::<B::Number>() as f64;
+    let problem = Problem { layout: &layout, samples, pairs, number, rates };
+
+    let mut choices = Vec::new();
+    for layer in &layers {
+        let candidates = problem.candidates(layer, &ntk.metric[layer.parameter]);
+        let chosen = ntk.forced(layer.parameter, &candidates).unwrap_or(0);
+        choices.push(Choice { chosen, candidates });
+    }
+    let taken = |(layer, choice): (&Layer, &Choice)| (layer.parameter, choice.candidates[choice.chosen].0);
+    ntk.check_forced(&layers.iter().zip(&choices).map(taken).collect::<Vec<_>>())?;
+    let components = if ntk.components { 1 + wanted.iter().filter(|&&w| w).count() } else { 1 };
+    let slots = if ntk.components { components - 1 } else { 1 }.max(1);
+    let matrices = layout.blocks * slots;
+    let entries = (layout.blocks * components) as f64 * (rows * layout.inner as f64) * (cols * layout.inner as f64);
+    let block = sample_blocks(n.max(m.unwrap_or(0)), layout.inner, matrices).first().map_or(0, |range| range.len());
+    let chunk = ((CHUNK_BYTES / (held * number).max(1.0)) as usize).clamp(1, block.max(1));
+    let tile = (block * layout.inner) as f64;
+    let thread_bytes = number * (chunk as f64 * held).max(tile * tile * (matrices + layout.blocks + 2) as f64);
+    let mut plan = Plan {
+        precision: B::Number::NAME,
+        outputs: ntk.outputs,
+        samples: (n, m),
+        parameters: Vec::new(),
+        forward_flops: forward * samples,
+        reverse_flops: reverse * samples,
+        passes_seconds: samples * ((forward + reverse) / rates.forming + touched / rates.entries / 4.0),
+        block,
+        chunk,
+        result_bytes: entries * number,
+        thread_bytes,
+        budget: ntk.budget,
+        rates,
+        layers: Vec::new(),
+    };
+    if let Some(budget) = ntk.budget {
+        fit(&plan, &mut choices, budget)?;
+    }
+    plan.parameters = layers.iter().zip(choices).map(|(layer, choice)| choice.planned(model, layer)).collect();
+    plan.layers = layers;
+    Ok(plan)
+}
+
+/// The ways that a parameter can go, the cheapest first, and which one it does.
+struct Choice {
+    candidates: Vec<(Way, Cost)>,
+    chosen: usize,
+}
+
+impl Choice {
+    fn cost(&self) -> Cost {
+        self.candidates[self.chosen].1
+    }
+
+    fn planned<O: Op>(self, model: &Model<O>, layer: &Layer) -> PlannedParameter {
+        let info = &model.parameters()[layer.parameter];
+        let (way, cost) = self.candidates[self.chosen];
+        let positions = |form: Form| match form {
+            Form::Sides { t, .. } | Form::Ids { t, .. } | Form::Sum { t, .. } => t,
+            Form::Rows => 1,
+        };
+        let others = self.candidates.iter().enumerate().filter(|(k, _)| *k != self.chosen);
+        PlannedParameter {
+            name: info.name.clone(),
+            shape: info.shape.clone(),
+            uses: layer.uses.len(),
+            positions: layer.uses.iter().map(|one| positions(one.form)).max().unwrap_or(1),
+            way,
+            forming_flops: cost.forming,
+            gram_flops: cost.gram,
+            bytes: cost.bytes,
+            seconds: cost.seconds,
+            alternatives: others.map(|(_, (way, cost))| (*way, cost.seconds)).collect(),
+        }
+    }
+}
+
+/// Trades time for memory, parameter by parameter, until everything fits `budget`: each time the change that costs least
+/// for a byte saved.
+///
+/// # Errors
+/// It cannot fit.
+fn fit(plan: &Plan, choices: &mut [Choice], budget: u64) -> Result<()> {
+    let fixed = plan.result_bytes + plan.thread_bytes;
+    loop {
+        let needed = fixed + choices.iter().map(|choice| choice.cost().bytes).sum::<f64>();
+        if needed <= budget as f64 {
+            return Ok(());
+        }
+        let mut best: Option<(f64, usize, usize)> = None;
+        for (k, choice) in choices.iter().enumerate() {
+            for (other, (_, cost)) in choice.candidates.iter().enumerate() {
+                let saved = choice.cost().bytes - cost.bytes;
+                let price = (cost.seconds - choice.cost().seconds) / saved;
+                if saved > 0.0 && best.is_none_or(|(lowest, ..)| price < lowest) {
+                    best = Some((price, k, other));
+                }
+            }
+        }
+        let Some((_, k, other)) = best else {
+            return Err(Error::memory(format!(
+                "the kernel needs {} with one thread (K {}, what is held for all samples {}, work {}), which is {} more \
+                 than the budget of {}",
+                table::bytes(needed),
+                table::bytes(plan.result_bytes),
+                table::bytes(needed - fixed),
+                table::bytes(plan.thread_bytes),
+                table::bytes(needed - budget as f64),
+                table::bytes(budget as f64)
+            )));
+        };
+        choices[k].chosen = other;
+    }
+}

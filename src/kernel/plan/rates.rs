@@ -1,0 +1,79 @@
+//! How fast a machine does what a kernel is made of.
+
+use std::time::{Duration, Instant};
+
+use crate::backend::{Arrays, Window};
+use crate::real::Real;
+
+/// What one thread does in a second. Ways are chosen by the ratios of these numbers; the seconds that a plan predicts are
+/// as good as they are.
+///
+/// The shipped ones were measured by [`calibrate`](Rates::calibrate) on one core with AVX-512 and rounded. They are
+/// constants, so that a plan is the same on every machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Rates {
+    /// Multiplications and additions in the products of a tile: many rows, many columns, long sums.
+    pub product: f64,
+    /// The same in products of positions: few rows or short sums.
+    pub positions: f64,
+    /// The same where per-sample gradients are multiplied out, and in forward and reverse passes.
+    pub forming: f64,
+    /// Entries that are read, worked on and written back.
+    pub entries: f64,
+}
+
+impl Rates {
+    /// The shipped rates for the numbers `R`.
+    pub fn shipped<R: Real>() -> Self {
+        let single = Rates { product: 110e9, positions: 45e9, forming: 60e9, entries: 0.8e9 };
+        if size_of::<R>() == 4 {
+            return single;
+        }
+        let half = |rate: f64| rate / 2.0;
+        Rates {
+            product: half(single.product),
+            positions: half(single.positions),
+            forming: half(single.forming),
+            entries: half(single.entries),
+        }
+    }
+
+    /// Measures the rates of one thread on a backend, in about a second.
+    ///
+    /// A plan from measured rates is the best for this machine; other machines, and this one tomorrow, may find another.
+    pub fn calibrate<B: Arrays>(arrays: &B) -> Self {
+        let numbers = |shape: &[usize]| {
+            let count = crate::shape::numel(shape);
+            let data: Vec<B::Number> = (0..count).map(|k| B::Number::of((k % 17) as f64 / 17.0 - 0.5)).collect();
+            arrays.upload(&data, shape)
+        };
+        let (a, b) = (numbers(&[192, 4096]), numbers(&[192, 4096]));
+        let product = 2.0 * (192.0 * 192.0 * 4096.0) / seconds(arrays, || arrays.matmul(&a, false, &b, true));
+        let (a, b) = (numbers(&[96, 576]), numbers(&[192, 576]));
+        let positions = 2.0 * (96.0 * 192.0 * 576.0) / seconds(arrays, || arrays.matmul(&a, false, &b, true));
+        let (x, dy) = (numbers(&[4, 32, 16, 16]), numbers(&[4, 1, 64, 16, 16]));
+        let window = Window { padding: [[1, 1], [1, 1]], ..Window::new([3, 3]) };
+        let flops = 2.0 * 4.0 * 64.0 * 288.0 * 256.0;
+        let forming = flops / seconds(arrays, || arrays.convolve_weight(&x, &dy, &window));
+        let (x, y) = (numbers(&[1 << 16]), numbers(&[1 << 16]));
+        let entries = f64::from(1 << 16) / seconds(arrays, || arrays.mul(&x, &y));
+        Rates { product, positions, forming, entries }
+    }
+}
+
+/// The shortest of a quarter of a second's worth of runs, the first one not counted.
+fn seconds<B: Arrays>(arrays: &B, run: impl Fn() -> B::Tensor) -> f64 {
+    let once = || {
+        let start = Instant::now();
+        // Reading makes a device finish.
+        let _ = arrays.read(&arrays.slice(&run(), 0, 0..1));
+        start.elapsed()
+    };
+    once();
+    let (start, mut best) = (Instant::now(), Duration::MAX);
+    while start.elapsed() < Duration::from_millis(250) {
+        best = best.min(once());
+    }
+    best.as_secs_f64().max(1e-9)
+}

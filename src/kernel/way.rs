@@ -1,0 +1,63 @@
+//! The exact ways to contract a parameter's part of a kernel.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// How a parameter's part of the kernel is contracted, for samples n and m. All ways are exact; the [`Plan`](super::Plan)
+/// takes the cheapest that the parameter's uses allow.
+///
+/// With t positions, i features in and o out, a\[n,t\] what came in and b\[n,t\] the cotangent of what went out:
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Way {
+    /// The last layer: its cotangents are unit vectors, so (a\[n\] . a\[m\]) stands where c = c', and nothing is multiplied
+    /// for a bias.
+    ReadOut,
+    /// One position: (a\[n\] . a\[m\]) (b\[n\] . b\[m\]).
+    Outer,
+    /// The per-sample gradients sum over t of b a, multiplied out, then their product.
+    MultiplyOut,
+    /// sum over t, u of (a\[n,t\] . a\[m,u\]) (b\[n,t\] . b\[m,u\]): no gradient is formed; with several outputs b\[m\] is
+    /// contracted first, b\[n\] second.
+    PairPositions,
+    /// The gradients of one side, multiplied out, against a and b of the other.
+    Mixed,
+    /// Embeddings: cotangents summed by row of the table, multiplied where both samples have the row.
+    Join,
+}
+
+impl Way {
+    /// All ways.
+    pub const ALL: [Way; 6] = [Way::ReadOut, Way::Outer, Way::MultiplyOut, Way::PairPositions, Way::Mixed, Way::Join];
+
+    /// The way's name: `read-out`, `outer`, `multiply-out`, `pair-positions`, `mixed` or `join`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Way::ReadOut => "read-out",
+            Way::Outer => "outer",
+            Way::MultiplyOut => "multiply-out",
+            Way::PairPositions => "pair-positions",
+            Way::Mixed => "mixed",
+            Way::Join => "join",
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Way {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Way::ALL.into_iter().find(|way| way.name() == name).ok_or_else(|| {
+            let names: Vec<&str> = Way::ALL.iter().map(|way| way.name()).collect();
+            Error::name(format!("there is no way '{name}'; there are {}", names.join(", ")))
+        })
+    }
+}

@@ -1,0 +1,229 @@
+//! Tiles of K against plain loops over everything.
+
+use proptest::prelude::*;
+use tangent_kernels::backend::{Arrays, Contraction, Cpu, Gram, Panels, Part, Recipe, RightPanel, Segments, Term};
+use tangent_kernels::{Real, shape};
+
+/// Numbers between -1 and 1 without a pattern.
+fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
+    let at = |k: u64| (((k + 1) * (k + 7) + seed * 7919) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0;
+    (0..count as u64).map(|k| R::of(at(k))).collect()
+}
+
+fn agree<R: Real>(got: &[R], want: &[f64], what: &str) {
+    assert_eq!(got.len(), want.len());
+    let scale = want.iter().fold(1.0f64, |max, x| max.max(x.abs()));
+    for (k, (x, y)) in got.iter().zip(want).enumerate() {
+        let tolerance = 64.0 * R::EPSILON.f64() * scale;
+        assert!((x.f64() - y).abs() <= tolerance, "{what}: entry {k} is {x}, not {y}");
+    }
+}
+
+/// Sizes of two blocks of samples and of a use's sides.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    n: [usize; 2],
+    g: usize,
+    /// Positions of each side's use.
+    t: [usize; 2],
+    i: usize,
+    o: usize,
+    blocks: usize,
+    inner: usize,
+}
+
+/// An array on the host, read by its index.
+struct Host<R> {
+    shape: Vec<usize>,
+    data: Vec<R>,
+}
+
+impl<R: Real> Host<R> {
+    fn new(shape: &[usize], seed: u64) -> Self {
+        Host { shape: shape.to_vec(), data: numbers(shape::numel(shape), seed) }
+    }
+    fn at(&self, index: &[usize]) -> f64 {
+        let place = index.iter().zip(&self.shape).fold(0, |at, (k, size)| at * size + k);
+        self.data[place].f64()
+    }
+    fn put(&self, cpu: &Cpu<R>) -> <Cpu<R> as Arrays>::Tensor {
+        cpu.upload(&self.data, &self.shape)
+    }
+}
+
+/// One slot of two by the CPU, and by loops over K\[block, n c, m c'\] = `entry`.
+fn compare<R: Real>(
+    sizes: Sizes,
+    panels: [Panels<<Cpu<R> as Arrays>::Tensor>; 2],
+    term: Term,
+    unit_weight: f64,
+    entry: impl Fn(usize, [usize; 2], [usize; 2]) -> f64,
+) {
+    let Sizes { n, blocks, inner, .. } = sizes;
+    let what = format!("{:?} of {sizes:?}, {}", term.contraction, R::NAME);
+    let slot = term.parts[0].slot;
+    let recipe = Recipe { slots: 2, blocks, inner, unit_weight, terms: vec![term] };
+    let entries = n[0] * inner * n[1] * inner;
+    let mut out = vec![R::of(9.0); 2 * blocks * entries];
+    Cpu::<R>::new().tile(&recipe, &panels[0], &panels[1], &mut Default::default(), &mut out).unwrap();
+    let mut want = vec![0.0; out.len()];
+    for block in 0..blocks {
+        for (x, c) in (0..n[0]).flat_map(|x| (0..inner).map(move |c| (x, c))) {
+            for (y, d) in (0..n[1]).flat_map(|y| (0..inner).map(move |d| (y, d))) {
+                let at = (slot * blocks + block) * entries + (x * inner + c) * n[1] * inner + y * inner + d;
+                want[at] = entry(block, [x, y], [c, d]);
+            }
+        }
+    }
+    agree(&out, &want, &what);
+}
+
+/// a and b of both blocks.
+fn sides<R: Real>(s: Sizes) -> ([Host<R>; 2], [Host<R>; 2]) {
+    let a = [0, 1].map(|k| Host::new(&[s.g, s.n[k], s.t[k], s.i], k as u64));
+    let b = [0, 1].map(|k| Host::new(&[s.blocks, s.g, s.n[k], s.t[k], s.inner, s.o], 2 + k as u64));
+    (a, b)
+}
+
+fn panels<R: Real>(s: Sizes, a: &[Host<R>; 2], b: &[Host<R>; 2]) -> [Panels<<Cpu<R> as Arrays>::Tensor>; 2] {
+    let cpu = Cpu::<R>::new();
+    [0, 1].map(|k| Panels {
+        samples: s.n[k],
+        lefts: vec![a[k].put(&cpu)],
+        rights: vec![RightPanel::Array(b[k].put(&cpu))],
+    })
+}
+
+fn term(contraction: Contraction, left: bool) -> Term {
+    let part = Part { slot: 1, weight: 0.75, left: left.then_some([0, 0]) };
+    Term { right: [0, 0], contraction, parts: vec![part] }
+}
+
+fn straight<R: Real>(s: Sizes) {
+    let (a, b) = sides::<R>(s);
+    compare(s, panels(s, &a, &b), term(Contraction::Straight, true), 1.0, |block, [x, y], [c, d]| {
+        let mut sum = 0.0;
+        for (g, p, q) in (0..s.g).flat_map(|g| (0..s.t[0]).flat_map(move |p| (0..s.t[1]).map(move |q| (g, p, q)))) {
+            let left: f64 = (0..s.i).map(|i| a[0].at(&[g, x, p, i]) * a[1].at(&[g, y, q, i])).sum();
+            let right: f64 =
+                (0..s.o).map(|o| b[0].at(&[block, g, x, p, c, o]) * b[1].at(&[block, g, y, q, d, o])).sum();
+            sum += left * right;
+        }
+        0.75 * sum
+    });
+}
+
+/// A bias: no left side, one position.
+fn without_left<R: Real>(s: Sizes) {
+    let s = Sizes { g: 1, t: [1, 1], ..s };
+    let (a, b) = sides::<R>(s);
+    compare(s, panels(s, &a, &b), term(Contraction::Straight, false), 1.0, |block, [x, y], [c, d]| {
+        0.75 * (0..s.o).map(|o| b[0].at(&[block, 0, x, 0, c, o]) * b[1].at(&[block, 0, y, 0, d, o])).sum::<f64>()
+    });
+}
+
+fn unit<R: Real>(s: Sizes, with_left: bool) {
+    let s = Sizes { g: 1, t: [1, 1], ..s };
+    let (a, b) = sides::<R>(s);
+    let mut panels = panels(s, &a, &b);
+    panels.iter_mut().for_each(|panels| panels.rights = vec![RightPanel::Unit]);
+    compare(s, panels, term(Contraction::Straight, with_left), 3.0, |_, [x, y], [c, d]| {
+        let left: f64 = (0..s.i).map(|i| a[0].at(&[0, x, 0, i]) * a[1].at(&[0, y, 0, i])).sum();
+        if c == d { 3.0 * 0.75 * if with_left { left } else { 1.0 } } else { 0.0 }
+    });
+}
+
+fn crossed<R: Real>(s: Sizes) {
+    let s = Sizes { g: 1, t: [1, 1], i: s.o, ..s };
+    let (a, b) = sides::<R>(s);
+    compare(s, panels(s, &a, &b), term(Contraction::Crossed, true), 1.0, |block, [x, y], [c, d]| {
+        let dot = |a: &Host<R>, n: usize, b: &Host<R>, m: usize, c: usize| -> f64 {
+            (0..s.o).map(|o| a.at(&[0, n, 0, o]) * b.at(&[block, 0, m, 0, c, o])).sum()
+        };
+        0.75 * dot(&a[0], x, &b[1], y, d) * dot(&a[1], y, &b[0], x, c)
+    });
+}
+
+fn mixed<R: Real>(s: Sizes) {
+    let s = Sizes { g: 1, ..s };
+    let (a, b) = sides::<R>(s);
+    let gradients = Host::<R>::new(&[s.blocks, 1, s.n[1], 1, s.inner, s.o * s.i], 9);
+    let mut panels = panels(s, &a, &b);
+    panels[1].rights = vec![RightPanel::Array(gradients.put(&Cpu::new()))];
+    compare(s, panels, term(Contraction::Mixed, true), 1.0, |block, [x, y], [c, d]| {
+        let mut sum = 0.0;
+        for (t, o) in (0..s.t[0]).flat_map(|t| (0..s.o).map(move |o| (t, o))) {
+            let row = |i: usize| gradients.at(&[block, 0, y, 0, d, o * s.i + i]);
+            let moved: f64 = (0..s.i).map(|i| row(i) * a[0].at(&[0, x, t, i])).sum();
+            sum += b[0].at(&[block, 0, x, t, c, o]) * moved;
+        }
+        0.75 * sum
+    });
+}
+
+fn joined<R: Real>(s: Sizes, table: usize) {
+    let cpu = Cpu::<R>::new();
+    // Which rows a sample has: some of them, without a pattern.
+    let has = |k: usize, sample: usize, row: usize| (k * 3 + sample * 5 + row * row + sample * row) % 3 != 0;
+    let mut vectors = Vec::new();
+    let panels = [0, 1].map(|k| {
+        let pairs: Vec<(usize, usize)> = (0..table)
+            .flat_map(|row| (0..s.n[k]).map(move |sample| (row, sample)))
+            .filter(|&(row, sample)| has(k, sample, row))
+            .collect();
+        let host = Host::<R>::new(&[s.blocks, pairs.len(), s.inner, s.o], 11 + k as u64);
+        let segments = Segments {
+            rows: pairs.iter().map(|pair| pair.0).collect(),
+            samples: pairs.iter().map(|pair| pair.1).collect(),
+            vectors: host.put(&cpu),
+        };
+        vectors.push((pairs, host));
+        Panels { samples: s.n[k], lefts: Vec::new(), rights: vec![RightPanel::Segments(segments)] }
+    });
+    compare(s, panels, term(Contraction::Joined, false), 1.0, |block, [x, y], [c, d]| {
+        let mut sum = 0.0;
+        for (one, (row, sample)) in vectors[0].0.iter().enumerate().filter(|(_, pair)| pair.1 == x) {
+            for (two, _) in vectors[1].0.iter().enumerate().filter(|(_, pair)| **pair == (*row, y)) {
+                assert_eq!(*sample, x);
+                let dot = |o: usize| vectors[0].1.at(&[block, one, c, o]) * vectors[1].1.at(&[block, two, d, o]);
+                sum += (0..s.o).map(dot).sum::<f64>();
+            }
+        }
+        0.75 * sum
+    });
+}
+
+fn all<R: Real>(s: Sizes) {
+    straight::<R>(s);
+    straight::<R>(Sizes { g: 1, t: [1, 1], ..s });
+    without_left::<R>(s);
+    unit::<R>(s, true);
+    unit::<R>(s, false);
+    crossed::<R>(s);
+    mixed::<R>(s);
+    joined::<R>(s, 1 + s.i);
+}
+
+proptest! {
+    #[test]
+    fn tiles_match_loops(
+        n in [0usize..5, 0usize..6], g in 1usize..3, t in [1usize..4, 1usize..4], i in 1usize..5, o in 1usize..5,
+        blocks in 1usize..3, inner in 1usize..4,
+    ) {
+        let sizes = Sizes { n, g, t, i, o, blocks, inner };
+        all::<f64>(sizes);
+        all::<f32>(sizes);
+    }
+}
+
+#[test]
+fn large_tiles_match_loops() {
+    // Enough positions and samples that rows and columns are taken in several steps.
+    let sizes = Sizes { n: [3, 40], g: 1, t: [60, 50], i: 3, o: 2, blocks: 1, inner: 1 };
+    straight::<f64>(sizes);
+    straight::<f64>(Sizes { inner: 3, n: [4, 9], o: 31, ..sizes });
+    mixed::<f64>(Sizes { inner: 2, n: [2, 30], o: 120, t: [50, 1], ..sizes });
+    let vectors = Sizes { n: [70, 65], g: 1, t: [1, 1], i: 33, o: 17, blocks: 2, inner: 1 };
+    straight::<f64>(vectors);
+    straight::<f64>(Sizes { n: [40, 33], blocks: 1, inner: 3, ..vectors });
+}
