@@ -224,6 +224,13 @@ fn large_planes_and_many_samples_are_what_loops_say() {
     check_conv2d(&conv(70, 2, 3, [4, 4], Window::new([1, 1])));
 }
 
+#[test]
+fn padding_that_keeps_the_size_has_its_smaller_half_before() {
+    let (x, w, dy) = (numbers(2 * 5 * 6, 1), numbers(2 * 4, 2), numbers(2 * 5 * 6, 3));
+    let run = |op: Conv2d| run(&op.dilation([3, 1]), (&x, &[2, 1, 5, 6]), (&w, &[1, 1, 2, 4]), &dy);
+    assert_eq!(run(Conv2d::new().padding_same()), run(Conv2d::new().padding_sides([[1, 2], [1, 2]])));
+}
+
 /// A pool as PyTorch describes it.
 #[derive(Clone, Debug)]
 struct Pool {

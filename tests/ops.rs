@@ -3,9 +3,12 @@
 use tangent_kernels::backend::Arrays;
 use tangent_kernels::check;
 use tangent_kernels::factor::{Factor, Left};
-use tangent_kernels::ops::{At, Builtin, Case, Dropout, Linear, Mul, Op};
+use tangent_kernels::ops::{
+    At, AvgPool2d, BatchNorm, Builtin, Case, Conv1d, Conv2d, ConvTranspose2d, Dropout, Embedding, GroupNorm, LayerNorm,
+    Linear, MaxPool2d, Mul, Op, Prelu, Softmax,
+};
 use tangent_kernels::unary::{Log, Reciprocal, Unary};
-use tangent_kernels::{Attribute, Attributes, Graph, Result};
+use tangent_kernels::{Attribute, Attributes, Cpu, Graph, Result};
 
 #[test]
 fn every_op_passes_the_checker() {
@@ -366,6 +369,87 @@ fn attributes_are_refused_by_name() {
         assert!(error.starts_with(name), "{name} {text}: {error}");
     }
     assert!(Builtin::parse("hologram", &Attributes::default()).is_none());
+}
+
+/// The result of an op on one sample of the crate's numbers, and the input's cotangent for the cotangent `dy`.
+fn computed(op: &impl Op, x: &[f64], shape: &[usize], parameters: &[&[f64]], dy: &[f64]) -> [Vec<f64>; 2] {
+    let cpu = Cpu::<f64>::new();
+    let shape = [&[1], shape].concat();
+    let parameters: Vec<_> = parameters.iter().map(|p| cpu.upload(p, &[p.len()])).collect();
+    let (x, parameters) = (cpu.upload(x, &shape), parameters.iter().collect::<Vec<_>>());
+    let at = At { arrays: &cpu, inputs: &[&x], parameters: &parameters };
+    let y = op.forward(&at);
+    let dx = op.pull(&at, &y, &cpu.upload(dy, cpu.shape(&y)), 0);
+    [y, dx].map(|array| cpu.read(&array).unwrap())
+}
+
+#[test]
+fn softmax_does_not_overflow_and_its_logarithm_keeps_its_digits() {
+    let [y, dx] = computed(&Softmax::along(-1), &[1000.0, 0.0], &[2], &[], &[1.0, 2.0]);
+    assert_eq!((y, dx), (vec![1.0, 0.0], vec![0.0, 0.0]));
+    let [y, dx] = computed(&Softmax::log_along(-1), &[1000.0, 960.0, -1e300], &[3], &[], &[1.0, 0.0, 0.0]);
+    let small = (-40f64).exp();
+    assert_eq!((y[1], y[2]), (-40.0, -1e300));
+    assert!((y[0] + small).abs() < 1e-15 * small && (dx[1] + small).abs() < 1e-15 * small, "{y:?}, {dx:?}");
+}
+
+#[test]
+fn the_derivative_of_a_prelu_at_0_is_its_slope() {
+    let [y, dx] = computed(&Prelu, &[-2.0, 0.0, 3.0], &[3], &[&[0.25]], &[1.0, 2.0, 3.0]);
+    assert_eq!((y, dx), (vec![-0.5, 0.0, 3.0], vec![0.25, 0.5, 3.0]));
+}
+
+#[test]
+fn a_number_that_is_no_row_of_a_table_gives_nan() {
+    let cpu = Cpu::<f64>::new();
+    let (ids, table) = (cpu.upload(&[2.0, -1.0, f64::NAN, 1.0], &[1, 4]), cpu.upload(&[5.0, 7.0], &[2, 1]));
+    let at = At { arrays: &cpu, inputs: &[&ids], parameters: &[&table] };
+    let y = cpu.read(&Embedding.forward(&at)).unwrap();
+    assert!(y[..3].iter().all(|y| y.is_nan()) && y[3] == 7.0, "{y:?}");
+    assert_eq!(Embedding.rows_looked_up(0, &[&[2, 1]]), Some(2));
+}
+
+#[test]
+fn every_op_is_recorded_by_its_method() -> Result<()> {
+    let mut graph = Graph::with_inputs(&[&[4, 8, 6], &[5]])?;
+    let [x, ids] = graph.inputs()[..] else { panic!("two inputs") };
+    let mut next = 0;
+    let mut parameter = |graph: &mut Graph, shape: &[usize]| {
+        next += 1;
+        graph.parameter(format!("p{next}"), shape)
+    };
+    let (w, b) = (parameter(&mut graph, &[6, 2, 3, 3])?, parameter(&mut graph, &[6])?);
+    let y = graph.conv2d(x, Conv2d::new().groups(2).padding([1, 1]), w, Some(b))?;
+    let statistics = [graph.buffer("mean", &[6])?, graph.buffer("var", &[6])?];
+    let affine = [parameter(&mut graph, &[6])?, parameter(&mut graph, &[6])?];
+    let y = graph.batch_norm(y, BatchNorm::new2d(1e-5), Some(affine), statistics)?;
+    let y = graph.batch_norm(y, BatchNorm::new2d(1e-5), None, statistics)?;
+    let y = graph.group_norm(y, GroupNorm { groups: 3, eps: 1e-5 }, Some(affine))?;
+    let slope = parameter(&mut graph, &[6])?;
+    let y = graph.prelu(y, slope)?;
+    let y = graph.max_pool2d(y, MaxPool2d::new([2, 2]))?;
+    let y = graph.zero_pad2d(y, [0, 1, 0, 0])?;
+    let y = graph.avg_pool2d(y, AvgPool2d::new([2, 2]))?;
+    assert_eq!(graph.shape(y), [6, 2, 2]);
+    let w = parameter(&mut graph, &[6, 3, 2, 2])?;
+    let y = graph.conv_transpose2d(y, ConvTranspose2d::new().stride([2, 2]), w, None)?;
+    assert_eq!(graph.shape(y), [3, 4, 4]);
+    let y = graph.global_avg_pool2d(y)?;
+    let table = parameter(&mut graph, &[10, 4])?;
+    let e = graph.embedding(ids, table)?;
+    assert_eq!(graph.shape(e), [5, 4]);
+    let (w, gain) = (parameter(&mut graph, &[3, 5, 2])?, parameter(&mut graph, &[3])?);
+    let e = graph.conv1d(e, Conv1d::new(), w, None)?;
+    let e = graph.layer_norm(e, LayerNorm::new(1e-5), &[gain])?;
+    let e = graph.rms_norm(e, 1e-6, Some(gain))?;
+    let e = graph.softmax(e, 0)?;
+    let e = graph.sum(e, &[0])?;
+    let z = graph.div(y, e)?;
+    let z = graph.gain(z, gain)?;
+    let z = graph.shift(z, gain)?;
+    let z = graph.log_softmax(z, -1)?;
+    assert_eq!(graph.shape(z), [3]);
+    Ok(())
 }
 
 #[test]
