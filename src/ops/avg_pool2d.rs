@@ -34,11 +34,12 @@ impl AvgPool2d {
     }
 
     fn read(attributes: &Attributes) -> Result<Self> {
-        if attributes.get("dilation").is_some() {
-            return Err(Error::value("an average has no dilation"));
+        let (pooling, count_include_pad) =
+            (Pooling::parse(attributes)?, attributes.flag_or("count_include_pad", true)?);
+        if pooling.dilation != [1, 1] {
+            return Err(Error::value(format!("attribute 'dilation' is {:?}: an average has none", pooling.dilation)));
         }
-        let count_include_pad = attributes.flag_or("count_include_pad", true)?;
-        Ok(AvgPool2d { pooling: Pooling::parse(attributes)?, count_include_pad })
+        Ok(AvgPool2d { pooling, count_include_pad })
     }
 
     fn size<B: Arrays>(at: &At<'_, B>) -> [usize; 2] {

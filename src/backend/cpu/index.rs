@@ -38,6 +38,10 @@ pub(super) fn indices<R: Real>(x: &Array<R>, rows: usize, apart: bool) -> Index 
 
 pub(super) fn gather<R: Real>(x: &Array<R>, index: &Index) -> Array<R> {
     let d = x.shape()[1];
+    if d == 1 {
+        let entry = |&row: &usize| x.as_slice().get(row).copied().unwrap_or(R::of(f64::NAN));
+        return Array::new(index.rows.iter().map(entry).collect(), [&index.shape[..], &[1]].concat());
+    }
     let mut out = Vec::with_capacity(index.rows.len() * d);
     for &row in index.rows.iter() {
         match x.as_slice().get(row.saturating_mul(d)..row.saturating_mul(d).saturating_add(d)) {
