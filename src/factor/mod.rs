@@ -177,7 +177,7 @@ impl<B: Arrays> Factor<B> {
                 let moved = arrays.matmul(a, false, &weight(arrays.shape(&b)[2]), true);
                 arrays.reshape(&moved, shape)
             }
-            Left::Patches(x, window) => arrays.convolve(x, &weight(shape[1]), window),
+            Left::Patches(x, window) => arrays.reshape(&arrays.convolve(x, &weight(shape[1]), window), shape),
             Left::Planes(x, window) => {
                 arrays.convolve_input(x, &weight(arrays.shape(x)[1]), window, [shape[2], shape[3]])
             }
