@@ -6,7 +6,7 @@ use super::array::Array;
 use crate::real::Real;
 use crate::shape::numel;
 
-/// Row numbers, of any shape. [`NOWHERE`](Index::NOWHERE) is no row.
+/// Row numbers, of any shape. The largest `usize` is no row.
 #[derive(Clone)]
 pub struct Index {
     rows: Arc<Vec<usize>>,
