@@ -78,7 +78,10 @@ fn case<R: Real + faer::traits::RealField>(outputs: usize, samples: usize, json:
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let json = arguments.iter().any(|argument| argument == "--json");
-    if let Some(only) = std::env::var("CNN_ONLY").ok() { case::<f32>(only.parse().unwrap(), 500 / only.parse::<usize>().unwrap(), json); return; }
+    if let Some(only) = std::env::var("CNN_ONLY").ok() {
+        case::<f32>(only.parse().unwrap(), 500 / only.parse::<usize>().unwrap(), json);
+        return;
+    }
     case::<f32>(1, 500, json);
     case::<f32>(10, 50, json);
     if !json {
