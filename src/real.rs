@@ -1,10 +1,13 @@
 //! The numbers the crate computes with: `f32` and `f64`.
 
+use std::cell::RefCell;
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
+use std::thread::LocalKey;
 
 use crate::backend::cpu::gemm::{self, Gemm};
+use crate::backend::cpu::shelf::Shelf;
 
 /// A floating point number: `f32` or `f64`, and no other (the trait is sealed).
 ///
@@ -67,6 +70,8 @@ pub trait Real:
 
     #[doc(hidden)]
     fn gemm(call: Gemm<'_, Self>);
+    #[doc(hidden)]
+    fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>>;
 }
 
 mod sealed {
@@ -139,6 +144,12 @@ macro_rules! real {
             }
             fn gemm(call: Gemm<'_, Self>) {
                 gemm::by_faer(call);
+            }
+            fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>> {
+                thread_local! {
+                    static SHELF: RefCell<Shelf<$t>> = const { RefCell::new(Shelf::new()) };
+                }
+                &SHELF
             }
         }
     };

@@ -2,21 +2,23 @@
 
 use std::sync::Arc;
 
+use super::shelf::{self, Entries};
+use crate::real::Real;
 use crate::shape::{numel, strides};
 
 /// A contiguous row-major array; cloning, reshaping and taking rows share the entries.
 #[derive(Clone)]
-pub struct Array<R> {
-    data: Arc<Vec<R>>,
+pub struct Array<R: Real> {
+    data: Arc<Entries<R>>,
     start: usize,
     shape: Vec<usize>,
 }
 
-impl<R> Array<R> {
+impl<R: Real> Array<R> {
     #[track_caller]
     pub(super) fn new(data: Vec<R>, shape: Vec<usize>) -> Self {
         assert_eq!(data.len(), numel(&shape), "entries of an array of shape {shape:?}");
-        Array { data: Arc::new(data), start: 0, shape }
+        Array { data: Arc::new(Entries::new(data)), start: 0, shape }
     }
 
     /// The sizes of the axes.
@@ -70,32 +72,35 @@ pub(super) fn walk(shape: &[usize], a: &[usize], b: &[usize], mut f: impl FnMut(
     }
 }
 
-pub(super) fn permuted<R: Copy>(x: &Array<R>, order: &[usize]) -> Array<R> {
+pub(super) fn permuted<R: Real>(x: &Array<R>, order: &[usize]) -> Array<R> {
     let own = strides(x.shape());
     let shape: Vec<usize> = order.iter().map(|&axis| x.shape()[axis]).collect();
     let steps: Vec<usize> = order.iter().map(|&axis| own[axis]).collect();
     let entries = x.as_slice();
-    let mut out = Vec::with_capacity(entries.len());
+    let mut out = shelf::empty(entries.len());
     if !entries.is_empty() {
         walk(&shape, &steps, &steps, |from, _| out.push(entries[from]));
     }
     Array::new(out, shape)
 }
 
-pub(super) fn sliced<R: Copy>(x: &Array<R>, axis: usize, range: std::ops::Range<usize>) -> Array<R> {
+pub(super) fn sliced<R: Real>(x: &Array<R>, axis: usize, range: std::ops::Range<usize>) -> Array<R> {
     assert!(range.start <= range.end && range.end <= x.shape()[axis], "{range:?} along axis {axis} of {:?}", x.shape());
     let mut shape = x.shape().to_vec();
     shape[axis] = range.len();
     let step = numel(&x.shape()[axis + 1..]);
     let run = x.shape()[axis] * step;
-    let rows = (0..numel(&x.shape()[..axis])).map(|row| &x.as_slice()[row * run..(row + 1) * run]);
-    Array::new(rows.flat_map(|row| &row[range.start * step..range.end * step]).copied().collect(), shape)
+    let mut out = shelf::empty(numel(&shape));
+    for row in 0..numel(&x.shape()[..axis]) {
+        out.extend_from_slice(&x.as_slice()[row * run..(row + 1) * run][range.start * step..range.end * step]);
+    }
+    Array::new(out, shape)
 }
 
-pub(super) fn concatenated<R: Copy>(list: &[&Array<R>], axis: usize) -> Array<R> {
+pub(super) fn concatenated<R: Real>(list: &[&Array<R>], axis: usize) -> Array<R> {
     let mut shape = list[0].shape().to_vec();
     shape[axis] = list.iter().map(|x| x.shape()[axis]).sum();
-    let mut out = Vec::with_capacity(numel(&shape));
+    let mut out = shelf::empty(numel(&shape));
     for row in 0..numel(&shape[..axis]) {
         for x in list {
             let run = numel(&x.shape()[axis..]);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::array::Array;
 use super::gemm::{Gemm, View};
+use super::shelf;
 use crate::backend::Window;
 use crate::real::Real;
 use crate::shape::numel;
@@ -36,7 +37,7 @@ impl<'a> Conv<'a> {
         Conv { window, n, c: channels / window.groups, size, positions }
     }
 
-    fn of<R>(x: &Array<R>, window: &'a Window) -> Self {
+    fn of<R: Real>(x: &Array<R>, window: &'a Window) -> Self {
         let s = x.shape();
         Conv::new(s[0], s[1], [s[2], s[3]], window)
     }
@@ -79,6 +80,11 @@ impl<'a> Conv<'a> {
         }
     }
 
+    /// A buffer for `rows` rows of a chunk's columns.
+    fn buffer<R: Real>(&self, rows: usize) -> Vec<R> {
+        shelf::empty(rows * self.chunks().iter().map(|chunk| self.columns(chunk)).max().unwrap_or(0))
+    }
+
     fn columns(&self, chunk: &Chunk) -> usize {
         chunk.samples.len() * chunk.rows.len() * self.positions[1]
     }
@@ -95,73 +101,154 @@ impl<'a> Conv<'a> {
             let from = &x[self.planes(chunk.samples.start, group)];
             return strided(&from[chunk.rows.start * self.positions[1]..], self.c, columns, self.plane());
         }
-        buffer.clear();
         buffer.resize(self.i() * columns, R::default());
-        self.walk(chunk, |line| {
-            let x = &x[self.planes(line.sample, group)][line.x..];
-            let to = &mut buffer[line.row * columns + line.column..][..line.count];
-            match self.window.stride[1] {
-                1 => to.copy_from_slice(&x[..line.count]),
-                step => to.iter_mut().zip(x.iter().step_by(step)).for_each(|(to, &x)| *to = x),
+        self.taps(chunk, |tap| {
+            let planes = x[self.planes(tap.sample, group)].chunks_exact(self.plane());
+            for (plane, row) in planes.zip(tap.rows_of(buffer, columns, self)) {
+                tap.read(plane, &mut row[tap.columns.clone()], self);
             }
         });
-        View::new(buffer, self.i(), columns)
+        View::new(&buffer[..self.i() * columns], self.i(), columns)
     }
 
-    /// Adds the patches of a chunk, \[i, columns\], to where they were taken from.
-    fn add_patches<R: Real>(&self, x: &mut [R], group: usize, chunk: &Chunk, patches: &[R]) {
+    /// Adds the patches of a chunk, \[i, columns\], to where they were taken from. They are used up.
+    fn add_patches<R: Real>(&self, x: &mut [R], group: usize, chunk: &Chunk, patches: &mut [R]) {
         let columns = self.columns(chunk);
-        self.walk(chunk, |line| {
-            let x = &mut x[self.planes(line.sample, group)][line.x..];
-            let from = &patches[line.row * columns + line.column..][..line.count];
-            match self.window.stride[1] {
-                1 => x.iter_mut().zip(from).for_each(|(to, &p)| *to += p),
-                step => x.iter_mut().step_by(step).zip(from).for_each(|(to, &p)| *to += p),
+        self.taps(chunk, |tap| {
+            let planes = x[self.planes(tap.sample, group)].chunks_exact_mut(self.plane());
+            for (plane, row) in planes.zip(tap.rows_of(patches, columns, self)) {
+                tap.add(&mut row[tap.columns.clone()], plane, self);
             }
         });
     }
 
-    /// Every run of entries that a chunk's patches share with a line of x.
-    fn walk(&self, chunk: &Chunk, mut f: impl FnMut(Line)) {
+    /// Every sample of a chunk seen through every entry of the kernel.
+    fn taps(&self, chunk: &Chunk, mut f: impl FnMut(&Tap)) {
         let [kernel_h, kernel_w] = self.window.kernel;
-        let width = self.positions[1];
         for (k, sample) in chunk.samples.clone().enumerate() {
-            let first_column = k * chunk.rows.len() * width;
+            let per_sample = chunk.rows.len() * self.positions[1];
             for tap_h in 0..kernel_h {
                 let (rows, _) = self.window.inside(0, tap_h, self.size[0], self.positions[0]);
-                let rows = rows.start.max(chunk.rows.start)..rows.end.min(chunk.rows.end);
+                let rows = rows.start.clamp(chunk.rows.start, chunk.rows.end)..rows.end.min(chunk.rows.end);
+                let line = (rows.start * self.window.stride[0] + tap_h * self.window.dilation[0])
+                    .saturating_sub(self.window.padding[0][0]);
                 for tap_w in 0..kernel_w {
-                    let (cols, at) = self.window.inside(1, tap_w, self.size[1], width);
-                    if cols.is_empty() {
-                        continue;
-                    }
-                    for channel in 0..self.c {
-                        let row = (channel * kernel_h + tap_h) * kernel_w + tap_w;
-                        for r in rows.clone() {
-                            let line =
-                                r * self.window.stride[0] + tap_h * self.window.dilation[0] - self.window.padding[0][0];
-                            f(Line {
-                                sample,
-                                row,
-                                column: first_column + (r - chunk.rows.start) * width + cols.start,
-                                x: channel * self.plane() + line * self.size[1] + at,
-                                count: cols.len(),
-                            });
-                        }
-                    }
+                    let (cols, at) = self.window.inside(1, tap_w, self.size[1], self.positions[1]);
+                    f(&Tap {
+                        sample,
+                        first_row: tap_h * kernel_w + tap_w,
+                        columns: k * per_sample..(k + 1) * per_sample,
+                        rows: rows.start - chunk.rows.start..rows.end.max(rows.start) - chunk.rows.start,
+                        line,
+                        cols,
+                        at,
+                    });
                 }
             }
         }
     }
+
+    /// Lines of positions are as long as lines of x and move with them: the patches of a plane are the plane, shifted.
+    fn shifted(&self) -> bool {
+        self.window.stride == [1, 1] && self.positions[1] == self.size[1]
+    }
 }
 
-/// A run of entries of a patch matrix and where it begins in x.
-struct Line {
+/// One entry of the kernel, over a chunk's positions in one sample.
+struct Tap {
     sample: usize,
-    row: usize,
-    column: usize,
-    x: usize,
-    count: usize,
+    /// Its row in the patch matrix for the first channel.
+    first_row: usize,
+    /// The sample's columns there.
+    columns: Range<usize>,
+    /// Lines of positions that see lines of x, of those of the chunk; and which line the first of them sees.
+    rows: Range<usize>,
+    line: usize,
+    /// Positions in a line that see entries of x; and which entry the first of them sees.
+    cols: Range<usize>,
+    at: usize,
+}
+
+impl Tap {
+    /// Its rows of the patch matrix, one for every channel.
+    fn rows_of<'b, R: Real>(
+        &self,
+        patches: &'b mut [R],
+        columns: usize,
+        conv: &Conv<'_>,
+    ) -> impl Iterator<Item = &'b mut [R]> + use<'b, R> {
+        let step = conv.window.kernel[0] * conv.window.kernel[1];
+        patches.chunks_exact_mut(columns).skip(self.first_row).step_by(step)
+    }
+
+    /// Where shifted positions see entries of a plane: positions, and the entry that the first of them sees.
+    fn overlap(&self, conv: &Conv<'_>) -> (Range<usize>, usize) {
+        let width = conv.positions[1];
+        // The entry that the first position of the first line would see, were there entries left of the plane.
+        let first = self.line * width + self.at;
+        let skipped = self.cols.start.saturating_sub(first);
+        let begin = (first + skipped) - self.cols.start;
+        let count = (self.rows.len() * width - skipped).min(conv.plane() - begin);
+        let start = self.rows.start * width + skipped;
+        (start..start + count, begin)
+    }
+
+    /// Zeros where positions see nothing, but for whole lines.
+    fn clear_margins<R: Real>(&self, patch: &mut [R], width: usize) {
+        if self.cols.len() < width {
+            for line in patch[self.rows.start * width..self.rows.end * width].chunks_exact_mut(width) {
+                line[..self.cols.start].fill(R::default());
+                line[self.cols.end..].fill(R::default());
+            }
+        }
+    }
+
+    /// What the positions see of `plane`, zeros where they see nothing.
+    fn read<R: Real>(&self, plane: &[R], patch: &mut [R], conv: &Conv<'_>) {
+        let width = conv.positions[1];
+        if self.rows.is_empty() || self.cols.is_empty() {
+            return patch.fill(R::default());
+        }
+        patch[..self.rows.start * width].fill(R::default());
+        patch[self.rows.end * width..].fill(R::default());
+        if conv.shifted() {
+            let (positions, begin) = self.overlap(conv);
+            let count = positions.len();
+            patch[positions].copy_from_slice(&plane[begin..][..count]);
+        } else {
+            for (k, row) in self.rows.clone().enumerate() {
+                let to = &mut patch[row * width..][self.cols.clone()];
+                let from = &plane[(self.line + k * conv.window.stride[0]) * conv.size[1] + self.at..];
+                match conv.window.stride[1] {
+                    1 => to.copy_from_slice(&from[..to.len()]),
+                    step => to.iter_mut().zip(from.iter().step_by(step)).for_each(|(to, &x)| *to = x),
+                }
+            }
+        }
+        self.clear_margins(patch, width);
+    }
+
+    /// The other way round: what the positions hold is added where they look.
+    fn add<R: Real>(&self, patch: &mut [R], plane: &mut [R], conv: &Conv<'_>) {
+        let width = conv.positions[1];
+        if self.rows.is_empty() || self.cols.is_empty() {
+            return;
+        }
+        if conv.shifted() {
+            self.clear_margins(patch, width);
+            let (positions, begin) = self.overlap(conv);
+            plane[begin..].iter_mut().zip(&patch[positions]).for_each(|(to, &p)| *to += p);
+        } else {
+            for (k, row) in self.rows.clone().enumerate() {
+                let from = &patch[row * width..][self.cols.clone()];
+                let to = &mut plane[(self.line + k * conv.window.stride[0]) * conv.size[1] + self.at..];
+                match conv.window.stride[1] {
+                    1 => to.iter_mut().zip(from).for_each(|(to, &p)| *to += p),
+                    step => to.iter_mut().step_by(step).zip(from).for_each(|(to, &p)| *to += p),
+                }
+            }
+        }
+    }
 }
 
 /// Rows of `cols` entries, `stride` apart, at the beginning of `data`.
@@ -174,8 +261,8 @@ pub(super) fn convolve<R: Real>(x: &Array<R>, w: &Array<R>, window: &Window) -> 
     let conv = Conv::of(x, window);
     let (i, t) = (conv.i(), conv.t());
     let o = w.shape()[0] / window.groups;
-    let mut out = vec![R::default(); conv.n * window.groups * o * t];
-    let (mut buffer, mut together) = (Vec::new(), Vec::new());
+    let mut out = shelf::unset(conv.n * window.groups * o * t);
+    let (mut buffer, mut together) = (conv.buffer(conv.i()), conv.buffer(o));
     for chunk in conv.chunks() {
         let columns = conv.columns(&chunk);
         for group in 0..window.groups {
@@ -197,6 +284,8 @@ pub(super) fn convolve<R: Real>(x: &Array<R>, w: &Array<R>, window: &Window) -> 
             }
         }
     }
+    shelf::put_back(buffer);
+    shelf::put_back(together);
     let [h, w] = conv.positions;
     Array::new(out, vec![conv.n, window.groups * o, h, w])
 }
@@ -206,8 +295,8 @@ pub(super) fn convolve_input<R: Real>(dy: &Array<R>, w: &Array<R>, window: &Wind
     let channels = i / (window.kernel[0] * window.kernel[1]) * window.groups;
     let conv = Conv::new(dy.shape()[0], channels, size, window);
     let o = w.shape()[0] / window.groups;
-    let mut out = vec![R::default(); conv.n * channels * conv.plane()];
-    let (mut buffer, mut together) = (Vec::new(), Vec::new());
+    let mut out = shelf::zeros(conv.n * channels * conv.plane());
+    let (mut buffer, mut together) = (conv.buffer(conv.i()), conv.buffer(o));
     for chunk in conv.chunks() {
         let columns = conv.columns(&chunk);
         for group in 0..window.groups {
@@ -222,10 +311,12 @@ pub(super) fn convolve_input<R: Real>(dy: &Array<R>, w: &Array<R>, window: &Wind
                 buffer.resize(i * columns, R::default());
                 let patches = &mut buffer[..i * columns];
                 R::gemm(Gemm { out: &mut *patches, out_stride: columns, lhs, rhs, accumulate: false });
-                conv.add_patches(&mut out, group, &chunk, patches);
+                conv.add_patches(&mut out, group, &chunk, &mut buffer[..i * columns]);
             }
         }
     }
+    shelf::put_back(buffer);
+    shelf::put_back(together);
     Array::new(out, vec![conv.n, channels, size[0], size[1]])
 }
 
@@ -257,8 +348,8 @@ pub(super) fn convolve_weight<R: Real>(x: &Array<R>, dy: &Array<R>, window: &Win
     let (i, t) = (conv.i(), conv.t());
     let (s, g) = (dy.shape()[1], window.groups);
     let o = dy.shape()[2] / g;
-    let mut out = vec![R::default(); conv.n * s * g * o * i];
-    let mut buffer = Vec::new();
+    let mut out = shelf::unset(conv.n * s * g * o * i);
+    let mut buffer = conv.buffer(i);
     for chunk in conv.chunks() {
         let columns = conv.columns(&chunk);
         let accumulate = chunk.rows.start > 0;
@@ -278,6 +369,7 @@ pub(super) fn convolve_weight<R: Real>(x: &Array<R>, dy: &Array<R>, window: &Win
             }
         }
     }
+    shelf::put_back(buffer);
     Array::new(out, vec![conv.n, s, g * o, i])
 }
 
@@ -288,8 +380,8 @@ pub(super) fn convolve_weight_sum<R: Real>(x: &Array<R>, dy: &Array<R>, window: 
         return super::elementwise::sum(&convolve_weight(x, dy, window), &[0]);
     }
     let (i, o) = (conv.i(), dy.shape()[2] / g);
-    let mut out = vec![R::default(); g * o * i];
-    let (mut buffer, mut together) = (Vec::new(), Vec::new());
+    let mut out = shelf::zeros(g * o * i);
+    let (mut buffer, mut together) = (conv.buffer(conv.i()), conv.buffer(o));
     for chunk in conv.chunks() {
         for group in 0..g {
             let rhs = conv.patches(x.as_slice(), group, &chunk, &mut buffer).t();
@@ -298,24 +390,42 @@ pub(super) fn convolve_weight_sum<R: Real>(x: &Array<R>, dy: &Array<R>, window: 
             R::gemm(Gemm { out, out_stride: i, lhs, rhs, accumulate: true });
         }
     }
+    shelf::put_back(buffer);
+    shelf::put_back(together);
     Array::new(out, vec![1, 1, g * o, i])
 }
 
 pub(super) fn patches<R: Real>(x: &Array<R>, window: &Window) -> Array<R> {
     let conv = Conv::of(x, window);
     let (i, t, g) = (conv.i(), conv.t(), window.groups);
-    let mut out = vec![R::default(); conv.n * g * t * i];
+    let mut out = shelf::unset(conv.n * g * t * i);
+    let mut buffer = conv.buffer(i);
     for chunk in conv.chunks() {
+        let columns = conv.columns(&chunk);
         for group in 0..g {
-            conv.walk(&chunk, |line| {
-                let x = &x.as_slice()[conv.planes(line.sample, group)][line.x..];
-                let first = chunk.rows.start * conv.positions[1] + line.column
-                    - (line.sample - chunk.samples.start) * chunk.rows.len() * conv.positions[1];
-                let to = &mut out[((line.sample * g + group) * t + first) * i + line.row..];
-                let from = x.iter().step_by(window.stride[1]).take(line.count);
-                to.iter_mut().step_by(i).zip(from).for_each(|(to, &x)| *to = x);
-            });
+            let patches = conv.patches(x.as_slice(), group, &chunk, &mut buffer);
+            for (k, sample) in chunk.samples.clone().enumerate() {
+                let per_sample = columns / chunk.samples.len();
+                let first = (sample * g + group) * t + chunk.rows.start * conv.positions[1];
+                let to = &mut out[first * i..][..per_sample * i];
+                transpose(&patches.data[k * per_sample..], patches.stride, i, per_sample, to);
+            }
         }
     }
+    shelf::put_back(buffer);
     Array::new(out, vec![conv.n, g, t, i])
+}
+
+/// The transpose of a matrix of `rows` x `cols`, by squares that stay in cache.
+fn transpose<R: Real>(from: &[R], stride: usize, rows: usize, cols: usize, to: &mut [R]) {
+    const SQUARE: usize = 16;
+    for row in (0..rows).step_by(SQUARE) {
+        for col in (0..cols).step_by(SQUARE) {
+            for c in col..cols.min(col + SQUARE) {
+                for r in row..rows.min(row + SQUARE) {
+                    to[c * rows + r] = from[r * stride + c];
+                }
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Sums, products and functions entry by entry.
 
 use super::array::{Array, walk};
+use super::shelf;
 use crate::real::Real;
 use crate::shape::{broadcast, broadcast_strides, numel, strides};
 use crate::unary::{Function, Order, Visit};
@@ -9,11 +10,11 @@ use crate::unary::{Function, Order, Visit};
 pub(super) fn zip<R: Real>(x: &Array<R>, y: &Array<R>, f: impl Fn(R, R) -> R) -> Array<R> {
     let (a, b) = (x.as_slice(), y.as_slice());
     if x.shape() == y.shape() {
-        return Array::new(a.iter().zip(b).map(|(&a, &b)| f(a, b)).collect(), x.shape().to_vec());
+        return collected(a.iter().zip(b).map(|(&a, &b)| f(a, b)), x.shape());
     }
     let shape = broadcast(x.shape(), y.shape())
         .unwrap_or_else(|| panic!("shapes {:?} and {:?} do not broadcast", x.shape(), y.shape()));
-    let mut out = Vec::with_capacity(numel(&shape));
+    let mut out = shelf::empty(numel(&shape));
     if numel(&shape) > 0 {
         let runs = Runs::new(&shape, broadcast_strides(x.shape(), &shape), broadcast_strides(y.shape(), &shape));
         let count = runs.count;
@@ -63,12 +64,18 @@ impl Runs {
     }
 }
 
+fn collected<R: Real>(entries: impl ExactSizeIterator<Item = R>, shape: &[usize]) -> Array<R> {
+    let mut out = shelf::empty(entries.len());
+    out.extend(entries);
+    Array::new(out, shape.to_vec())
+}
+
 pub(super) fn map<R: Real>(x: &Array<R>, f: impl Fn(R) -> R) -> Array<R> {
-    Array::new(x.as_slice().iter().map(|&x| f(x)).collect(), x.shape().to_vec())
+    collected(x.as_slice().iter().map(|&x| f(x)), x.shape())
 }
 
 /// f(x): one loop per function, compiled for it.
-pub(super) struct Apply<'a, R>(pub &'a Array<R>);
+pub(super) struct Apply<'a, R: Real>(pub &'a Array<R>);
 
 impl<R: Real> Visit for Apply<'_, R> {
     type Output = Array<R>;
@@ -78,7 +85,7 @@ impl<R: Real> Visit for Apply<'_, R> {
 }
 
 /// g f'(x) or g f''(x).
-pub(super) struct ApplyDerivative<'a, R> {
+pub(super) struct ApplyDerivative<'a, R: Real> {
     pub order: Order,
     pub x: &'a Array<R>,
     pub y: &'a Array<R>,
@@ -99,7 +106,7 @@ impl<R: Real> ApplyDerivative<'_, R> {
     fn zip(&self, slope: impl Fn(R, R) -> R) -> Array<R> {
         assert_eq!(self.x.shape(), self.g.shape(), "shapes of x and g");
         let triples = self.x.as_slice().iter().zip(self.y.as_slice()).zip(self.g.as_slice());
-        Array::new(triples.map(|((&x, &y), &g)| slope(x, y) * g).collect(), self.x.shape().to_vec())
+        collected(triples.map(|((&x, &y), &g)| slope(x, y) * g), self.x.shape())
     }
 }
 
@@ -109,7 +116,7 @@ pub(super) fn sum<R: Real>(x: &Array<R>, axes: &[usize]) -> Array<R> {
     for &axis in axes {
         shape[axis] = 1;
     }
-    let mut out = vec![R::default(); numel(&shape)];
+    let mut out = shelf::zeros(numel(&shape));
     let entries = x.as_slice();
     if !entries.is_empty() {
         let own = strides(x.shape());

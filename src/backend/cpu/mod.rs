@@ -6,6 +6,7 @@ mod elementwise;
 pub(crate) mod gemm;
 mod index;
 mod pool;
+pub(crate) mod shelf;
 mod softmax;
 mod tile;
 
@@ -43,7 +44,9 @@ impl<R: Real> Arrays for Cpu<R> {
     type Index = Index;
 
     fn upload(&self, data: &[R], shape: &[usize]) -> Array<R> {
-        Array::new(data.to_vec(), shape.to_vec())
+        let mut entries = shelf::empty(data.len());
+        entries.extend_from_slice(data);
+        Array::new(entries, shape.to_vec())
     }
     fn read(&self, x: &Array<R>) -> Result<Vec<R>> {
         Ok(x.as_slice().to_vec())
@@ -52,7 +55,9 @@ impl<R: Real> Arrays for Cpu<R> {
         x.shape()
     }
     fn full(&self, value: f64, shape: &[usize]) -> Array<R> {
-        Array::new(vec![R::of(value); shape::numel(shape)], shape.to_vec())
+        let mut entries = shelf::empty(shape::numel(shape));
+        entries.resize(shape::numel(shape), R::of(value));
+        Array::new(entries, shape.to_vec())
     }
     fn reshape(&self, x: &Array<R>, shape: &[usize]) -> Array<R> {
         x.reshaped(shape)
@@ -133,7 +138,7 @@ impl<R: Real> Arrays for Cpu<R> {
 
 fn matmul<R: Real>(x: &Array<R>, transpose_x: bool, y: &Array<R>, transpose_y: bool) -> Array<R> {
     let shape = shape::matmul(x.shape(), transpose_x, y.shape(), transpose_y);
-    let mut out = vec![R::default(); shape::numel(&shape)];
+    let mut out = shelf::unset(shape::numel(&shape));
     let matrix = |s: &[usize]| (s[s.len() - 2], s[s.len() - 1]);
     let ((rows_x, cols_x), (rows_y, cols_y)) = (matrix(x.shape()), matrix(y.shape()));
     if y.shape().len() == 2 && !transpose_x {

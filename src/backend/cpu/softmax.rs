@@ -1,6 +1,7 @@
 //! softmax and its logarithm, over the last axis.
 
 use super::array::Array;
+use super::shelf;
 use crate::real::Real;
 
 /// Every row with its largest entry, and what e^(x - largest) of all others sums to.
@@ -14,7 +15,7 @@ fn by_row<R: Real>(x: &Array<R>, mut f: impl FnMut(&[R], R, R)) {
 }
 
 pub(super) fn softmax<R: Real>(x: &Array<R>) -> Array<R> {
-    let mut out = Vec::with_capacity(x.as_slice().len());
+    let mut out = shelf::empty(x.as_slice().len());
     by_row(x, |row, largest, others| {
         let sum = R::of(1.0) + others;
         out.extend(row.iter().map(|&x| (x - largest).exp() / sum));
@@ -24,7 +25,7 @@ pub(super) fn softmax<R: Real>(x: &Array<R>) -> Array<R> {
 
 /// The largest entry's own 1 is left to `ln_1p`, which keeps the digits where it outweighs all others.
 pub(super) fn log_softmax<R: Real>(x: &Array<R>) -> Array<R> {
-    let mut out = Vec::with_capacity(x.as_slice().len());
+    let mut out = shelf::empty(x.as_slice().len());
     by_row(x, |row, largest, others| {
         let log = others.ln_1p();
         out.extend(row.iter().map(|&x| (x - largest) - log));
