@@ -282,7 +282,10 @@ fn multiplied_out<B: Arrays>(arrays: &B, left: &Left<B>, rights: &[B::Tensor]) -
     let reshaped = |f: &dyn Fn(&[usize]) -> Vec<usize>| -> Vec<B::Tensor> {
         rights.iter().map(|right| arrays.reshape(right, &f(arrays.shape(right)))).collect()
     };
-    let together = |list: Vec<B::Tensor>, axis| arrays.concat(&list.iter().collect::<Vec<_>>(), axis);
+    let together = |list: Vec<B::Tensor>, axis| match &list[..] {
+        [one] => one.clone(),
+        _ => arrays.concat(&list.iter().collect::<Vec<_>>(), axis),
+    };
     match left {
         Left::Patches(x, window) => {
             let dy = together(reshaped(&|s| [&s[..1], &[1], &s[1..]].concat()), 1);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::array::Array;
 use super::gemm::{Gemm, View};
-use super::shelf;
+use super::{shelf, vectorised};
 use crate::backend::Window;
 use crate::real::Real;
 use crate::shape::numel;
@@ -74,7 +74,9 @@ impl<'a> Conv<'a> {
             let bands = move |n| (0..rows).step_by(step).map(move |r| (n, r..rows.min(r + step)));
             (0..self.n).flat_map(bands).map(|(n, rows)| Chunk { samples: n..n + 1, rows }).collect()
         } else {
-            let step = COLUMNS.div_ceil(self.t());
+            // Parts of one size: a last one of few columns would be slow.
+            let parts = ((self.n * self.t() + COLUMNS / 2) / COLUMNS).max(1);
+            let step = self.n.div_ceil(parts).max(1);
             let all = (0..self.n).step_by(step).map(|n| n..self.n.min(n + step));
             all.map(|samples| Chunk { samples, rows: 0..rows }).collect()
         }
@@ -237,7 +239,7 @@ impl Tap {
         if conv.shifted() {
             self.clear_margins(patch, width);
             let (positions, begin) = self.overlap(conv);
-            plane[begin..].iter_mut().zip(&patch[positions]).for_each(|(to, &p)| *to += p);
+            vectorised(|| plane[begin..].iter_mut().zip(&patch[positions]).for_each(|(to, &p)| *to += p));
         } else {
             for (k, row) in self.rows.clone().enumerate() {
                 let from = &patch[row * width..][self.cols.clone()];

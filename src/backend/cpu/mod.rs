@@ -136,6 +136,12 @@ impl<R: Real> Arrays for Cpu<R> {
     }
 }
 
+/// Runs a loop over entries, compiled for the widest vectors that the machine has. What it calls must be inlined.
+#[inline(always)]
+pub(crate) fn vectorised<T>(run: impl FnOnce() -> T) -> T {
+    pulp::Arch::new().dispatch(run)
+}
+
 fn matmul<R: Real>(x: &Array<R>, transpose_x: bool, y: &Array<R>, transpose_y: bool) -> Array<R> {
     let shape = shape::matmul(x.shape(), transpose_x, y.shape(), transpose_y);
     let mut out = shelf::unset(shape::numel(&shape));

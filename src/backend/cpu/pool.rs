@@ -2,7 +2,7 @@
 
 use super::array::Array;
 use super::index::Index;
-use super::shelf;
+use super::{shelf, vectorised};
 use crate::backend::Window;
 use crate::real::Real;
 
@@ -69,8 +69,8 @@ pub(super) fn window_sum<R: Real>(x: &Array<R>, window: &Window) -> Array<R> {
     let mut out = shelf::zeros(planes.count() * plane_y);
     for (x, y) in x.as_slice().chunks_exact(plane_x.max(1)).zip(out.chunks_exact_mut(plane_y)) {
         match window.kernel[1] {
-            2 if side_by_side(window) => sum_lines::<R, 2>(x, y, window, &planes),
-            3 if side_by_side(window) => sum_lines::<R, 3>(x, y, window, &planes),
+            2 if side_by_side(window) => vectorised(|| sum_lines::<R, 2>(x, y, window, &planes)),
+            3 if side_by_side(window) => vectorised(|| sum_lines::<R, 3>(x, y, window, &planes)),
             _ => taps(window, &planes, |tap| {
                 let from = x[tap.x..].iter().step_by(tap.step);
                 y[tap.y..][..tap.count].iter_mut().zip(from).for_each(|(to, &x)| *to += x);
@@ -80,6 +80,7 @@ pub(super) fn window_sum<R: Real>(x: &Array<R>, window: &Window) -> Array<R> {
     Array::new(out, planes.shaped(planes.positions))
 }
 
+#[inline(always)]
 fn sum_lines<R: Real, const W: usize>(x: &[R], y: &mut [R], window: &Window, planes: &Planes) {
     let lines = x.chunks_exact(planes.size[1]).take(planes.positions[0] * window.kernel[0]);
     for (k, line) in lines.enumerate() {
@@ -94,8 +95,8 @@ pub(super) fn window_spread<R: Real>(dy: &Array<R>, window: &Window, size: [usiz
     let mut out = shelf::zeros(planes.count() * plane_x);
     for (x, y) in out.chunks_exact_mut(plane_x.max(1)).zip(dy.as_slice().chunks_exact(plane_y)) {
         match window.kernel[1] {
-            2 if side_by_side(window) => spread_lines::<R, 2>(x, y, window, &planes),
-            3 if side_by_side(window) => spread_lines::<R, 3>(x, y, window, &planes),
+            2 if side_by_side(window) => vectorised(|| spread_lines::<R, 2>(x, y, window, &planes)),
+            3 if side_by_side(window) => vectorised(|| spread_lines::<R, 3>(x, y, window, &planes)),
             _ => taps(window, &planes, |tap| {
                 let to = x[tap.x..].iter_mut().step_by(tap.step);
                 to.zip(&y[tap.y..][..tap.count]).for_each(|(to, &y)| *to += y);
@@ -105,6 +106,7 @@ pub(super) fn window_spread<R: Real>(dy: &Array<R>, window: &Window, size: [usiz
     Array::new(out, planes.shaped(size))
 }
 
+#[inline(always)]
 fn spread_lines<R: Real, const W: usize>(x: &mut [R], y: &[R], window: &Window, planes: &Planes) {
     let lines = x.chunks_exact_mut(planes.size[1]).take(planes.positions[0] * window.kernel[0]);
     for (k, line) in lines.enumerate() {

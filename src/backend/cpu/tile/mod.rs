@@ -7,6 +7,7 @@ mod vectors;
 use super::Cpu;
 use super::array::Array;
 use super::gemm::View;
+use super::vectorised;
 use crate::backend::{Contraction, Gram, Panels, Recipe, RightPanel, Term};
 use crate::error::Result;
 use crate::real::Real;
@@ -160,5 +161,5 @@ fn grown<R: Real>(buffer: &mut Vec<R>, len: usize) -> &mut [R] {
 
 /// out += weight x
 fn add_scaled<R: Real>(out: &mut [R], x: &[R], weight: R) {
-    out.iter_mut().zip(x).for_each(|(out, &x)| *out += weight * x);
+    vectorised(|| out.iter_mut().zip(x).for_each(|(out, &x)| *out += weight * x));
 }

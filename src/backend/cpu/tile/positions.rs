@@ -2,6 +2,7 @@
 
 use super::super::gemm::{Gemm, View, product};
 use super::{Side, Size, Tile, add_scaled, grown};
+use crate::backend::cpu::vectorised;
 use crate::real::Real;
 
 /// Products of sides over positions are made for about so many entries at a time.
@@ -95,10 +96,12 @@ impl<R: Real> Pairs<'_, '_, R> {
                 let sums = grown(&mut scratch.row, width);
                 for k in 0..rows {
                     sums.fill(R::default());
-                    for position in k * t..(k + 1) * t {
-                        let pair = left[position * width..].iter().zip(&right[position * width..]);
-                        sums.iter_mut().zip(pair).for_each(|(sum, (&a, &b))| *sum += a * b);
-                    }
+                    vectorised(|| {
+                        for position in k * t..(k + 1) * t {
+                            let pair = left[position * width..].iter().zip(&right[position * width..]);
+                            sums.iter_mut().zip(pair).for_each(|(sum, (&a, &b))| *sum += a * b);
+                        }
+                    });
                     let to = &mut out[(row + k) * m + col..][..cols];
                     for (to, sums) in to.iter_mut().zip(sums.chunks_exact(u)) {
                         *to += self.weight * sums.iter().copied().sum();

@@ -2,6 +2,7 @@
 
 use super::super::gemm::{add_product, product};
 use super::{Side, Size, Tile, add_scaled, grown};
+use crate::backend::cpu::vectorised;
 use crate::real::Real;
 
 impl<R: Real> Tile<'_, R> {
@@ -102,9 +103,9 @@ impl<R: Real> Tile<'_, R> {
 fn multiply_add<R: Real>(out: &mut [R], x: &[R], y: &[R], weight: R) {
     let triples = out.iter_mut().zip(x).zip(y);
     if weight == R::of(1.0) {
-        triples.for_each(|((out, &x), &y)| *out += x * y);
+        vectorised(|| triples.for_each(|((out, &x), &y)| *out += x * y));
     } else {
-        triples.for_each(|((out, &x), &y)| *out += weight * (x * y));
+        vectorised(|| triples.for_each(|((out, &x), &y)| *out += weight * (x * y)));
     }
 }
 
