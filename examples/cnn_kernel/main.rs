@@ -8,6 +8,7 @@
 mod arguments;
 #[path = "../common/digits.rs"]
 mod digits;
+mod nearest;
 mod network;
 mod options;
 #[path = "../common/progress.rs"]
@@ -21,12 +22,10 @@ use tangent_kernels::{Batch, Cpu, Error, Outputs, Real, Result, Session};
 
 use arguments::Precision;
 use digits::{Digits, SIDE};
+use nearest::nearest_mean;
 use options::Options;
 use progress::compute;
 use report::Picture;
-
-/// So many held-out digits are classified, to keep the example short.
-const TEST: usize = 500;
 
 fn main() -> ExitCode {
     let result = Options::parse(std::env::args_os()).and_then(|options| match options {
@@ -66,17 +65,19 @@ fn run<R: Real>(options: &Options) -> Result<()> {
     println!("{}\n", ntk.explain(train.count())?);
 
     let (x, z) = (batch(&train)?, batch(&test)?);
-    let z = z.rows(0..TEST.min(test.count()));
     let kernel = compute("K(train, train)", ntk, &x, None)?;
     // One number for each pair of digits is what a classifier needs, whatever the mode.
     let cross = compute("K(test, train)", session.ntk().outputs(Outputs::TraceMean), &z, Some(&x))?;
-    let rows = report::rows(&model, &kernel, &cross, &train.labels, &test.labels[..z.samples()])?;
-    println!("\n{}", report::table(&rows));
+    let rows_of_a_digit = options.rows_of_a_digit();
+    let rows = report::rows(&model, &kernel, &cross, |own, cross| {
+        nearest_mean(own, rows_of_a_digit, cross, &train.labels, &test.labels)
+    })?;
+    println!("\n{}", report::table(&rows, "the nearest class mean of gradients"));
     let picture = Picture {
-        network: "a residual network at initialisation",
-        label: if options.mode == Outputs::Full { "K(x, c; x', c')" } else { "K(x, x'), mean over outputs" },
+        network: if options.mode == Outputs::Full { "residual network" } else { "residual network, mean of outputs" },
+        label: if options.mode == Outputs::Full { "K(x, c; x', c')" } else { "K(x, x')" },
         per_class: options.samples,
-        outputs: options.rows_of_a_sample(),
+        outputs: rows_of_a_digit,
     };
     report::write(&options.out, &model, &kernel, &picture)
 }

@@ -14,7 +14,7 @@ The layerwise neural tangent kernel of MNIST's sixes and nines under a small res
 usage: cnn_kernel [--samples N] [--outputs C] [--mode full|trace-mean] [--seed S] [--out DIR] [--precision f32|f64]
                   [--device cpu] [--data DIR]
 
-  --samples N     training images of each class, 1 to 5000 (100)
+  --samples N     training images of each class, 1 to 5000 (250)
   --outputs C     of the network, 1 to 10 (2)
   --mode M        full, all pairs of outputs, or trace-mean, the mean over outputs (full for 1 or 2 outputs)
   --seed S        of the weights (0)
@@ -37,7 +37,7 @@ impl Options {
     /// `None` where help was asked for, and given.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>> {
         let mut options = Options {
-            samples: 100,
+            samples: 250,
             outputs: 2,
             mode: Outputs::Full,
             seed: 0,
@@ -76,8 +76,8 @@ impl Options {
         Ok(Some(options))
     }
 
-    /// The rows of K for one sample.
-    pub fn rows_of_a_sample(&self) -> usize {
+    /// The rows of K for one digit.
+    pub fn rows_of_a_digit(&self) -> usize {
         if self.mode == Outputs::Full { self.outputs } else { 1 }
     }
 }

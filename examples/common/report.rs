@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tangent_kernels::analysis::{accuracy, effective_rank, largest_eigenvalue, sign_scores};
+use tangent_kernels::analysis::{effective_rank, largest_eigenvalue};
 use tangent_kernels::io::png::HeatMap;
 use tangent_kernels::io::{npy, safetensors};
 use tangent_kernels::{Error, Kernel, Matrix, Model, Real, Result};
@@ -15,18 +15,17 @@ pub struct Row {
     norm: f64,
     largest: f64,
     effective_rank: f64,
-    /// Of the sign classifier on the held-out digits.
+    /// Of a classifier on the held-out digits.
     accuracy: f64,
 }
 
 /// A row for each layer and one for the total. The components of both kernels are layers; `cross` is the kernel of the
-/// held-out digits and the training digits, with one row for each.
+/// held-out digits and the training digits, and `classify` tells from a layer of both how many are classified right.
 pub fn rows<R: Real>(
     model: &Model,
     kernel: &Kernel<R>,
     cross: &Kernel<R>,
-    train_labels: &[f64],
-    test_labels: &[f64],
+    classify: impl Fn(&Matrix<R>, &Matrix<R>) -> Result<f64>,
 ) -> Result<Vec<Row>> {
     let of_layer = |layer: &str| {
         let own = model.parameters().iter().filter(|info| info.name.rsplit_once('.').is_some_and(|(l, _)| l == layer));
@@ -40,7 +39,7 @@ pub fn rows<R: Real>(
             norm: kernel.frobenius_norm(),
             largest: largest_eigenvalue(kernel)?,
             effective_rank: effective_rank(kernel),
-            accuracy: accuracy(&sign_scores(cross, train_labels, None)?, test_labels)?,
+            accuracy: classify(kernel, cross)?,
         })
     };
     let mut rows = kernel
@@ -53,7 +52,8 @@ pub fn rows<R: Real>(
     Ok(rows)
 }
 
-pub fn table(rows: &[Row]) -> String {
+/// `classifier` says whose accuracy it is.
+pub fn table(rows: &[Row], classifier: &str) -> String {
     let width = rows.iter().map(|row| row.layer.len()).max().unwrap_or(0).max(6);
     let mut text = format!(
         "{:<width$}{:>12}{:>14}{:>14}{:>14}{:>10}{:>16}\n",
@@ -66,8 +66,7 @@ pub fn table(rows: &[Row]) -> String {
             100.0 * accuracy
         );
     }
-    text += "\neff. rank: (tr K)^2 / |K|_F^2; test accuracy: of sgn(sum_k Y_k K(x, X_k)) on the held-out digits";
-    text
+    text + &format!("\neff. rank: (tr K)^2 / |K|_F^2; test accuracy: of {classifier} on the held-out digits")
 }
 
 /// What stands above and beside the heat maps.
@@ -116,7 +115,8 @@ fn heat_map<R: Real>(path: &Path, part: &str, matrix: &Matrix<R>, picture: &Pict
     let map = HeatMap::new(matrix.rows(), matrix.cols(), &entries)
         .title(format!("NTK of MNIST's 6 and 9, {network}: {part}"))
         .label(format!("{label}, clipped at 0.1 % and 99.9 %"))
-        .classes(&classes);
+        .classes(&classes)
+        .borders(outputs > 1);
     match middle(matrix) {
         Some((low, high)) => map.range(low, high).save(path),
         None => map.save(path),

@@ -16,6 +16,7 @@ mod report;
 
 use std::process::ExitCode;
 
+use tangent_kernels::analysis::{accuracy, sign_scores};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Error, Model, Parameterisation, Real, Result, Sequential, Session};
 
@@ -63,8 +64,10 @@ fn run<R: Real>(options: &Options) -> Result<()> {
     let (x, z) = (batch(&train)?, batch(&test)?);
     let kernel = compute("K(train, train)", session.ntk(), &x, None)?;
     let cross = compute("K(test, train)", session.ntk(), &z, Some(&x))?;
-    let rows = report::rows(&model, &kernel, &cross, &train.labels, &test.labels)?;
-    println!("\n{}", report::table(&rows));
+    let rows = report::rows(&model, &kernel, &cross, |_, cross| {
+        accuracy(&sign_scores(cross, &train.labels, None)?, &test.labels)
+    })?;
+    println!("\n{}", report::table(&rows, "sgn(sum_k Y_k K(x, X_k))"));
     let picture = Picture {
         network: "784-50-50-50-1 at initialisation",
         label: "K(x, x')",
