@@ -13,7 +13,7 @@ use crate::shape::numel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Init {
-    /// Every entry standard normal: the NTK parameterisation, whose graph carries the 1 / sqrt(width).
+    /// Every entry standard normal: the NTK parameterisation, whose graph carries the 1 / sqrt(fan-in).
     StandardNormal,
     /// Weights normal with variance 1 / fan-in (the product of all sizes but the first), vectors zero: the standard
     /// parameterisation.
