@@ -5,8 +5,10 @@ use std::path::Path;
 use tangent_kernels::io::idx;
 use tangent_kernels::{Error, Real, Result};
 
+/// The height and the width of an image, in pixels.
+pub const SIDE: usize = 28;
 /// The number of pixels of an image.
-pub const PIXELS: usize = 28 * 28;
+pub const PIXELS: usize = SIDE * SIDE;
 /// The number of training images of each class.
 pub const PER_CLASS: usize = 5000;
 
@@ -23,19 +25,22 @@ impl<R: Real> Digits<R> {
     }
 }
 
-/// What turns a byte into a network's input: (byte / 255 - mean) / deviation / sqrt(784). The two scalars are those of
+/// What turns a byte into a network's input: (byte / 255 - mean) / deviation, divided by what else the network wants. The
+/// two scalars are those of
 /// all pixels of all 10,000 training images, however many of them are used. The paper says 'normalized' and leaves it
 /// open; this is our reading.
 pub struct Normalisation {
     pub mean: f64,
     pub deviation: f64,
+    pub divisor: f64,
 }
 
-/// The first `per_class` training images of each class, all test images, and how they were normalised.
-pub fn read<R: Real>(folder: &Path, per_class: usize) -> Result<(Digits<R>, Digits<R>, Normalisation)> {
+/// The first `per_class` training images of each class, all test images, and how they were normalised:
+/// standardised, then divided by `divisor`.
+pub fn read<R: Real>(folder: &Path, per_class: usize, divisor: f64) -> Result<(Digits<R>, Digits<R>, Normalisation)> {
     let (train, train_labels) = images(folder, "train")?;
     let (test, test_labels) = images(folder, "test")?;
-    let normalisation = Normalisation::of(&train);
+    let normalisation = Normalisation::of(&train, divisor);
     let chosen = [6, 9].into_iter().flat_map(|digit| {
         let of_digit = train_labels.iter().enumerate().filter(move |(_, label)| **label == digit);
         of_digit.map(|(index, _)| index).take(per_class)
@@ -62,16 +67,16 @@ fn images(folder: &Path, part: &str) -> Result<(Vec<u8>, Vec<u8>)> {
 }
 
 impl Normalisation {
-    fn of(bytes: &[u8]) -> Self {
+    fn of(bytes: &[u8], divisor: f64) -> Self {
         let n = bytes.len() as f64;
         let value = |byte: &u8| f64::from(*byte) / 255.0;
         let mean = bytes.iter().map(value).sum::<f64>() / n;
         let variance = bytes.iter().map(|byte| (value(byte) - mean).powi(2)).sum::<f64>() / n;
-        Normalisation { mean, deviation: variance.sqrt() }
+        Normalisation { mean, deviation: variance.sqrt(), divisor }
     }
 
     fn digits<R: Real>(&self, bytes: &[u8], labels: &[u8], chosen: &[usize]) -> Digits<R> {
-        let scale = self.deviation * (PIXELS as f64).sqrt();
+        let scale = self.deviation * self.divisor;
         let input = |byte: &u8| R::of((f64::from(*byte) / 255.0 - self.mean) / scale);
         Digits {
             pixels: chosen.iter().flat_map(|&k| &bytes[k * PIXELS..(k + 1) * PIXELS]).map(input).collect(),

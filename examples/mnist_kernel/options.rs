@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use lexopt::prelude::*;
-use tangent_kernels::{Error, Result};
+use tangent_kernels::Result;
 
-use crate::digits::PER_CLASS;
+use crate::arguments::{Precision, check_samples, number, precision, wrong};
 
 const HELP: &str = "\
 The layerwise neural tangent kernel of MNIST's sixes and nines under the paper's MLP.
@@ -15,14 +15,9 @@ usage: mnist_kernel [--samples N] [--seed S] [--out DIR] [--precision f32|f64] [
 
   --samples N     training images of each class, 1 to 5000 (1000)
   --seed S        of the weights (0)
-  --out DIR       where kernel.npy, heat maps and weights.safetensors are written (out)
+  --out DIR       where kernel.npy, manifest.json, heat maps and weights.safetensors are written (out)
   --precision P   f32 or f64 (f32)
   --data DIR      the folder of the four idx files (examples/data/mnist69 of this crate)";
-
-pub enum Precision {
-    F32,
-    F64,
-}
 
 pub struct Options {
     pub samples: usize,
@@ -42,23 +37,14 @@ impl Options {
             precision: Precision::F32,
             data: Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/mnist69"),
         };
-        let wrong = |error: lexopt::Error| Error::value(format!("{error}; --help says what there is"));
         let mut parser = lexopt::Parser::from_iter(arguments);
         while let Some(argument) = parser.next().map_err(wrong)? {
             match argument {
-                Long("samples") => options.samples = parser.value().map_err(wrong)?.parse().map_err(wrong)?,
-                Long("seed") => options.seed = parser.value().map_err(wrong)?.parse().map_err(wrong)?,
+                Long("samples") => options.samples = number(&mut parser, "--samples")?,
+                Long("seed") => options.seed = number(&mut parser, "--seed")?,
                 Long("out") => options.out = parser.value().map_err(wrong)?.into(),
                 Long("data") => options.data = parser.value().map_err(wrong)?.into(),
-                Long("precision") => {
-                    options.precision = match parser.value().map_err(wrong)?.string().map_err(wrong)?.as_str() {
-                        "f32" => Precision::F32,
-                        "f64" => Precision::F64,
-                        other => {
-                            return Err(Error::value(format!("--precision is '{other}', where f32 or f64 is needed")));
-                        }
-                    }
-                }
+                Long("precision") => options.precision = precision(&mut parser)?,
                 Long("help") | Short('h') => {
                     println!("{HELP}");
                     return Ok(None);
@@ -66,12 +52,7 @@ impl Options {
                 other => return Err(wrong(other.unexpected())),
             }
         }
-        if !(1..=PER_CLASS).contains(&options.samples) {
-            let asked = options.samples;
-            return Err(Error::value(format!(
-                "--samples is {asked}, where 1 to {PER_CLASS} images of a class are there"
-            )));
-        }
+        check_samples(options.samples)?;
         Ok(Some(options))
     }
 }

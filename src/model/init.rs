@@ -13,7 +13,7 @@ use crate::shape::numel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Init {
-    /// Every entry standard normal: the NTK parameterisation, whose graph carries the 1 / sqrt(width).
+    /// Every entry standard normal: the NTK parameterisation, whose graph carries the 1 / sqrt(fan-in).
     StandardNormal,
     /// Weights normal with variance 1 / fan-in (the product of all sizes but the first), vectors zero: the standard
     /// parameterisation.
@@ -30,13 +30,18 @@ impl From<Parameterisation> for Init {
 }
 
 impl<O: Op> Model<O> {
-    /// Draws all parameters. Parameter k is drawn from stream k of a ChaCha12 generator seeded with `seed`, in
+    /// Draws all parameters but those that the graph [filled](crate::Graph::parameter_filled), such as a norm's, which
+    /// get their value again. Buffers stay what they are. Parameter k is drawn from stream k of a ChaCha12 generator seeded with `seed`, in
     /// row-major order, so a parameter's values depend on the seed, its place and its shape alone.
     ///
     /// Available with the feature `rand`.
     pub fn initialise(&mut self, init: impl Into<Init>, seed: u64) -> Result<()> {
         let init = init.into();
         for (stream, info) in self.parameters().to_vec().into_iter().enumerate() {
+            if let Some(value) = self.graph().filled_with(&info.name) {
+                self.set(&info.name, &info.shape, vec![value; numel(&info.shape)])?;
+                continue;
+            }
             let mut generator = ChaCha12Rng::seed_from_u64(seed);
             generator.set_stream(stream as u64);
             let fan_in = numel(info.shape.get(1..).unwrap_or_default());

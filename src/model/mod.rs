@@ -1,6 +1,6 @@
 //! Models: a graph, an output and the values of its parameters on the host, tied to no device.
 //!
-//! [`Sequential`] builds the common case layer by layer; [`Graph`] records anything else. A [`Session`] runs a model on
+//! [`Sequential`] builds the common case layer by layer; [`Model::from_fn`] records anything else on a [`Graph`]. A [`Session`] runs a model on
 //! a backend.
 
 mod derivatives;
@@ -25,13 +25,56 @@ use crate::tape::{Graph, ParameterInfo, Value};
 /// A network with the values of its parameters.
 ///
 /// Values are kept in `f64`, which holds every `f32` exactly, whatever the model is run in later. A parameter has no
-/// values until it is [`set`](Model::set), initialised or loaded; running a model with one that has none is an error.
+/// values until it is [`set`](Model::set), initialised or loaded, but for those that the graph
+/// [filled](Graph::parameter_filled); running a model with one that has none is an error.
 #[derive(Clone, Debug)]
 pub struct Model<O = Builtin> {
     graph: Graph<O>,
     output: Value,
     values: Vec<Option<Vec<f64>>>,
     buffers: Vec<Option<Vec<f64>>>,
+}
+
+impl Model {
+    /// The network that `f` records on inputs of these shapes for one sample: any function of them, written as one
+    /// writes a forward pass.
+    ///
+    /// ```
+    /// use tangent_kernels::{Graph, Model, Result, tape::Value, unary::Tanh};
+    ///
+    /// // A block of layers is a function, used as often as one likes.
+    /// fn residual(graph: &mut Graph, name: &str, x: Value) -> Result<Value> {
+    ///     let width = graph.shape(x)[0];
+    ///     let weight = graph.parameter(format!("{name}.weight"), &[width, width])?;
+    ///     let hidden = graph.linear(x, weight, None)?;
+    ///     let hidden = graph.unary(Tanh, hidden)?;
+    ///     graph.add(x, hidden)
+    /// }
+    ///
+    /// // f(x, z) = v . (r(r(x)) z), of two inputs
+    /// let model = Model::from_fn(&[&[3], &[3]], |graph, inputs| {
+    ///     let [x, z] = inputs else { unreachable!("two shapes, two inputs") };
+    ///     let mut x = *x;
+    ///     for name in ["block1", "block2"] {
+    ///         x = residual(graph, name, x)?;
+    ///     }
+    ///     let gated = graph.mul(x, *z)?;
+    ///     let read_out = graph.parameter("out.weight", &[1, 3])?;
+    ///     graph.linear(gated, read_out, None)
+    /// })?;
+    /// assert_eq!((model.input_shapes().len(), model.output_shape()), (2, &[1][..]));
+    /// assert_eq!(model.parameter_count(), 9 + 9 + 3);
+    /// # Ok::<(), tangent_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `f`; a shape that has too many entries, or none is given; a value that is of another graph.
+    pub fn from_fn(inputs: &[&[usize]], f: impl FnOnce(&mut Graph, &[Value]) -> Result<Value>) -> Result<Self> {
+        let mut graph = Graph::with_inputs(inputs)?;
+        let values = graph.inputs();
+        let output = f(&mut graph, &values)?;
+        Model::new(graph, output)
+    }
 }
 
 impl<O: Op> Model<O> {
@@ -43,8 +86,9 @@ impl<O: Op> Model<O> {
         if !graph.has(output) {
             return Err(Error::name("the model's output is a value of another graph"));
         }
-        let values = vec![None; graph.parameters().len()];
-        let buffers = vec![None; graph.buffers().len()];
+        let filled = |info: &ParameterInfo| Some(vec![graph.filled_with(&info.name)?; numel(&info.shape)]);
+        let values = graph.parameters().iter().map(filled).collect();
+        let buffers = graph.buffers().iter().map(filled).collect();
         Ok(Model { graph, output, values, buffers })
     }
 

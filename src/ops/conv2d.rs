@@ -72,6 +72,12 @@ impl Conv2d {
         self.sliding.groups = groups;
         self
     }
+
+    /// The shape of the weight, from `channels` to `out` channels.
+    pub(crate) fn weight_shape(&self, channels: usize, out: usize, [h, w]: [usize; 2]) -> [usize; 4] {
+        // The shape rule refuses groups that do not divide the channels.
+        [out, channels.checked_div(self.sliding.groups).unwrap_or(0), h, w]
+    }
 }
 
 impl Default for Conv2d {

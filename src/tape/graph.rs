@@ -269,7 +269,7 @@ impl<O: Op> Graph<O> {
     }
 
     fn weight(&mut self, origin: Origin<O>, shape: &[usize]) -> Parameter {
-        self.weights.push(Weight { origin, shape: shape.to_vec() });
+        self.weights.push(Weight { origin, shape: shape.to_vec(), fill: None });
         Parameter(self.weights.len() - 1)
     }
 

@@ -2,6 +2,7 @@
 
 use super::graph::{Graph, Parameter};
 use crate::backend::{Arrays, Cpu};
+use crate::error::{Error, Result};
 use crate::ops::{At, Op};
 use crate::shape::numel;
 
@@ -10,6 +11,8 @@ use crate::shape::numel;
 pub(crate) struct Weight<O> {
     pub origin: Origin<O>,
     pub shape: Vec<usize>,
+    /// What every entry is until it is told otherwise.
+    pub fill: Option<f64>,
 }
 
 /// Where a weight comes from.
@@ -33,6 +36,38 @@ pub(crate) struct View {
 }
 
 impl<O: Op> Graph<O> {
+    /// As [`parameter`](Graph::parameter), where every entry is `value` until it is set or loaded; drawing random
+    /// parameters keeps it. What a norm needs: weights that begin as 1, biases that begin as 0.
+    ///
+    /// # Errors
+    /// As [`parameter`](Graph::parameter), or `value` is not finite.
+    pub fn parameter_filled(&mut self, name: impl Into<String>, shape: &[usize], value: f64) -> Result<Parameter> {
+        let parameter = self.parameter(name, shape)?;
+        self.fill(parameter, value)
+    }
+
+    /// As [`buffer`](Graph::buffer), where every entry is `value` until it is set or loaded.
+    ///
+    /// # Errors
+    /// As [`buffer`](Graph::buffer), or `value` is not finite.
+    pub fn buffer_filled(&mut self, name: impl Into<String>, shape: &[usize], value: f64) -> Result<Parameter> {
+        let buffer = self.buffer(name, shape)?;
+        self.fill(buffer, value)
+    }
+
+    fn fill(&mut self, weight: Parameter, value: f64) -> Result<Parameter> {
+        if !value.is_finite() {
+            return Err(Error::value(format!("'{}' would be filled with {value}", self.weight_name(weight))));
+        }
+        self.weights[weight.0].fill = Some(value);
+        Ok(weight)
+    }
+
+    /// What the parameter or buffer `name` is filled with until it is set, if it is.
+    pub(crate) fn filled_with(&self, name: &str) -> Option<f64> {
+        self.find_parameter(name).and_then(|weight| self.weights[weight.0].fill)
+    }
+
     /// All weights on a backend, from the parameters and buffers there.
     pub(crate) fn weigh<B: Arrays>(
         &self,

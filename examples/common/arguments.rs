@@ -1,0 +1,46 @@
+//! What the command lines of the examples have in common.
+
+use lexopt::{Parser, ValueExt};
+use tangent_kernels::{Error, Result};
+
+use crate::digits::PER_CLASS;
+
+/// In which numbers kernels are computed.
+pub enum Precision {
+    F32,
+    F64,
+}
+
+/// An error of the parser, with where to look.
+pub fn wrong(error: lexopt::Error) -> Error {
+    Error::value(format!("{error}; --help says what there is"))
+}
+
+/// The word after an option.
+pub fn word(parser: &mut Parser) -> Result<String> {
+    parser.value().and_then(|value| value.string()).map_err(wrong)
+}
+
+/// The whole number after an option.
+pub fn number<T: std::str::FromStr>(parser: &mut Parser, option: &str) -> Result<T> {
+    let word = word(parser)?;
+    word.parse().map_err(|_| Error::value(format!("{option} is '{word}', where a whole number is needed")))
+}
+
+/// The precision after `--precision`.
+pub fn precision(parser: &mut Parser) -> Result<Precision> {
+    match word(parser)?.as_str() {
+        "f32" => Ok(Precision::F32),
+        "f64" => Ok(Precision::F64),
+        other => Err(Error::value(format!("--precision is '{other}', where f32 or f64 is needed"))),
+    }
+}
+
+/// # Errors
+/// There are not so many images of a class.
+pub fn check_samples(asked: usize) -> Result<()> {
+    match (1..=PER_CLASS).contains(&asked) {
+        true => Ok(()),
+        false => Err(Error::value(format!("--samples is {asked}, where 1 to {PER_CLASS} images of a class are there"))),
+    }
+}
