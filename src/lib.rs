@@ -34,4 +34,4 @@ pub use model::Init;
 pub use model::{Gradient, Jacobian, Model, Parameterisation, Sequential, Session};
 pub use real::Real;
 pub use samples::{Reader, Samples};
-pub use tape::{Graph, ParameterInfo};
+pub use tape::{Graph, Parameter, ParameterInfo, Value};

@@ -80,7 +80,9 @@ impl Problem<'_> {
         for one in &layer.uses {
             match one.form {
                 Form::Sides { g, t, i, o, .. } => forming += 2.0 * seeds * float(g * t) * float(i) * float(o),
-                Form::Ids { t, o, .. } | Form::Sum { t, o } => touched += seeds * float(t) * float(o),
+                Form::Ids { t, o, .. } => touched += seeds * float(t) * float(o),
+                // Read in order, from cache.
+                Form::Sum { t, o } => touched += seeds * float(t) * float(o) / 8.0,
                 Form::Rows => touched += seeds * p,
             }
             if !one.direct {

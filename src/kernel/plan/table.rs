@@ -7,6 +7,7 @@ use super::Plan;
 /// Bytes in words.
 pub(super) fn bytes(count: f64) -> String {
     match count {
+        0.0 => "-".into(),
         c if c >= 1e9 => format!("{:.2} GB", c / 1e9),
         c if c >= 1e6 => format!("{:.1} MB", c / 1e6),
         c => format!("{:.1} kB", c / 1e3),
@@ -24,6 +25,7 @@ fn flops(count: f64) -> String {
 
 fn seconds(count: f64) -> String {
     match count {
+        0.0 => "-".into(),
         c if c >= 1.0 => format!("{c:.2} s"),
         c if c >= 1e-3 => format!("{:.2} ms", c * 1e3),
         c => format!("{:.1} us", c * 1e6),
@@ -44,9 +46,11 @@ impl fmt::Display for Plan {
             "parameter", "shape", "uses", "t", "way", "forming", "Gram", "held", "time"
         )?;
         for p in &self.parameters {
-            let next = p.alternatives.first().map_or_else(String::new, |(way, other)| {
-                format!("{way} ({:.1} times the time)", other / p.seconds.max(1e-12))
-            });
+            let next = match p.alternatives.first() {
+                Some((way, other)) if p.seconds > 0.0 => format!("{way} ({:.1} times the time)", other / p.seconds),
+                Some((way, _)) => way.to_string(),
+                None => String::new(),
+            };
             writeln!(
                 f,
                 "{:<names$} {:<shapes$} {:>4} {:>6}  {:<14} {:>9} {:>9} {:>10} {:>9}  {next}",
