@@ -18,12 +18,14 @@ pub(super) fn zip<R: Real>(x: &Array<R>, y: &Array<R>, f: impl Fn(R, R) -> R) ->
     if numel(&shape) > 0 {
         let runs = Runs::new(&shape, broadcast_strides(x.shape(), &shape), broadcast_strides(y.shape(), &shape));
         let count = runs.count;
-        walk(&runs.shape, &runs.x, &runs.y, |i, j| vectorised(|| match runs.steps {
-            [0, 0] => out.extend(std::iter::repeat_n(f(a[i], b[j]), count)),
-            [0, _] => out.extend(b[j..][..count].iter().map(|&b| f(a[i], b))),
-            [_, 0] => out.extend(a[i..][..count].iter().map(|&a| f(a, b[j]))),
-            _ => out.extend(a[i..][..count].iter().zip(&b[j..][..count]).map(|(&a, &b)| f(a, b))),
-        }));
+        walk(&runs.shape, &runs.x, &runs.y, |i, j| {
+            vectorised(|| match runs.steps {
+                [0, 0] => out.extend(std::iter::repeat_n(f(a[i], b[j]), count)),
+                [0, _] => out.extend(b[j..][..count].iter().map(|&b| f(a[i], b))),
+                [_, 0] => out.extend(a[i..][..count].iter().map(|&a| f(a, b[j]))),
+                _ => out.extend(a[i..][..count].iter().zip(&b[j..][..count]).map(|(&a, &b)| f(a, b))),
+            })
+        });
     }
     Array::new(out, shape)
 }
@@ -125,11 +127,13 @@ pub(super) fn sum<R: Real>(x: &Array<R>, axes: &[usize]) -> Array<R> {
         let own = strides(x.shape());
         let runs = Runs::new(x.shape(), own, broadcast_strides(&shape, x.shape()));
         let count = runs.count;
-        walk(&runs.shape, &runs.x, &runs.y, |i, j| vectorised(|| match runs.steps {
-            [0, _] => out[j] += entries[i],
-            [_, 0] => out[j] += total(&entries[i..][..count]),
-            _ => out[j..][..count].iter_mut().zip(&entries[i..][..count]).for_each(|(sum, &x)| *sum += x),
-        }));
+        walk(&runs.shape, &runs.x, &runs.y, |i, j| {
+            vectorised(|| match runs.steps {
+                [0, _] => out[j] += entries[i],
+                [_, 0] => out[j] += total(&entries[i..][..count]),
+                _ => out[j..][..count].iter_mut().zip(&entries[i..][..count]).for_each(|(sum, &x)| *sum += x),
+            })
+        });
     }
     Array::new(out, shape)
 }
