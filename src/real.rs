@@ -71,6 +71,8 @@ pub trait Real:
     #[doc(hidden)]
     fn gemm(call: Gemm<'_, Self>);
     #[doc(hidden)]
+    fn gemm_upper(call: Gemm<'_, Self>);
+    #[doc(hidden)]
     fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>>;
 }
 
@@ -144,6 +146,9 @@ macro_rules! real {
             }
             fn gemm(call: Gemm<'_, Self>) {
                 gemm::by_faer(call);
+            }
+            fn gemm_upper(call: Gemm<'_, Self>) {
+                gemm::upper_by_faer(call);
             }
             fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>> {
                 thread_local! {

@@ -13,7 +13,8 @@ pub trait Gram: Arrays {
     /// Writes the tile of every slot to `out`, whose shape is
     /// \[slots, [blocks](Recipe::blocks), n [inner](Recipe::inner), m inner\].
     ///
-    /// A slot is the sum of its parts over all terms; [`Contraction`] says what a part is.
+    /// A slot is the sum of its parts over all terms; [`Contraction`] says what a part is. Where `rows` and `cols` are one
+    /// and the same, of every slot and block only the upper triangle need be right.
     fn tile(
         &self,
         recipe: &Recipe,

@@ -24,6 +24,9 @@ use crate::samples::Samples;
 /// A tile has at most this many rows: a multiple of the 96 (f32) and 48 (f64) rows of faer's AVX-512 product kernel, so
 /// that nothing is left over. Measured beside 128, 256, 384 and 512 with `benches/gram.rs`: the fastest by 2 to 10 %.
 const TILE_SIDE: usize = 192;
+/// The rows of that product kernel in f32, and the half of them that it also has in f64.
+const KERNEL_ROWS: usize = 96;
+const KERNEL_PART: usize = 48;
 /// A kernel is cut into at least so many blocks, so that small ones keep all threads busy too.
 const MIN_BLOCKS: usize = 8;
 /// But a tile has at least so many rows, if there are.
@@ -132,6 +135,8 @@ pub(super) fn sample_blocks(samples: usize, inner: usize, matrices: usize) -> Ve
     let rows = samples.saturating_mul(inner);
     let fits = (WORKER_ENTRIES / matrices.max(1)).isqrt().clamp(MIN_SIDE, TILE_SIDE);
     let side = rows.div_ceil(MIN_BLOCKS).clamp(MIN_SIDE, fits);
+    // Beyond its kernel's rows a product has whole parts of them, or an odd rest that is slow.
+    let side = if side > KERNEL_ROWS { side / KERNEL_PART * KERNEL_PART } else { side };
     blocks(samples, side.div_ceil(inner.max(1)))
 }
 

@@ -10,7 +10,7 @@ use crate::real::Real;
 use crate::shape::numel;
 
 /// A product has about so many columns, if there are: enough for its left side to be packed once for many.
-const COLUMNS: usize = 256;
+const COLUMNS: usize = 192;
 /// Where a sample has more positions, patches of so many entries are made at a time, so that they stay in cache.
 const ENTRIES: usize = 1 << 17;
 
@@ -84,7 +84,7 @@ impl<'a> Conv<'a> {
 
     /// A buffer for `rows` rows of a chunk's columns.
     fn buffer<R: Real>(&self, rows: usize) -> Vec<R> {
-        shelf::empty(rows * self.chunks().iter().map(|chunk| self.columns(chunk)).max().unwrap_or(0))
+        shelf::unset(rows * self.chunks().iter().map(|chunk| self.columns(chunk)).max().unwrap_or(0))
     }
 
     fn columns(&self, chunk: &Chunk) -> usize {
@@ -97,20 +97,20 @@ impl<'a> Conv<'a> {
     }
 
     /// The patches of a chunk, \[i, columns\], in `buffer` or where x has them already.
-    fn patches<'b, R: Real>(&self, x: &'b [R], group: usize, chunk: &Chunk, buffer: &'b mut Vec<R>) -> View<'b, R> {
+    fn patches<'b, R: Real>(&self, x: &'b [R], group: usize, chunk: &Chunk, buffer: &'b mut [R]) -> View<'b, R> {
         let columns = self.columns(chunk);
         if self.trivial() && chunk.samples.len() == 1 {
             let from = &x[self.planes(chunk.samples.start, group)];
             return strided(&from[chunk.rows.start * self.positions[1]..], self.c, columns, self.plane());
         }
-        buffer.resize(self.i() * columns, R::default());
+        let patches = &mut buffer[..self.i() * columns];
         self.taps(chunk, |tap| {
             let planes = x[self.planes(tap.sample, group)].chunks_exact(self.plane());
-            for (plane, row) in planes.zip(tap.rows_of(buffer, columns, self)) {
+            for (plane, row) in planes.zip(tap.rows_of(patches, columns, self)) {
                 tap.read(plane, &mut row[tap.columns.clone()], self);
             }
         });
-        View::new(&buffer[..self.i() * columns], self.i(), columns)
+        View::new(patches, self.i(), columns)
     }
 
     /// Adds the patches of a chunk, \[i, columns\], to where they were taken from. They are used up.
@@ -198,9 +198,10 @@ impl Tap {
     /// Zeros where positions see nothing, but for whole lines.
     fn clear_margins<R: Real>(&self, patch: &mut [R], width: usize) {
         if self.cols.len() < width {
-            for line in patch[self.rows.start * width..self.rows.end * width].chunks_exact_mut(width) {
-                line[..self.cols.start].fill(R::default());
-                line[self.cols.end..].fill(R::default());
+            let lines = &mut patch[self.rows.start * width..self.rows.end * width];
+            // Column by column: a margin is an entry or two wide, which is not worth a call.
+            for column in (0..self.cols.start).chain(self.cols.end..width) {
+                lines[column..].iter_mut().step_by(width).for_each(|x| *x = R::default());
             }
         }
     }
@@ -275,8 +276,8 @@ pub(super) fn convolve<R: Real>(x: &Array<R>, w: &Array<R>, window: &Window) -> 
                 let out = &mut out[first..][..(o - 1) * t + columns];
                 R::gemm(Gemm { out, out_stride: t, lhs, rhs, accumulate: false });
             } else {
-                together.resize(o * columns, R::default());
-                R::gemm(Gemm { out: &mut together, out_stride: columns, lhs, rhs, accumulate: false });
+                let together = &mut together[..o * columns];
+                R::gemm(Gemm { out: &mut *together, out_stride: columns, lhs, rhs, accumulate: false });
                 for (k, sample) in chunk.samples.clone().enumerate() {
                     let to = out[conv.channels(sample, group, o, &chunk)..].chunks_exact_mut(t);
                     for (to, from) in to.zip(together.chunks_exact(columns)) {
@@ -310,7 +311,6 @@ pub(super) fn convolve_input<R: Real>(dy: &Array<R>, w: &Array<R>, window: &Wind
                 let out = &mut out[..(i - 1) * plane + columns];
                 R::gemm(Gemm { out, out_stride: plane, lhs, rhs, accumulate: false });
             } else {
-                buffer.resize(i * columns, R::default());
                 let patches = &mut buffer[..i * columns];
                 R::gemm(Gemm { out: &mut *patches, out_stride: columns, lhs, rhs, accumulate: false });
                 conv.add_patches(&mut out, group, &chunk, &mut buffer[..i * columns]);
@@ -329,20 +329,20 @@ fn cotangents<'b, R: Real>(
     group: usize,
     o: usize,
     chunk: &Chunk,
-    together: &'b mut Vec<R>,
+    together: &'b mut [R],
 ) -> View<'b, R> {
     let (columns, t) = (conv.columns(chunk), conv.t());
     if chunk.samples.len() == 1 {
         return strided(&dy[conv.channels(chunk.samples.start, group, o, chunk)..], o, columns, t);
     }
-    together.resize(o * columns, R::default());
+    let together = &mut together[..o * columns];
     for (k, sample) in chunk.samples.clone().enumerate() {
         let from = dy[conv.channels(sample, group, o, chunk)..].chunks_exact(t);
         for (to, from) in together.chunks_exact_mut(columns).zip(from) {
             to[k * t..][..t].copy_from_slice(from);
         }
     }
-    View::new(&together[..o * columns], o, columns)
+    View::new(together, o, columns)
 }
 
 pub(super) fn convolve_weight<R: Real>(x: &Array<R>, dy: &Array<R>, window: &Window) -> Array<R> {

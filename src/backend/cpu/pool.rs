@@ -84,8 +84,14 @@ pub(super) fn window_sum<R: Real>(x: &Array<R>, window: &Window) -> Array<R> {
 fn sum_lines<R: Real, const W: usize>(x: &[R], y: &mut [R], window: &Window, planes: &Planes) {
     let lines = x.chunks_exact(planes.size[1]).take(planes.positions[0] * window.kernel[0]);
     for (k, line) in lines.enumerate() {
-        let to = y[k / window.kernel[0] * planes.positions[1]..].iter_mut().take(planes.positions[1]);
-        to.zip(line.as_chunks::<W>().0).for_each(|(to, x)| *to += x.iter().copied().sum());
+        let to = &mut y[k / window.kernel[0] * planes.positions[1]..][..planes.positions[1]];
+        for (to, x) in to.iter_mut().zip(line.as_chunks::<W>().0) {
+            let mut sum = x[0];
+            for &x in &x[1..] {
+                sum += x;
+            }
+            *to += sum;
+        }
     }
 }
 

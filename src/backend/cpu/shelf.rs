@@ -18,6 +18,7 @@ const SHORT_BYTES: usize = 256;
 
 /// What lies on a thread's shelf.
 pub struct Shelf<R> {
+    /// The oldest first.
     free: Vec<Vec<R>>,
     entries: usize,
 }
@@ -34,14 +35,19 @@ impl<R: Real> Shelf<R> {
         let fitting = capacities.filter(|(_, capacity)| (len..=len.saturating_mul(2)).contains(capacity));
         let (place, capacity) = fitting.min_by_key(|(_, capacity)| *capacity)?;
         self.entries -= capacity;
-        Some(self.free.swap_remove(place))
+        Some(self.free.remove(place))
     }
 
+    /// Takes an array in, and lets the oldest go where there is no room.
     fn put(&mut self, array: Vec<R>) {
-        let bytes = array.capacity() * size_of::<R>();
-        if (SHORT_BYTES..=ARRAY_BYTES).contains(&bytes) && self.entries * size_of::<R>() + bytes <= SHELF_BYTES {
-            self.entries += array.capacity();
-            self.free.push(array);
+        let bytes = |entries: usize| entries * size_of::<R>();
+        if !(SHORT_BYTES..=ARRAY_BYTES).contains(&bytes(array.capacity())) {
+            return;
+        }
+        self.entries += array.capacity();
+        self.free.push(array);
+        while bytes(self.entries) > SHELF_BYTES {
+            self.entries -= self.free.remove(0).capacity();
         }
     }
 }

@@ -6,6 +6,9 @@ use crate::kernel::choice::Metric;
 use crate::kernel::outputs::{Layout, Seeds};
 use crate::kernel::way::Way;
 
+/// Entries in cache are so many times faster than those that are not.
+pub(crate) const IN_CACHE: f64 = 16.0;
+
 /// What is the same for all parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem<'a> {
@@ -82,7 +85,7 @@ impl Problem<'_> {
                 Form::Sides { g, t, i, o, .. } => forming += 2.0 * seeds * float(g * t) * float(i) * float(o),
                 Form::Ids { t, o, .. } => touched += seeds * float(t) * float(o),
                 // Read in order, from cache.
-                Form::Sum { t, o } => touched += seeds * float(t) * float(o) / 8.0,
+                Form::Sum { t, o } => touched += seeds * float(t) * float(o) / IN_CACHE,
                 Form::Rows => touched += seeds * p,
             }
             if !one.direct {
@@ -191,7 +194,7 @@ impl Problem<'_> {
     fn total(&self, parts: Parts) -> Cost {
         let Parts { forming, gram, touched, held, rate, between } = parts;
         let seconds = self.samples * (forming / self.rates.forming + touched / self.rates.entries)
-            + self.pairs * (gram / rate + between / (8.0 * self.rates.entries));
+            + self.pairs * (gram / rate + between / (IN_CACHE * self.rates.entries));
         Cost {
             forming: forming * self.samples,
             gram: gram * self.pairs,

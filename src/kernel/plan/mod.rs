@@ -10,6 +10,7 @@ mod layer;
 mod rates;
 mod table;
 
+use cost::IN_CACHE;
 pub(crate) use cost::{Cost, Problem};
 pub(crate) use layer::{Form, Layer, LayerUse};
 pub use rates::Rates;
@@ -199,7 +200,7 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, n: usize, m: Option<usiz
         parameters: Vec::new(),
         forward_flops: forward * samples,
         reverse_flops: reverse * samples,
-        passes_seconds: samples * ((forward + reverse) / rates.forming + touched / rates.entries / 4.0),
+        passes_seconds: samples * ((forward + reverse) / rates.forming + touched / (IN_CACHE * rates.entries)),
         block,
         chunk,
         result_bytes: entries * number,

@@ -8,7 +8,7 @@ use crate::real::Real;
 /// What one thread does in a second. Ways are chosen by the ratios of these numbers; the seconds that a plan predicts are
 /// as good as they are.
 ///
-/// The shipped ones were measured by [`calibrate`](Rates::calibrate) on one core with AVX-512 and rounded. They are
+/// The shipped ones were fitted to the grid of layers of `benches/plan`, on a core with AVX-512, and rounded. They are
 /// constants, so that a plan is the same on every machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -19,14 +19,14 @@ pub struct Rates {
     pub positions: f64,
     /// The same where per-sample gradients are multiplied out, and in forward and reverse passes.
     pub forming: f64,
-    /// Entries that are read, worked on and written back.
+    /// Entries that are written to memory that is not in cache yet: per-sample gradients on their way to where they stay.
     pub entries: f64,
 }
 
 impl Rates {
     /// The shipped rates for the numbers `R`.
     pub fn shipped<R: Real>() -> Self {
-        let single = Rates { product: 110e9, positions: 45e9, forming: 60e9, entries: 0.8e9 };
+        let single = Rates { product: 180e9, positions: 100e9, forming: 150e9, entries: 0.3e9 };
         if size_of::<R>() == 4 {
             return single;
         }
@@ -50,14 +50,17 @@ impl Rates {
         };
         let (a, b) = (numbers(&[192, 4096]), numbers(&[192, 4096]));
         let product = 2.0 * (192.0 * 192.0 * 4096.0) / seconds(arrays, || arrays.matmul(&a, false, &b, true));
-        let (a, b) = (numbers(&[96, 576]), numbers(&[192, 576]));
-        let positions = 2.0 * (96.0 * 192.0 * 576.0) / seconds(arrays, || arrays.matmul(&a, false, &b, true));
+        // What pairing does most: few positions of one side contracted with many features of the other.
+        let (a, b) = (numbers(&[64, 16, 16]), numbers(&[64, 16, 1280]));
+        let flops = 2.0 * 64.0 * 16.0 * 16.0 * 1280.0;
+        let positions = flops / seconds(arrays, || arrays.matmul(&a, false, &b, false));
         let (x, dy) = (numbers(&[4, 32, 16, 16]), numbers(&[4, 1, 64, 16, 16]));
         let window = Window { padding: [[1, 1], [1, 1]], ..Window::new([3, 3]) };
         let flops = 2.0 * 4.0 * 64.0 * 288.0 * 256.0;
         let forming = flops / seconds(arrays, || arrays.convolve_weight(&x, &dy, &window));
-        let (x, y) = (numbers(&[1 << 16]), numbers(&[1 << 16]));
-        let entries = f64::from(1 << 16) / seconds(arrays, || arrays.mul(&x, &y));
+        // Written once where it is made and once more where it stays.
+        let x = numbers(&[1, 1 << 22]);
+        let entries = f64::from(1 << 22) / seconds(arrays, || arrays.concat(&[&arrays.affine(&x, 2.0, 0.0), &x], 0));
         Rates { product, positions, forming, entries }
     }
 }

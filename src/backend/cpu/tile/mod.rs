@@ -35,11 +35,12 @@ impl<R: Real> Gram for Cpu<R> {
         out: &mut [R],
     ) -> Result<()> {
         out.fill(R::default());
+        let upper = std::ptr::eq(rows, cols);
         let size = Size { n: rows.samples, m: cols.samples, inner: recipe.inner };
         for block in 0..recipe.blocks {
             for term in &recipe.terms {
                 let slots = Slots { out, size, blocks: recipe.blocks, block };
-                let mut tile = Tile { size, term, panels: [rows, cols], scratch, slots };
+                let mut tile = Tile { size, term, panels: [rows, cols], scratch, slots, upper };
                 match (&rows.rights[term.right[0]], &cols.rights[term.right[1]]) {
                     (RightPanel::Segments(one), RightPanel::Segments(two)) => tile.joined([one, two]),
                     (RightPanel::Array(one), RightPanel::Array(two)) => {
@@ -143,6 +144,8 @@ struct Tile<'a, R: Real> {
     panels: [&'a Panels<Array<R>>; 2],
     scratch: &'a mut Scratch<R>,
     slots: Slots<'a, R>,
+    /// The tile is on the diagonal: only its upper triangle is needed.
+    upper: bool,
 }
 
 impl<'a, R: Real> Tile<'a, R> {

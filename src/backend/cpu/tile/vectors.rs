@@ -1,6 +1,6 @@
 //! Terms with one position: whole tiles by two products.
 
-use super::super::gemm::{add_product, product};
+use super::super::gemm::{product, product_into};
 use super::{Side, Size, Tile, add_scaled, grown};
 use crate::backend::cpu::vectorised;
 use crate::real::Real;
@@ -15,10 +15,10 @@ impl<R: Real> Tile<'_, R> {
             && part.left.is_none()
             && part.weight == 1.0
         {
-            return add_product(self.slots.get(part.slot), b, b2.t());
+            return product_into(self.slots.get(part.slot), b, b2.t(), true, self.upper);
         }
         let mut scratch = std::mem::take(self.scratch);
-        product(grown(&mut scratch.right, entries), b, b2.t());
+        product_into(grown(&mut scratch.right, entries), b, b2.t(), false, self.upper);
         for part in &self.term.parts {
             let weight = R::of(part.weight);
             let Some(indices) = part.left else {
@@ -26,7 +26,7 @@ impl<R: Real> Tile<'_, R> {
                 continue;
             };
             let [a, a2] = self.lefts(indices).map(|side| side.all());
-            product(grown(&mut scratch.left, n * m), a, a2.t());
+            product_into(grown(&mut scratch.left, n * m), a, a2.t(), false, self.upper);
             let (left, right) = (&scratch.left[..n * m], &scratch.right[..entries]);
             let out = self.slots.get(part.slot);
             if inner == 1 {
@@ -72,7 +72,7 @@ impl<R: Real> Tile<'_, R> {
             && unit_weight * R::of(part.weight) == R::of(1.0)
         {
             let [a, a2] = self.lefts(indices).map(|side| side.all());
-            return add_product(self.slots.get(part.slot), a, a2.t());
+            return product_into(self.slots.get(part.slot), a, a2.t(), true, self.upper);
         }
         let mut scratch = std::mem::take(self.scratch);
         for part in &self.term.parts {
@@ -80,7 +80,7 @@ impl<R: Real> Tile<'_, R> {
             match part.left {
                 Some(indices) => {
                     let [a, a2] = self.lefts(indices).map(|side| side.all());
-                    product(left, a, a2.t());
+                    product_into(left, a, a2.t(), false, self.upper);
                 }
                 None => left.fill(R::of(1.0)),
             }
