@@ -254,23 +254,22 @@ fn positive(count: usize, seed: u64) -> Vec<f64> {
     numbers(count, seed).into_iter().map(|x| x + 1.25).collect()
 }
 
+type Asked<'s> = Ntk<'s, Cpu<f64>, Builtin>;
+
 /// Every kind of metric: how it is asked for, and what it weighs every entry with.
-fn metrics<'s>(
-    ntk: &Ntk<'s, Cpu<f64>, Builtin>,
-    model: &Model,
-) -> Vec<(&'static str, Ntk<'s, Cpu<f64>, Builtin>, Weights)> {
+fn metrics<'s>(ntk: &Asked<'s>, model: &Model) -> Vec<(&'static str, Asked<'s>, Weights)> {
     let infos = model.parameters();
     let size = |k: usize| infos[k].shape.iter().product::<usize>();
     let ones = || (0..infos.len()).map(|k| (infos[k].name.clone(), vec![1.0; size(k)])).collect::<Weights>();
     let mut uniform = (ntk.clone().weight("*", 0.3).weight("*.weight", 2.5), ones());
     let (mut elements, mut rank_one) = ((ntk.clone(), ones()), (ntk.clone(), ones()));
-    for k in 0..infos.len() {
-        let name = &infos[k].name;
+    for (k, info) in infos.iter().enumerate() {
+        let name = &info.name;
         uniform.1[k].1.fill(if name.ends_with(".weight") { 2.5 } else { 0.3 });
         let weights = positive(size(k), 3 + k as u64);
         elements = (elements.0.weights(name, weights.clone()), elements.1);
         elements.1[k].1 = weights;
-        let rows = infos[k].shape[0];
+        let rows = info.shape[0];
         let (out, input) = (positive(rows, 4 + k as u64), positive(size(k) / rows, 9 + k as u64));
         rank_one.1[k].1 = out.iter().flat_map(|o| input.iter().map(move |i| o * i)).collect();
         rank_one = (rank_one.0.weights_of_rank_one(name, out, input), rank_one.1);
@@ -481,7 +480,8 @@ fn errors_of_a_reader_come_out() {
     let nan = Reader::new(64, &[&[4]], |_, range| {
         Ok(range.flat_map(|n| [0.0, 0.0, 0.0, if n == 40 { f64::NAN } else { 0.0 }]).collect::<Vec<f64>>())
     });
-    let wrong: [(&dyn Samples<f64>, fn(&Error) -> bool, &[&str]); 3] = [
+    type Wrong<'a> = (&'a dyn Samples<f64>, fn(&Error) -> bool, &'a [&'a str]);
+    let wrong: [Wrong<'_>; 3] = [
         (&broken, Error::is_io, &["torn at sample 40"]),
         (&short, Error::is_shape, &["numbers", "needed"]),
         (&nan, Error::is_value, &["NaN at entry 3 of sample 40"]),
