@@ -164,7 +164,7 @@ fn mlp(outputs: usize) -> Network {
 fn tied(outputs: usize) -> Network {
     let mut graph = Graph::new(&[4]).unwrap();
     let weight = graph.parameter("w", &[3, 4]).unwrap();
-    let transposed = graph.derive(tangent_kernels::ops::Permute::new(&[1, 0]), &[weight]).unwrap();
+    let transposed = graph.derive(tangent_kernels::ops::Permute::new([1, 0]), &[weight]).unwrap();
     let x = graph.input();
     let h = graph.linear(x, weight, None).unwrap();
     let h = graph.unary(Tanh, h).unwrap();
