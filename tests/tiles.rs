@@ -164,7 +164,7 @@ fn mixed<R: Real>(s: Sizes) {
 fn joined<R: Real>(s: Sizes, table: usize) {
     let cpu = Cpu::<R>::new();
     // Which rows a sample has: some of them, without a pattern.
-    let has = |k: usize, sample: usize, row: usize| (k * 3 + sample * 5 + row * row + sample * row) % 3 != 0;
+    let has = |k: usize, sample: usize, row: usize| !(k * 3 + sample * 5 + row * row + sample * row).is_multiple_of(3);
     let mut vectors = Vec::new();
     let panels = [0, 1].map(|k| {
         let pairs: Vec<(usize, usize)> = (0..table)
