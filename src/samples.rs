@@ -22,6 +22,14 @@ pub trait Samples<R: Real>: Sync {
     /// The shape of one sample of input `input`.
     fn sample_shape(&self, input: usize) -> &[usize];
 
+    /// What is wrong with the samples as a whole, asked before any is read.
+    ///
+    /// # Errors
+    /// They are no samples, such as inputs of unlike lengths.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The samples in `range` of input `input`, row-major. Called from several threads at once.
     ///
     /// # Errors
@@ -59,11 +67,14 @@ macro_rules! several {
                 fn sample_shape(&self, input: usize) -> &[usize] {
                     self[input].sample_shape()
                 }
-                fn read(&self, input: usize, range: Range<usize>) -> Result<Cow<'_, [R]>> {
+                fn check(&self) -> Result<()> {
                     if let Some(other) = self.iter().find(|batch| batch.samples() != self[0].samples()) {
                         let (one, two) = (self[0].samples(), other.samples());
                         return Err(Error::shape(format!("{one} samples of one input, but {two} of another")));
                     }
+                    Ok(())
+                }
+                fn read(&self, input: usize, range: Range<usize>) -> Result<Cow<'_, [R]>> {
                     self[input].read(0, range)
                 }
             }
@@ -135,6 +146,9 @@ impl<R: Real> Samples<R> for Chosen<'_, R> {
     }
     fn sample_shape(&self, input: usize) -> &[usize] {
         self.all.sample_shape(input)
+    }
+    fn check(&self) -> Result<()> {
+        self.all.check()
     }
     fn read(&self, input: usize, range: Range<usize>) -> Result<Cow<'_, [R]>> {
         let mut numbers = Vec::new();

@@ -376,3 +376,101 @@ proptest! {
         prop_assert_eq!(npy::read::<f64>(scratch.path()).unwrap(), (shape, data));
     }
 }
+
+#[cfg(feature = "mmap")]
+mod mapped {
+    use std::borrow::Cow;
+
+    use super::*;
+    use tangent_kernels::{Batch, Cpu, Real, Samples, Sequential, Session};
+
+    #[track_caller]
+    fn assert_unmapped<R: Real>(bytes: &[u8], is: fn(&Error) -> bool, because: &str) {
+        let scratch = Scratch::with(bytes);
+        let error = npy::Mapped::<R>::open(scratch.path()).unwrap_err();
+        assert_names(&error, &scratch.path());
+        assert!(is(&error) && error.to_string().contains(because), "{error:?} does not say '{because}'");
+    }
+
+    fn kernels_are_those_from_memory<R: Real>() {
+        let standard = tangent_kernels::Parameterisation::Standard;
+        let mut model =
+            Sequential::new(&[2, 3], standard).flatten().linear("a", 4).tanh().linear("b", 2).build().unwrap();
+        for info in model.parameters().to_vec() {
+            let size = info.shape.iter().product::<usize>();
+            model.set(&info.name, &info.shape, (0..size).map(|k| (k as f64).sin()).collect()).unwrap();
+        }
+        let x: Vec<R> = (0..40 * 6).map(|k| R::of(f64::from(k).cos())).collect();
+        let scratch = Scratch::new();
+        npy::write(scratch.path(), &[40, 2, 3], &x).unwrap();
+        let mapped = npy::Mapped::<R>::open(scratch.path()).unwrap();
+        assert_eq!(mapped.shape(), [40, 2, 3]);
+        assert!(matches!(mapped.read(0, 3..5).unwrap(), Cow::Borrowed(_)), "a file of our own is not copied");
+        assert!(mapped.read(0, 40..40).unwrap().is_empty());
+        let session = Session::new(&model, Cpu::<R>::new()).unwrap();
+        let batch = Batch::new(&x, &[40, 2, 3]).unwrap();
+        assert_eq!(session.ntk().compute(&mapped).unwrap(), session.ntk().compute(&batch).unwrap());
+        let between = |x: &dyn Samples<R>, z: &dyn Samples<R>| session.ntk().between(x, z).unwrap();
+        assert_eq!(between(&mapped, &batch.rows(0..7)), between(&batch, &batch.rows(0..7)));
+        // A file that is replaced as a whole leaves what is mapped as it was.
+        npy::write(scratch.path(), &[1, 1], &[R::of(7.0)]).unwrap();
+        assert_eq!(*mapped.read(0, 0..40).unwrap(), x[..]);
+    }
+
+    #[test]
+    fn a_kernel_from_a_mapped_file_is_the_one_from_memory() {
+        kernels_are_those_from_memory::<f32>();
+        kernels_are_those_from_memory::<f64>();
+    }
+
+    #[test]
+    fn numbers_that_are_not_aligned_are_copied() {
+        let numbers: Vec<u8> = [1.5f64, -2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        for spaces in 0..8 {
+            let text = header("'<f8'", &format!("(2,{})", " ".repeat(spaces)));
+            let scratch = Scratch::with(&file(&text, &numbers));
+            let mapped = npy::Mapped::<f64>::open(scratch.path()).unwrap();
+            assert_eq!(*mapped.read(0, 0..2).unwrap(), [1.5, -2.0]);
+            assert_eq!(*mapped.read(0, 1..2).unwrap(), [-2.0]);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said_before_it_is_used() {
+        let good = quarters();
+        for length in 0..good.len() {
+            assert_unmapped::<f64>(&good[..length], Error::is_format, "");
+        }
+        assert_unmapped::<f64>(&good[..good.len() - 1], Error::is_format, "truncated: 47 bytes follow");
+        assert_unmapped::<f64>(&[&good[..], &[0]].concat(), Error::is_format, "too long");
+        assert_unmapped::<f32>(&good, Error::is_unsupported, "<f8 where f32");
+        let single = file(&header("'<f4'", "(2, 1)"), &[0; 8]);
+        assert_unmapped::<f64>(&single, Error::is_unsupported, "<f4 where f64");
+        assert_unmapped::<f64>(&file(&header("'>f8'", "(2,)"), &[0; 16]), Error::is_format, "big endian");
+        assert_unmapped::<f64>(&file(&header("'<i8'", "(2,)"), &[0; 16]), Error::is_format, "<i8");
+        assert_unmapped::<f64>(&file(&header("'<f8'", "()"), &[0; 8]), Error::is_shape, "sample axis");
+        let huge = header("'<f8'", "(1152921504606846976,)");
+        assert_unmapped::<f64>(&file(&huge, &[0; 64]), Error::is_format, "truncated");
+        assert_unmapped::<f64>(
+            &file(&header("'<f8'", "(4294967296, 4294967296)"), &[]),
+            Error::is_format,
+            "any memory",
+        );
+        let fortran = "{'descr': '<f8', 'fortran_order': True, 'shape': (2, 1), }\n";
+        assert_unmapped::<f64>(&file(fortran, &[0; 16]), Error::is_unsupported, "Fortran order");
+        let folder = tempfile::tempdir().unwrap();
+        assert!(npy::Mapped::<f64>::open(folder.path()).unwrap_err().is_io());
+        assert!(npy::Mapped::<f64>::open(folder.path().join("none.npy")).unwrap_err().is_io());
+    }
+
+    #[test]
+    fn an_empty_file_of_samples_is_none() {
+        for shape in [&[0, 3][..], &[2, 0]] {
+            let scratch = Scratch::new();
+            npy::write::<f64>(scratch.path(), shape, &[]).unwrap();
+            let mapped = npy::Mapped::<f64>::open(scratch.path()).unwrap();
+            assert_eq!((mapped.samples(), mapped.sample_shape(0)), (shape[0], &shape[1..]));
+            assert!(mapped.read(0, 0..shape[0]).unwrap().is_empty());
+        }
+    }
+}

@@ -110,9 +110,9 @@ pub trait Arrays: Clone + Send + Sync {
     /// Where the largest entry in a window is, at each of its positions, \[n, i, h', w'\]: its place among all entries of
     /// `x`. Of equal ones the first; NaN counts as the largest.
     fn window_argmax(&self, x: &Self::Tensor, window: &Window) -> Self::Index;
-    /// The entries of `x`, \[n, ...\], as row numbers of a table with `rows` rows, the nearest whole number each. With
-    /// `apart`, of a table of its own for each sample: n `rows` are added. A number that is no row leads to NaN where it
-    /// is gathered, and to nothing where it is scattered.
+    /// The entries of `x`, \[n, ...\], as row numbers of a table with `rows` rows. With `apart`, of a table of its own for
+    /// each sample: n `rows` are added. A number that is no row, or not whole, leads to NaN where it is gathered, and to
+    /// nothing where it is scattered.
     fn indices(&self, x: &Self::Tensor, rows: usize, apart: bool) -> Self::Index;
     /// The rows of `x`, \[rows, d\], that `index` tells: of the index's shape and d.
     fn gather(&self, x: &Self::Tensor, index: &Self::Index) -> Self::Tensor;

@@ -10,6 +10,8 @@ mod atomic;
 pub mod fixture;
 #[cfg(feature = "idx")]
 pub mod idx;
+#[cfg(feature = "mmap")]
+mod map;
 #[cfg(feature = "npy")]
 pub mod npy;
 #[cfg(feature = "png")]

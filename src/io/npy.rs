@@ -10,6 +10,11 @@ use super::{atomic, open};
 use crate::error::{Error, Result};
 use crate::real::Real;
 
+#[cfg(feature = "mmap")]
+mod mapped;
+#[cfg(feature = "mmap")]
+pub use mapped::Mapped;
+
 /// The longest header that is read, as in numpy. Plain numbers in 64 axes need less than 1,500 bytes.
 const LONGEST_HEADER: usize = 10_000;
 /// The most numbers that a header may hold: numpy's arrays have at most 64 axes.
@@ -79,11 +84,41 @@ pub fn read<R: Real>(path: impl AsRef<Path>) -> Result<(Vec<usize>, Vec<R>)> {
 
 fn try_read<R: Real>(path: &Path) -> Result<(Vec<usize>, Vec<R>)> {
     let (mut file, length) = open(path)?;
-    let (header, start) = header(&mut file)?;
-    let bytes = number_bytes(&header.dtype())?;
+    let Promise { header, start, bytes, count } = promise(&mut file, length)?;
     if bytes == 8 && R::NAME == "f32" {
         return Err(Error::unsupported("this holds <f8, which f32 cannot hold exactly; read it as f64"));
     }
+    file.seek(SeekFrom::Start(start))?;
+    let data = match bytes {
+        4 => numbers(&mut file, count, |bytes| f64::from(f32::from_le_bytes(bytes)))?,
+        _ => numbers(&mut file, count, f64::from_le_bytes)?,
+    };
+    let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
+    let data = match header.order() {
+        Order::C => data,
+        Order::Fortran => row_major(&data, &shape, header.strides()),
+    };
+    Ok((shape, data))
+}
+
+/// What a header promises and the length of its file keeps.
+struct Promise {
+    header: NpyHeader,
+    /// The position of the first number.
+    start: u64,
+    /// The bytes of a number: 4 or 8.
+    bytes: u64,
+    /// How many numbers there are.
+    count: usize,
+}
+
+/// The header of a file of `length` bytes.
+///
+/// # Errors
+/// It is none, of another type than numbers, or promises more or less than there is.
+fn promise(file: &mut File, length: u64) -> Result<Promise> {
+    let (header, start) = header(file)?;
+    let bytes = number_bytes(&header.dtype())?;
     let count = entries(header.shape()).ok_or_else(too_large)?;
     let expected = count.checked_mul(bytes).and_then(|bytes| bytes.checked_add(start));
     if expected != Some(length) {
@@ -96,17 +131,7 @@ fn try_read<R: Real>(path: &Path) -> Result<(Vec<usize>, Vec<R>)> {
         )));
     }
     let count = usize::try_from(count).map_err(|_| too_large())?;
-    file.seek(SeekFrom::Start(start))?;
-    let data = match bytes {
-        4 => numbers(&mut file, count, |bytes| f64::from(f32::from_le_bytes(bytes)))?,
-        _ => numbers(&mut file, count, f64::from_le_bytes)?,
-    };
-    let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
-    let data = match header.order() {
-        Order::C => data,
-        Order::Fortran => row_major(&data, &shape, header.strides()),
-    };
-    Ok((shape, data))
+    Ok(Promise { header, start, bytes, count })
 }
 
 /// The header and the position of the first number.

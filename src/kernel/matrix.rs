@@ -170,10 +170,16 @@ impl<R: Real> Kernel<R> {
     }
 
     /// # Errors
-    /// An entry on the diagonal, or of K(X, Z) any entry, is not finite: a derivative was not, or overflowed.
-    pub(crate) fn check_finite(&self) -> Result<()> {
-        let culprit = self.components.iter().find(|(_, matrix)| !matrix.trace().is_finite());
-        if self.total.trace().is_finite() && culprit.is_none() {
+    /// An entry on the diagonal, or of K(X, Z), which is `between`, any entry, is not finite: a derivative was not, or
+    /// overflowed.
+    pub(crate) fn check_finite(&self, between: bool) -> Result<()> {
+        // No entry of K(X, X) is larger than the largest of its diagonal.
+        let finite = |matrix: &Matrix<R>| match between {
+            true => matrix.data.iter().all(|x| x.is_finite()),
+            false => matrix.trace().is_finite(),
+        };
+        let culprit = self.components.iter().find(|(_, matrix)| !finite(matrix));
+        if culprit.is_none() && finite(&self.total) {
             return Ok(());
         }
         let name = culprit.map_or("the kernel", |(name, _)| name.as_str());

@@ -76,6 +76,7 @@ fn in_pool<B: Gram, O: Op>(
     let passes = passes(ntk, &wanted)?;
     let plan = plan(ntk, x.samples(), z.map(|z| z.samples()))?;
     ntk.session.probe(x)?;
+    z.map_or(Ok(()), |z| ntk.session.probe(z))?;
     let matrices = layout.blocks.saturating_mul(if ntk.components { chosen_count(&wanted) } else { 1 });
     let blocked = |samples: &'_ dyn Samples<B::Number>| sample_blocks(samples.samples(), layout.inner, matrices);
     let x = Blocked { samples: x, blocks: blocked(x) };
@@ -99,7 +100,7 @@ fn in_pool<B: Gram, O: Op>(
     let Walked { total, slots } = result.expect("there is at least one pass");
     let names = rows::chosen(&wanted).map(|parameter| model.parameters()[parameter].name.clone());
     let kernel = Kernel { total, components: names.zip(slots).collect(), manifest: Some(Manifest::of(ntk, plan)) };
-    kernel.check_finite()?;
+    kernel.check_finite(columns.is_some())?;
     Ok(kernel)
 }
 

@@ -91,8 +91,7 @@ impl<B: Arrays, O: Op> Packer<'_, B, O> {
                     left: Some([left, left]),
                     right: [right, gradients],
                     contraction: Contraction::Mixed,
-                    // The gradients carry the factor on one side already.
-                    ..Pair::alone(layer.parameter, None, right, weight * one_use.factor)
+                    ..Pair::alone(layer.parameter, None, right, weight)
                 });
             }
             Way::Join => self.join(layer, weight),

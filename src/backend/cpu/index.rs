@@ -26,9 +26,9 @@ impl Index {
 pub(super) fn indices<R: Real>(x: &Array<R>, rows: usize, apart: bool) -> Index {
     let per_sample = numel(&x.shape()[1..]).max(1);
     let row = |(at, id): (usize, &R)| {
-        let id = id.f64().round();
+        let id = id.f64();
         // A comparison with NaN is false.
-        if (0.0..rows as f64).contains(&id) {
+        if (0.0..rows as f64).contains(&id) && id.fract() == 0.0 {
             id as usize + if apart { at / per_sample * rows } else { 0 }
         } else {
             Index::NOWHERE

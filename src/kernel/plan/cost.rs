@@ -154,7 +154,8 @@ impl Problem<'_> {
         let [one] = &layer.uses[..] else { return None };
         let Form::Sides { g: 1, t, i, o, swapped: false } = one.form else { return None };
         layer.meetings.as_ref()?;
-        if t == 1 {
+        // The gradients are the parameter's, in its order; the sides are those of the weight that was made of it.
+        if t == 1 || !one.direct {
             return None;
         }
         let out = self.multiply_out(layer);

@@ -180,8 +180,8 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, n: usize, m: Option<usiz
     let mut choices = Vec::new();
     for layer in &layers {
         let candidates = problem.candidates(layer, &ntk.metric[layer.parameter]);
-        let chosen = ntk.forced(layer.parameter, &candidates).unwrap_or(0);
-        choices.push(Choice { chosen, candidates });
+        let forced = ntk.forced(layer.parameter, &candidates);
+        choices.push(Choice { chosen: forced.unwrap_or(0), forced: forced.is_some(), candidates });
     }
     let taken = |(layer, choice): (&Layer, &Choice)| (layer.parameter, choice.candidates[choice.chosen].0);
     ntk.check_forced(&layers.iter().zip(&choices).map(taken).collect::<Vec<_>>())?;
@@ -221,6 +221,8 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, n: usize, m: Option<usiz
 struct Choice {
     candidates: Vec<(Way, Cost)>,
     chosen: usize,
+    /// The caller said so, and no budget undoes it.
+    forced: bool,
 }
 
 impl Choice {
@@ -264,7 +266,7 @@ fn fit(plan: &Plan, choices: &mut [Choice], budget: u64) -> Result<()> {
             return Ok(());
         }
         let mut best: Option<(f64, usize, usize)> = None;
-        for (k, choice) in choices.iter().enumerate() {
+        for (k, choice) in choices.iter().enumerate().filter(|(_, choice)| !choice.forced) {
             for (other, (_, cost)) in choice.candidates.iter().enumerate() {
                 let saved = choice.cost().bytes - cost.bytes;
                 let price = (cost.seconds - choice.cost().seconds) / saved;

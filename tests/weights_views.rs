@@ -1,0 +1,494 @@
+//! Weights made of parameters, and parameters with several uses: all methods and ways agree, and gradients are those of
+//! differences.
+
+use tangent_kernels::kernel::{Way, worst_difference};
+use tangent_kernels::ops::{
+    Add, Builtin, Concat, Conv2d, ConvTranspose2d, Matmul, Mul, Permute, Reshape, Scale, Slice, Sum,
+};
+use tangent_kernels::tape::{Parameter, Value};
+use tangent_kernels::unary::{Reciprocal, Silu, Sqrt, Tanh, Unary};
+use tangent_kernels::{Batch, Cpu, Graph, Method, Model, Outputs, Session};
+
+/// More than one block of samples.
+const SAMPLES: usize = 19;
+
+/// Numbers between -1 and 1 without a pattern.
+fn numbers(count: usize, seed: u64) -> Vec<f64> {
+    (1..=count as u64).map(|k| ((k * k + 31 * seed * k) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0).collect()
+}
+
+struct Network {
+    name: &'static str,
+    model: Model,
+    /// How many rows the input's numbers are of, if they are row numbers.
+    table: Option<usize>,
+}
+
+impl Network {
+    fn new(name: &'static str, graph: Graph, output: Value) -> Self {
+        let mut model = Model::new(graph, output).unwrap();
+        let all = [model.parameters(), model.buffers()].concat();
+        for (k, info) in all.into_iter().enumerate() {
+            model.set(&info.name, &info.shape, numbers(info.shape.iter().product(), 7 + k as u64)).unwrap();
+        }
+        Network { name, model, table: None }
+    }
+
+    fn input(&self, samples: usize) -> (Vec<f64>, Vec<usize>) {
+        let shape = [&[samples], self.model.input_shape()].concat();
+        let number = |x: f64| self.table.map_or(x, |rows| ((x + 1.0) / 2.0 * rows as f64).floor());
+        (numbers(shape.iter().product(), 3).into_iter().map(number).collect(), shape)
+    }
+}
+
+/// A graph that is written down in few words.
+struct Sketch(Graph);
+
+impl Sketch {
+    fn new(shape: &[usize]) -> (Self, Value) {
+        let graph = Graph::new(shape).unwrap();
+        let x = graph.input();
+        (Sketch(graph), x)
+    }
+    fn parameter(&mut self, name: &str, shape: &[usize]) -> Parameter {
+        self.0.parameter(name, shape).unwrap()
+    }
+    fn derive(&mut self, op: impl Into<Builtin>, from: &[Parameter]) -> Parameter {
+        self.0.derive(op, from).unwrap()
+    }
+    fn transposed(&mut self, weight: Parameter) -> Parameter {
+        self.derive(Permute::new([1, 0]), &[weight])
+    }
+    fn rows(&mut self, weight: Parameter, range: std::ops::Range<usize>) -> Parameter {
+        self.derive(Slice { axis: 0, range }, &[weight])
+    }
+    fn linear(&mut self, x: Value, weight: Parameter) -> Value {
+        self.0.linear(x, weight, None).unwrap()
+    }
+    fn tanh(&mut self, x: Value) -> Value {
+        self.0.unary(Tanh, x).unwrap()
+    }
+    fn flat(&mut self, x: Value) -> Value {
+        self.0.flatten(x).unwrap()
+    }
+    /// tanh, flat, and a layer of two outputs.
+    fn finish(mut self, name: &'static str, x: Value) -> Network {
+        let x = self.tanh(x);
+        let x = self.flat(x);
+        let width = self.0.shape(x)[0];
+        let out = self.parameter("out", &[2, width]);
+        let y = self.linear(x, out);
+        Network::new(name, self.0, y)
+    }
+}
+
+/// An autoencoder that decodes with the transpose of its weight, on a vector or on positions.
+fn autoencoder(name: &'static str, shape: &[usize]) -> Network {
+    let (mut g, x) = Sketch::new(shape);
+    let weight = g.parameter("w", &[3, 4]);
+    let bias = g.parameter("bias", &[3]);
+    let transposed = g.transposed(weight);
+    let code = g.0.linear(x, weight, Some(bias)).unwrap();
+    let code = g.tanh(code);
+    let y = g.linear(code, transposed);
+    g.finish(name, y)
+}
+
+fn autoencoder_without_more() -> Network {
+    let (mut g, x) = Sketch::new(&[3]);
+    let weight = g.parameter("w", &[2, 3]);
+    let transposed = g.transposed(weight);
+    let code = g.linear(x, weight);
+    let code = g.tanh(code);
+    let y = g.linear(code, transposed);
+    Network::new("autoencoder up to its result", g.0, y)
+}
+
+fn transposed_alone(name: &'static str, shape: &[usize]) -> Network {
+    let (mut g, x) = Sketch::new(shape);
+    let weight = g.parameter("w", &[4, 5]);
+    let transposed = g.transposed(weight);
+    let y = g.linear(x, transposed);
+    g.finish(name, y)
+}
+
+fn packed_attention() -> Network {
+    let (mut g, x) = Sketch::new(&[4, 3]);
+    let packed = g.parameter("qkv.weight", &[9, 3]);
+    let bias = g.parameter("qkv.bias", &[9]);
+    let [q, k, v] = [0, 1, 2].map(|part| {
+        let (weight, bias) = (g.rows(packed, 3 * part..3 * part + 3), g.rows(bias, 3 * part..3 * part + 3));
+        g.0.linear(x, weight, Some(bias)).unwrap()
+    });
+    let scores = g.0.matmul(q, k, true).unwrap();
+    let scores = g.0.softmax(scores, -1).unwrap();
+    let read = g.0.matmul(scores, v, false).unwrap();
+    let y = g.0.mean(read, &[0]).unwrap();
+    g.finish("packed attention", y)
+}
+
+fn overlapping_slices(name: &'static str, shape: &[usize]) -> Network {
+    let (mut g, x) = Sketch::new(shape);
+    let weight = g.parameter("w", &[6, 4]);
+    let (low, high) = (g.rows(weight, 0..4), g.rows(weight, 2..6));
+    let h = g.linear(x, low);
+    let h = g.tanh(h);
+    let y = g.linear(h, high);
+    g.finish(name, y)
+}
+
+/// One slice of columns only: the others have no derivative.
+fn slice_of_columns(name: &'static str, shape: &[usize]) -> Network {
+    let (mut g, x) = Sketch::new(shape);
+    let weight = g.parameter("w", &[3, 6]);
+    let part = g.derive(Slice { axis: 1, range: 1..5 }, &[weight]);
+    let y = g.linear(x, part);
+    g.finish(name, y)
+}
+
+fn reshaped_and_scaled(name: &'static str, shape: &[usize]) -> Network {
+    let (mut g, x) = Sketch::new(shape);
+    let flat = g.parameter("flat", &[24]);
+    let square = g.derive(Reshape::new([6, 4]), &[flat]);
+    let scaled = g.derive(Scale { factor: -0.3 }, &[square]);
+    // As they come to another layer, entries in another order.
+    let other = g.derive(Reshape::new([4, 6]), &[flat]);
+    let h = g.linear(x, scaled);
+    let h = g.tanh(h);
+    let y = g.linear(h, other);
+    g.finish(name, y)
+}
+
+fn scaled_alone(name: &'static str, shape: &[usize]) -> Network {
+    let (mut g, x) = Sketch::new(shape);
+    let weight = g.parameter("w", &[3, 4]);
+    let bias = g.parameter("bias", &[3]);
+    let (weight, bias) = (g.derive(Scale { factor: 2.5 }, &[weight]), g.derive(Scale { factor: 0.5 }, &[bias]));
+    let y = g.0.linear(x, weight, Some(bias)).unwrap();
+    g.finish(name, y)
+}
+
+/// A weight as it is, scaled, and scaled after being transposed twice: uses with unlike factors meet.
+fn scaled_beside_itself() -> Network {
+    let (mut g, x) = Sketch::new(&[4]);
+    let weight = g.parameter("w", &[4, 4]);
+    let one = g.derive(Scale { factor: 0.7 }, &[weight]);
+    let two = g.derive(Scale { factor: -1.9 }, &[weight]);
+    let turned = g.transposed(two);
+    let mut h = x;
+    for weight in [one, two, turned] {
+        h = g.linear(h, weight);
+        h = g.tanh(h);
+    }
+    g.finish("scaled beside itself", h)
+}
+
+/// A read-out whose weight and bias are scaled: what is said about unit vectors holds for parameters only.
+fn scaled_read_out() -> Network {
+    let (mut g, x) = Sketch::new(&[4]);
+    let (weight, bias) = (g.parameter("w", &[3, 4]), g.parameter("bias", &[3]));
+    let (weight, bias) = (g.derive(Scale { factor: 2.5 }, &[weight]), g.derive(Scale { factor: 0.5 }, &[bias]));
+    let y = g.0.linear(x, weight, Some(bias)).unwrap();
+    Network::new("scaled read-out", g.0, y)
+}
+
+fn concatenated(name: &'static str, shape: &[usize]) -> Network {
+    let (mut g, x) = Sketch::new(shape);
+    let (upper, lower) = (g.parameter("upper", &[2, 4]), g.parameter("lower", &[3, 4]));
+    let both = g.derive(Concat { axis: 0 }, &[upper, lower]);
+    let h = g.linear(x, both);
+    let h = g.tanh(h);
+    // A parameter beside itself.
+    let twice = g.derive(Concat { axis: 1 }, &[upper, upper, upper]);
+    let twice = g.derive(Slice { axis: 1, range: 3..8 }, &[twice]);
+    let y = g.linear(h, twice);
+    g.finish(name, y)
+}
+
+/// w = gain v / |v|, row by row.
+fn weight_norm(name: &'static str, shape: &[usize]) -> Network {
+    let (mut g, x) = Sketch::new(shape);
+    let (direction, gain) = (g.parameter("direction", &[3, 4]), g.parameter("gain", &[3]));
+    let squares = g.derive(Mul, &[direction, direction]);
+    let square = g.derive(Sum::over([1]), &[squares]);
+    let norm = g.derive(Unary::from(Sqrt), &[square]);
+    let inverse = g.derive(Unary::from(Reciprocal), &[norm]);
+    let scale = g.derive(Mul, &[gain, inverse]);
+    let column = g.derive(Reshape::new([3, 1]), &[scale]);
+    let weight = g.derive(Mul, &[column, direction]);
+    let y = g.linear(x, weight);
+    g.finish(name, y)
+}
+
+/// W + s A B with a fixed scale.
+fn low_rank(name: &'static str, shape: &[usize]) -> Network {
+    let (mut g, x) = Sketch::new(shape);
+    let (weight, a, b) = (g.parameter("w", &[3, 4]), g.parameter("a", &[3, 2]), g.parameter("b", &[2, 4]));
+    let scale = g.0.buffer("scale", &[1, 1]).unwrap();
+    let product = g.derive(Matmul { transpose_b: false }, &[a, b]);
+    let scaled = g.derive(Mul, &[product, scale]);
+    let sum = g.derive(Add, &[weight, scaled]);
+    let y = g.linear(x, sum);
+    g.finish(name, y)
+}
+
+fn of_buffers_only() -> Network {
+    let (mut g, x) = Sketch::new(&[4]);
+    let (one, two) = (g.0.buffer("one", &[3, 4]).unwrap(), g.0.buffer("two", &[3, 4]).unwrap());
+    let fixed = g.derive(Mul, &[one, two]);
+    let h = g.linear(x, fixed);
+    let h = g.tanh(h);
+    let weight = g.parameter("w", &[3, 3]);
+    let y = g.linear(h, weight);
+    g.finish("of buffers only", y)
+}
+
+fn tied_convolutions(transposed: bool) -> Network {
+    let (mut g, x) = Sketch::new(&[2, 4, 3]);
+    let square = !transposed;
+    let weight = g.parameter("w", &[if square { 2 } else { 3 }, 2, 2, 2]);
+    let bias = g.parameter("bias", &[2]);
+    let conv = Conv2d::new().padding_sides([[1, 0], [0, 1]]);
+    let own = square.then_some(bias);
+    let h = g.0.conv2d(x, conv, weight, own).unwrap();
+    let h = g.tanh(h);
+    let y = match transposed {
+        true => g.0.conv_transpose2d(h, ConvTranspose2d::new().stride([2, 1]), weight, Some(bias)).unwrap(),
+        // Fewer positions the second time.
+        false => g.0.conv2d(h, conv.stride([2, 2]), weight, Some(bias)).unwrap(),
+    };
+    g.finish(if transposed { "a convolution and its transpose" } else { "a convolution twice" }, y)
+}
+
+fn tied_transposed_convolutions() -> Network {
+    let (mut g, x) = Sketch::new(&[2, 2, 2]);
+    let weight = g.parameter("w", &[2, 2, 2, 2]);
+    let conv = ConvTranspose2d::new();
+    let h = g.0.conv_transpose2d(x, conv, weight, None).unwrap();
+    let h = g.tanh(h);
+    let y = g.0.conv_transpose2d(h, conv.padding([1, 1]), weight, None).unwrap();
+    g.finish("a transposed convolution twice", y)
+}
+
+/// A kernel of one pixel is a layer on channels.
+fn convolution_as_layer() -> Network {
+    let (mut g, x) = Sketch::new(&[3, 2, 2]);
+    let weight = g.parameter("w", &[3, 3]);
+    let kernel = g.derive(Reshape::new([3, 3, 1, 1]), &[weight]);
+    let h = g.0.conv2d(x, Conv2d::new(), kernel, None).unwrap();
+    let h = g.tanh(h);
+    let h = g.0.mean(h, &[1, 2]).unwrap();
+    let y = g.linear(h, weight);
+    g.finish("a convolution that is a layer", y)
+}
+
+fn bias_twice(name: &'static str, shape: &[usize]) -> Network {
+    let (mut g, x) = Sketch::new(shape);
+    let (one, two, bias) = (g.parameter("one", &[4, 4]), g.parameter("two", &[4, 4]), g.parameter("bias", &[4]));
+    let h = g.0.linear(x, one, Some(bias)).unwrap();
+    let h = g.tanh(h);
+    let y = g.0.linear(h, two, Some(bias)).unwrap();
+    g.finish(name, y)
+}
+
+/// A table that is looked up, read out with, and read out with transposed.
+fn embedding_and_read_outs() -> Network {
+    let (mut g, ids) = Sketch::new(&[4]);
+    let table = g.parameter("table", &[5, 3]);
+    let transposed = g.transposed(table);
+    let h = g.0.embedding(ids, table).unwrap();
+    let h = g.tanh(h);
+    let logits = g.linear(h, table);
+    let p = g.0.softmax(logits, -1).unwrap();
+    let back = g.linear(p, transposed);
+    let y = g.0.mean(back, &[0]).unwrap();
+    Network { table: Some(5), ..g.finish("embedding and read-outs", y) }
+}
+
+/// The result is the logits themselves.
+fn embedding_tied_to_the_end() -> Network {
+    let (mut g, ids) = Sketch::new(&[3]);
+    let table = g.parameter("table", &[4, 3]);
+    let h = g.0.embedding(ids, table).unwrap();
+    let h = g.0.sum(h, &[0]).unwrap();
+    let h = g.0.unary(Silu, h).unwrap();
+    let y = g.linear(h, table);
+    Network { table: Some(4), ..Network::new("embedding tied to the end", g.0, y) }
+}
+
+/// Tables that are views: rows of one parameter, and one that lies across.
+fn tables_that_are_views() -> Network {
+    let (mut g, ids) = Sketch::new(&[4]);
+    let (packed, across) = (g.parameter("packed", &[9, 2]), g.parameter("across", &[2, 4]));
+    let (one, two) = (g.rows(packed, 0..4), g.rows(packed, 5..9));
+    let three = g.transposed(across);
+    let three = g.derive(Scale { factor: 1.5 }, &[three]);
+    let [a, b, c] = [one, two, three].map(|table| g.0.embedding(ids, table).unwrap());
+    let h = g.0.mul(a, b).unwrap();
+    let h = g.0.add(h, c).unwrap();
+    let y = g.0.mean(h, &[0]).unwrap();
+    Network { table: Some(4), ..g.finish("tables that are views", y) }
+}
+
+fn networks() -> Vec<Network> {
+    let tokens = &[3, 4][..];
+    vec![
+        autoencoder("autoencoder", &[4]),
+        autoencoder("autoencoder over positions", tokens),
+        autoencoder_without_more(),
+        transposed_alone("transposed", &[4]),
+        transposed_alone("transposed over positions", tokens),
+        packed_attention(),
+        overlapping_slices("overlapping slices", &[4]),
+        overlapping_slices("overlapping slices over positions", tokens),
+        slice_of_columns("slice of columns", &[4]),
+        slice_of_columns("slice of columns over positions", tokens),
+        reshaped_and_scaled("reshaped and scaled", &[4]),
+        reshaped_and_scaled("reshaped and scaled over positions", tokens),
+        scaled_alone("scaled", &[4]),
+        scaled_alone("scaled over positions", tokens),
+        scaled_beside_itself(),
+        scaled_read_out(),
+        concatenated("concatenated", &[4]),
+        concatenated("concatenated over positions", tokens),
+        weight_norm("weight norm", &[4]),
+        weight_norm("weight norm over positions", tokens),
+        low_rank("low rank", &[4]),
+        low_rank("low rank over positions", tokens),
+        of_buffers_only(),
+        tied_convolutions(false),
+        tied_convolutions(true),
+        tied_transposed_convolutions(),
+        convolution_as_layer(),
+        bias_twice("bias twice", &[4]),
+        bias_twice("bias twice over positions", tokens),
+        embedding_and_read_outs(),
+        embedding_tied_to_the_end(),
+        tables_that_are_views(),
+    ]
+}
+
+#[test]
+fn methods_and_ways_agree() {
+    use Outputs::{Full, Output, PerOutput, SumOfOutputs, TraceMean, TraceSum};
+    let mut crossed = 0;
+    for network in networks() {
+        let name = network.name;
+        let (input, shape) = network.input(SAMPLES);
+        let x = Batch::new(&input, &shape).unwrap();
+        let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
+        for outputs in [Full, TraceSum, TraceMean, PerOutput, Output(1), SumOfOutputs] {
+            let ntk = || session.ntk().outputs(outputs);
+            let want = ntk().method(Method::ForwardMode).compute(&x).unwrap();
+            for method in [
+                Method::Structured,
+                Method::FullJacobian,
+                Method::Layerwise,
+                Method::LayerwiseBatched,
+                Method::Autograd,
+            ] {
+                let kernel = ntk().method(method).compute(&x).unwrap();
+                let (error, component) = worst_difference(&kernel, &want).unwrap();
+                assert!(error < 1e-12, "{name}, {outputs:?}, {method}: {error:.2e} at {component}");
+            }
+            for p in &ntk().explain(SAMPLES).unwrap().parameters {
+                for way in p.alternatives.iter().map(|(way, _)| *way).chain([p.way]) {
+                    let kernel = ntk().force(&p.name, way).compute(&x).unwrap();
+                    let (error, component) = worst_difference(&kernel, &want).unwrap();
+                    assert!(error < 1e-12, "{name}, {outputs:?}, {} by {way}: {error:.2e} at {component}", p.name);
+                    crossed += usize::from(name == "autoencoder" && p.name == "w" && way == Way::Outer);
+                }
+            }
+            let diagonal = ntk().diagonal(&x).unwrap();
+            for ((name, want), (_, got)) in want.components().iter().zip(diagonal.components()) {
+                let entries = (0..want.blocks()).flat_map(|b| want.block(b).iter().step_by(want.cols() + 1));
+                for (got, want) in got.iter().zip(entries) {
+                    assert!((got - want).abs() < 1e-12 * (1.0 + want), "{name}, {outputs:?}: {got} {want}");
+                }
+            }
+        }
+    }
+    assert!(crossed > 0, "a weight never met its own transpose");
+}
+
+/// f at one parameter's entry moved by `step`.
+fn moved(network: &Network, name: &str, entry: usize, step: f64, x: &Batch<'_, f64>) -> Vec<f64> {
+    let mut model = network.model.clone();
+    let info = model.parameters().iter().find(|info| info.name == name).unwrap().clone();
+    let mut values = model.parameter(name).unwrap().to_vec();
+    values[entry] += step;
+    model.set(name, &info.shape, values).unwrap();
+    Session::new(&model, Cpu::<f64>::new()).unwrap().run(x).unwrap()
+}
+
+#[test]
+fn gradients_and_jacobians_are_those_of_differences() {
+    for network in networks() {
+        let name = network.name;
+        let (input, shape) = network.input(4);
+        let x = Batch::new(&input, &shape).unwrap();
+        let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
+        let jacobian = session.jacobian(&x).unwrap();
+        let rows = 4 * network.model.outputs();
+        let u = numbers(rows, 11);
+        let gradient = session.gradient(&x, &u).unwrap();
+        for (info, j) in jacobian.iter() {
+            let p = info.shape.iter().product::<usize>();
+            assert_eq!(j.len(), rows * p, "{name}: {}", info.name);
+            for entry in 0..p {
+                let h = 1e-5;
+                let [up, down] = [h, -h].map(|step| moved(&network, &info.name, entry, step, &x));
+                for row in 0..rows {
+                    let (want, got) = ((up[row] - down[row]) / (2.0 * h), j[row * p + entry]);
+                    let tolerance = 1e-7 * (1.0 + want.abs());
+                    assert!((got - want).abs() < tolerance, "{name}: {} {entry}, row {row}: {got} {want}", info.name);
+                }
+                let want: f64 = (0..rows).map(|row| u[row] * j[row * p + entry]).sum();
+                let got = gradient.parameter(&info.name).unwrap()[entry];
+                assert!((got - want).abs() < 1e-12 * (1.0 + want.abs()), "{name}: {} {entry}: {got} {want}", info.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_weight_of_buffers_has_no_component() {
+    let network = of_buffers_only();
+    let (input, shape) = network.input(3);
+    let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
+    let kernel = session.ntk().compute(&Batch::new(&input, &shape).unwrap()).unwrap();
+    let names: Vec<&str> = kernel.components().iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["w", "out"]);
+    assert!(kernel.component("one").unwrap_err().is_name());
+}
+
+/// What was only moved or scaled is contracted like the parameter itself.
+#[test]
+fn views_go_the_ways_of_parameters() {
+    let way = |network: Network, name: &str| {
+        let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
+        let plan = session.ntk().explain(50).unwrap();
+        let p = plan.parameters.iter().find(|p| p.name == name).unwrap().clone();
+        p.alternatives.iter().map(|(way, _)| *way).chain([p.way]).collect::<Vec<_>>()
+    };
+    assert!(way(autoencoder("", &[4]), "w").contains(&Way::Outer));
+    assert!(way(transposed_alone("", &[3, 4]), "w").contains(&Way::PairPositions));
+    assert!(way(packed_attention(), "qkv.weight").contains(&Way::PairPositions));
+    assert!(way(tables_that_are_views(), "packed").contains(&Way::Join));
+    assert_eq!(way(weight_norm("", &[4]), "gain"), [Way::MultiplyOut]);
+    assert_eq!(way(overlapping_slices("", &[4]), "w"), [Way::MultiplyOut]);
+}
+
+#[test]
+fn a_weight_that_cannot_be_made_is_refused_by_name() {
+    let mut graph = Graph::new(&[4]).unwrap();
+    let weight = graph.parameter("w", &[3, 4]).unwrap();
+    let error = graph.derive(Slice { axis: 0, range: 2..5 }, &[weight]).unwrap_err();
+    assert!(error.is_shape() && error.to_string().contains("at w") && error.to_string().contains("[3, 4]"), "{error}");
+    let transposed = graph.derive(Permute::new([1, 0]), &[weight]).unwrap();
+    let x = graph.input();
+    let error = graph.linear(x, transposed, None).unwrap_err();
+    assert!(error.is_shape() && error.to_string().contains("of w"), "{error}");
+    let error = graph.derive(Add, &[weight, transposed]).unwrap_err();
+    assert!(error.is_shape() && error.to_string().contains("at w, permute of w"), "{error}");
+}
