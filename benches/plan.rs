@@ -71,7 +71,10 @@ fn row(name: &str, layer: &Layer, outputs: usize, samples: usize) -> (f64, f64) 
         }
         let ntk = ntk().force("*", way);
         let (mut times, start) = (Vec::new(), Instant::now());
-        while times.is_empty() || (times.len() < 3 && start.elapsed().as_secs_f64() < 2.0) || (start.elapsed().as_secs_f64() < 0.5 && times.len() < 15) {
+        while times.is_empty()
+            || (times.len() < 3 && start.elapsed().as_secs_f64() < 2.0)
+            || (start.elapsed().as_secs_f64() < 0.5 && times.len() < 15)
+        {
             let start = Instant::now();
             black_box(ntk.compute(&x).unwrap());
             times.push(start.elapsed().as_secs_f64());

@@ -115,12 +115,23 @@ fn mapped(x: f64, domain: [f64; 2]) -> f64 {
 struct Host {
     shape: Vec<usize>,
     data: Vec<f64>,
+    /// The entries are whole numbers.
+    whole: bool,
+}
+
+impl Host {
+    fn new(shape: Vec<usize>, data: Vec<f64>) -> Self {
+        Host { shape, data, whole: false }
+    }
 }
 
 impl Host {
     fn moved(&self, direction: &Host, by: f64) -> Host {
+        if self.whole {
+            return self.clone(); // between whole numbers there is nothing
+        }
         let data = self.data.iter().zip(&direction.data).map(|(x, d)| x + by * d).collect();
-        Host { shape: self.shape.clone(), data }
+        Host::new(self.shape.clone(), data)
     }
 
     fn put<B: Arrays>(&self, arrays: &B) -> B::Tensor {
@@ -155,7 +166,7 @@ impl Point {
             let size = numel(&host.shape[1..]);
             let mut shape = host.shape.clone();
             shape[0] = range.len();
-            Host { shape, data: host.data[range.start * size..range.end * size].to_vec() }
+            Host { shape, data: host.data[range.start * size..range.end * size].to_vec(), whole: host.whole }
         };
         Point { inputs: self.inputs.iter().map(rows).collect(), parameters: self.parameters.clone() }
     }
@@ -178,11 +189,12 @@ impl<'a, O: Op> Run<'a, O> {
                 let shape = batch(shape);
                 let mut data = numbers.list_away_from(numel(&shape), kinks, domain);
                 if let Some(&(_, bound)) = case.whole.iter().find(|(own, _)| *own == k) {
-                    // Nothing varies with a whole number, but what is around it must not matter.
+                    // Nothing varies with a whole number: the direction must not matter.
                     let whole = |x: f64| if direction { 1.0 } else { ((x + 2.0) * 1000.0).floor() % bound as f64 };
                     data.iter_mut().for_each(|x| *x = whole(*x));
                 }
-                Host { shape, data }
+                let whole = case.whole.iter().any(|(own, _)| *own == k);
+                Host { shape, data, whole }
             });
             let inputs = inputs.collect();
             let parameters = case.parameters.iter().enumerate().map(|(k, shape)| {
@@ -190,17 +202,17 @@ impl<'a, O: Op> Run<'a, O> {
                 if case.buffers.contains(&k) {
                     data.iter_mut().for_each(|x| *x = if direction { 0.0 } else { 0.5 + x.abs() });
                 }
-                Host { shape: shape.clone(), data }
+                Host::new(shape.clone(), data)
             });
             Point { inputs, parameters: parameters.collect() }
         };
         let anywhere = [f64::NEG_INFINITY, f64::INFINITY];
         let (at, direction) = (point(&case.kinks, case.domain, false), point(&[], anywhere, true));
-        let mut run = Run { case, at, direction, cotangent: Host { shape: Vec::new(), data: Vec::new() } };
+        let mut run = Run { case, at, direction, cotangent: Host::new(Vec::new(), Vec::new()) };
         let arrays = Cpu::<f64>::new();
         let y = run.forward(&arrays, &run.at);
         let shape = arrays.shape(&y).to_vec();
-        run.cotangent = Host { data: Numbers(1000).list(numel(&shape)), shape };
+        run.cotangent = Host::new(shape.clone(), Numbers(1000).list(numel(&shape)));
         run
     }
 
@@ -370,11 +382,11 @@ impl<'a, O: Op> Run<'a, O> {
         self.agree(named("the factor's Jacobian"), &get(cpu, &factor.jacobian(cpu)), &rows, tolerance)?;
 
         let direction = &self.direction.parameters[k];
-        let flat = Host { shape: vec![size], data: direction.data.clone() };
+        let flat = Host::new(vec![size], direction.data.clone());
         let jv: Vec<f64> = (0..SAMPLES).map(|n| dot(row(n), &direction.data)).collect();
         self.agree(named("the factor's J v"), &get(cpu, &factor.jv(cpu, &flat.put(cpu))), &jv, tolerance)?;
 
-        let weights = Host { shape: vec![SAMPLES], data: vec![0.5, -1.0, 2.0] };
+        let weights = Host::new(vec![SAMPLES], vec![0.5, -1.0, 2.0]);
         let jtu: Vec<f64> = (0..size).map(|p| (0..SAMPLES).map(|n| weights.data[n] * row(n)[p]).sum()).collect();
         self.agree(named("the factor's J^T u"), &get(cpu, &factor.jtu(cpu, &weights.put(cpu))), &jtu, tolerance)?;
 
@@ -393,7 +405,7 @@ impl<'a, O: Op> Run<'a, O> {
             } else {
                 (&self.at.parameters[k - hosts], &mut parameters[k - hosts])
             };
-            let mut unit = Host { shape: host.shape.clone(), data: vec![0.0; host.data.len()] };
+            let mut unit = Host::new(host.shape.clone(), vec![0.0; host.data.len()]);
             unit.data[entry] = 1.0;
             *to = dual.lift(&host.put(cpu), Some(&unit.put(cpu)));
         }
