@@ -492,6 +492,7 @@ fn a_budget_does_not_undo_what_was_forced() {
         match forced().memory_budget(budget - 1).explain(ROWS) {
             Ok(plan) => {
                 assert_eq!(plan.parameters[0].way, Way::PairPositions);
+                assert!(held(&plan) < budget, "a plan of {} bytes for {}", held(&plan), budget - 1);
                 budget = held(&plan);
             }
             Err(error) => break error,
