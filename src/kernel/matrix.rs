@@ -8,12 +8,19 @@ use crate::shape::zeros;
 /// One or more dense matrices of one size, row-major: \[blocks, rows, cols\].
 ///
 /// There is one block but for [`Outputs::PerOutput`](super::Outputs::PerOutput), where there is one for each output.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Matrix<R> {
     blocks: usize,
     rows: usize,
     cols: usize,
     data: Vec<R>,
+}
+
+/// Its sizes, not its entries: a kernel may have millions.
+impl<R> std::fmt::Debug for Matrix<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Matrix of {} x {} x {} entries", self.blocks, self.rows, self.cols)
+    }
 }
 
 impl<R: Real> Matrix<R> {

@@ -52,7 +52,7 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     }
 
     /// K = J M J^T where M is `weight` for all entries of the parameters that fit `pattern`: a learning rate, say. It costs
-    /// nothing.
+    /// nothing. Of several weights for one parameter the last counts.
     pub fn weight(self, pattern: &str, weight: f64) -> Self {
         self.with_metric(pattern, Metric::Uniform(weight))
     }

@@ -163,7 +163,10 @@ impl<O: Op> Graph<O> {
                 let mut sorted = entries.clone();
                 sorted.sort_unstable();
                 let once = sorted.windows(2).all(|pair| pair[0] != pair[1]);
-                once.then_some(View { factor: inner.factor * factor, entries: Some(entries), ..inner })
+                let whole = entries.len() == numel(&self.parameters()[inner.parameter].shape);
+                let in_order = whole && entries.iter().enumerate().all(|(k, &entry)| k == entry);
+                let entries = (!in_order).then_some(entries);
+                once.then_some(View { factor: inner.factor * factor, entries, ..inner })
             }
         }
     }

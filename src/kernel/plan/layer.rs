@@ -32,7 +32,7 @@ pub(crate) struct LayerUse {
     pub is_seed: bool,
     /// What the parameter was multiplied by on its way.
     pub factor: f64,
-    /// The weight is the parameter itself, not something made of it.
+    /// The weight has the parameter's entries as they are and in their order.
     pub direct: bool,
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn layers<R: Real, O: Op>(
                     form,
                     is_seed: vector && graph.result(node) == model.output(),
                     factor: views[k].as_ref().map_or(1.0, |view| view.factor),
-                    direct: views[k].as_ref().is_some_and(|view| view.entries.is_none()),
+                    direct: views[k].as_ref().is_some_and(|view| view.entries.is_none() && view.factor == 1.0),
                 }
             })
             .collect();
