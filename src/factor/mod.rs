@@ -218,26 +218,33 @@ impl<B: Arrays> Factor<B> {
 
     /// Both sides position by position, if the form has them.
     pub fn sides(&self, arrays: &B) -> Option<Sides<B>> {
+        let (a, b) = (self.side_a(arrays)?, self.side_b(arrays)?);
+        Some(Sides { a, b, swapped: matches!(self.left, Left::Planes(..)) })
+    }
+
+    /// a\[n,g,t,i\] of the sides: it does not depend on the output.
+    pub(crate) fn side_a(&self, arrays: &B) -> Option<B::Tensor> {
         Some(match &self.left {
             Left::Features(a) => {
-                let (b, s) = (self.positions(arrays), arrays.shape(a));
-                let t = arrays.shape(&b).to_vec();
-                Sides {
-                    a: arrays.reshape(a, &[s[0], 1, s[1], s[2]]),
-                    b: arrays.reshape(&b, &[t[0], 1, t[1], t[2]]),
-                    swapped: false,
-                }
+                let s = arrays.shape(a);
+                arrays.reshape(a, &[s[0], 1, s[1], s[2]])
             }
-            Left::Patches(x, window) => Sides {
-                a: arrays.patches(x, window),
-                b: sides::by_position(arrays, &self.right, window.groups),
-                swapped: false,
-            },
-            Left::Planes(x, window) => Sides {
-                a: sides::by_position(arrays, x, window.groups),
-                b: arrays.patches(&self.right, window),
-                swapped: true,
-            },
+            Left::Patches(x, window) => arrays.patches(x, window),
+            Left::Planes(x, window) => sides::by_position(arrays, x, window.groups),
+            _ => return None,
+        })
+    }
+
+    /// b\[n,g,t,o\] of the sides.
+    pub(crate) fn side_b(&self, arrays: &B) -> Option<B::Tensor> {
+        Some(match &self.left {
+            Left::Features(_) => {
+                let b = self.positions(arrays);
+                let s = arrays.shape(&b);
+                arrays.reshape(&b, &[s[0], 1, s[1], s[2]])
+            }
+            Left::Patches(_, window) => sides::by_position(arrays, &self.right, window.groups),
+            Left::Planes(_, window) => arrays.patches(&self.right, window),
             _ => return None,
         })
     }

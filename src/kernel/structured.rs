@@ -8,7 +8,7 @@ use super::recipe::Pair;
 use super::way::Way;
 use crate::backend::{Arrays, Contraction, Panels, RightPanel};
 use crate::error::Result;
-use crate::factor::{Factor, Left, Sides};
+use crate::factor::{Factor, Left};
 use crate::ops::Op;
 use crate::real::Real;
 use crate::shape::numel;
@@ -151,14 +151,7 @@ impl<B: Arrays, O: Op> Packer<'_, B, O> {
     }
 
     fn side_left(&mut self, parameter: usize, one_use: &LayerUse) -> usize {
-        let a = match &self.uses[one_use.index].left {
-            // Without a look at the cotangents, which a read-out layer has none of.
-            Left::Features(a) => {
-                let s = self.arrays.shape(a);
-                self.arrays.reshape(a, &[s[0], 1, s[1], s[2]])
-            }
-            _ => self.sides(one_use, 0).a,
-        };
+        let a = self.factor(one_use, 0).side_a(self.arrays).expect("the plan chose sides");
         let a = match &self.making.metric[parameter] {
             Metric::RankOne { input, .. } => self.scaled(&a, input, &[1, 1, 1, input.len()]),
             _ => a,
@@ -176,7 +169,7 @@ impl<B: Arrays, O: Op> Packer<'_, B, O> {
         }
         let list: Vec<B::Tensor> = (0..self.sweeps.len())
             .map(|seed| {
-                let b = self.sides(one_use, seed).b;
+                let b = self.factor(one_use, seed).side_b(self.arrays).expect("the plan chose sides");
                 let s = self.arrays.shape(&b);
                 match metric {
                     Metric::RankOne { out, .. } => self.scaled(&b, out, &[1, s[1], 1, s[3]]),
@@ -204,10 +197,9 @@ impl<B: Arrays, O: Op> Packer<'_, B, O> {
         self.push_shared(first, shares, packed)
     }
 
-    fn sides(&self, one_use: &LayerUse, seed: usize) -> Sides<B> {
-        let place = &self.uses[one_use.index];
+    fn factor(&self, one_use: &LayerUse, seed: usize) -> Factor<B> {
         let right = self.sweeps[seed].rights[one_use.index].as_ref().expect("the output depends on the use");
-        Factor::new(place.left.clone(), right.clone()).sides(self.arrays).expect("the plan chose sides")
+        Factor::new(self.uses[one_use.index].left.clone(), right.clone())
     }
 
     fn shared(&self, one_use: &LayerUse, shares: bool) -> Option<usize> {
