@@ -4,10 +4,14 @@
 //! Gram, of forward and of reverse are done to the machine's matrix-product rate (faer, 4096 cubed, same precision and
 //! threads, the better of before and after), and how that counts.
 
+#[path = "common/machine.rs"]
+mod machine;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use machine::{median, product_rate};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Method, Model, Parameterisation, Real, Sequential, Session};
 
@@ -39,23 +43,6 @@ fn flops(samples: usize) -> (f64, f64) {
     (gram, passes)
 }
 
-/// faer's product of two 4096 x 4096 matrices on all threads: the best of five, in GFLOP/s.
-fn product_rate<R: Real + faer::traits::RealField>() -> f64 {
-    let side = 4096;
-    let entry = |i: usize, j: usize| R::of(((i * 31 + j * 17) % 101) as f64 / 101.0);
-    let (a, b) = (faer::Mat::from_fn(side, side, entry), faer::Mat::from_fn(side, side, entry));
-    let mut c = faer::Mat::zeros(side, side);
-    let mut best = Duration::MAX;
-    for _ in 0..5 {
-        let start = Instant::now();
-        let one = R::of(1.0);
-        faer::linalg::matmul::matmul(&mut c, faer::Accum::Replace, &a, &b, one, faer::Par::rayon(0));
-        best = best.min(start.elapsed());
-    }
-    black_box(&c);
-    2.0 * (side as f64).powi(3) / best.as_secs_f64() / 1e9
-}
-
 fn in_precision<R: Real + faer::traits::RealField>(criterion: &mut Criterion) {
     let model = paper_mlp();
     let session = Session::new(&model, Cpu::<R>::new()).unwrap();
@@ -80,9 +67,8 @@ fn in_precision<R: Real + faer::traits::RealField>(criterion: &mut Criterion) {
                     elapsed
                 });
             });
-            times.sort_by(f64::total_cmp);
             let (gram, passes) = flops(samples);
-            let seconds = times[times.len() / 2];
+            let seconds = median(&mut times);
             rates.push((method, samples, seconds, gram, passes, (gram + passes) / seconds / 1e9));
         }
     }
