@@ -62,7 +62,7 @@ fn in_pool<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, x: &dyn Samples<B::Number>) -> R
     session.check(x)?;
     let wanted = ntk.wanted()?;
     let one = Ntk { budget: None, ..ntk.clone() };
-    let plan = plan(&one, x.samples().min(1), None)?;
+    let plan = plan(&one, x.samples(), None)?;
     session.probe(x)?;
     let layout = ntk.outputs.layout(session.model().outputs())?;
     let norms = Norms { ntk, layers: &plan.layers, wanted: &wanted, by_rows: by_rows(ntk, &plan.layers)? };
@@ -92,8 +92,7 @@ fn in_pool<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, x: &dyn Samples<B::Number>) -> R
         };
         components.push((session.model().parameters()[parameter].name.clone(), list));
     }
-    let rows = if ntk.outputs == Outputs::Full || layout.packing == Packing::Blocks { n * seeds } else { n };
-    let mut total = vec![B::Number::default(); rows];
+    let mut total = vec![B::Number::default(); layout.blocks * n * layout.inner];
     for (_, list) in &components {
         total.iter_mut().zip(list).for_each(|(sum, &x)| *sum += x);
     }

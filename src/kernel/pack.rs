@@ -2,6 +2,7 @@
 
 use super::outputs::{Layout, Packing};
 use crate::backend::Arrays;
+use crate::real::Real;
 
 /// Packs b\[n,g,t,o\] of every seed into \[blocks, g, n, t, inner, o'\].
 pub(crate) fn rights<B: Arrays>(arrays: &B, layout: &Layout, list: &[B::Tensor]) -> B::Tensor {
@@ -52,4 +53,10 @@ pub(crate) fn stacked<B: Arrays>(arrays: &B, list: &[B::Tensor]) -> B::Tensor {
         [one] => one.clone(),
         _ => arrays.concat(&list.iter().collect::<Vec<_>>(), 1),
     }
+}
+
+/// x times `factors`, an array of `shape`.
+pub(crate) fn scaled<B: Arrays>(arrays: &B, x: &B::Tensor, factors: &[f64], shape: &[usize]) -> B::Tensor {
+    let numbers: Vec<B::Number> = factors.iter().map(|&x| B::Number::of(x)).collect();
+    arrays.mul(x, &arrays.upload(&numbers, shape))
 }

@@ -48,10 +48,7 @@ pub(crate) fn panels<B: Arrays, O: Op>(
     let right = |(seeds, parameter): (Vec<B::Tensor>, usize)| {
         let stacked = pack::stacked(arrays, &seeds);
         let scaled = match metric[parameter].roots() {
-            Some(roots) => {
-                let roots: Vec<B::Number> = roots.into_iter().map(B::Number::of).collect();
-                arrays.mul(&stacked, &arrays.upload(&roots, &[1, 1, roots.len()]))
-            }
+            Some(roots) => pack::scaled(arrays, &stacked, &roots, &[1, 1, roots.len()]),
             None => stacked,
         };
         RightPanel::Array(pack::rows(arrays, layout, &scaled))

@@ -10,7 +10,6 @@ use crate::backend::{Arrays, Contraction, Panels, RightPanel};
 use crate::error::Result;
 use crate::factor::{Factor, Left};
 use crate::ops::Op;
-use crate::real::Real;
 use crate::shape::numel;
 use crate::tape::{Swept, Tape, Use, Wanted};
 
@@ -44,8 +43,8 @@ pub(crate) fn panels<B: Arrays, O: Op>(
         by_node: Vec::new(),
         pairs: Vec::new(),
     };
-    for layer in &making.plan.layers {
-        packer.add(layer, making.plan.way(layer.parameter).expect("every layer is planned"));
+    for (layer, planned) in making.plan.layers.iter().zip(&making.plan.parameters) {
+        packer.add(layer, planned.way);
     }
     let Packer { lefts, rights, pairs, .. } = packer;
     Ok((Panels { samples, lefts, rights }, pairs))
@@ -223,13 +222,8 @@ impl<B: Arrays, O: Op> Packer<'_, B, O> {
     /// x times the roots of `weights`, which have the shape `shape`.
     fn scaled(&self, x: &B::Tensor, weights: &[f64], shape: &[usize]) -> B::Tensor {
         let roots: Vec<f64> = weights.iter().map(|w| w.sqrt()).collect();
-        scaled(self.arrays, x, &roots, shape)
+        pack::scaled(self.arrays, x, &roots, shape)
     }
-}
-
-fn scaled<B: Arrays>(arrays: &B, x: &B::Tensor, factors: &[f64], shape: &[usize]) -> B::Tensor {
-    let numbers: Vec<B::Number> = factors.iter().map(|&x| B::Number::of(x)).collect();
-    arrays.mul(x, &arrays.upload(&numbers, shape))
 }
 
 /// The right sides of all seeds at a use.
@@ -262,7 +256,7 @@ pub(crate) fn gradients<B: Arrays, O: Op>(
     };
     let sum = layer.uses.iter().map(of_use).reduce(|sum, part| arrays.add(&sum, &part)).expect("a layer has a use");
     match metric.roots() {
-        Some(roots) => scaled(arrays, &sum, &roots, &[1, 1, layer.entries]),
+        Some(roots) => pack::scaled(arrays, &sum, &roots, &[1, 1, layer.entries]),
         None => sum,
     }
 }

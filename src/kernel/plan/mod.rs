@@ -58,6 +58,7 @@ pub struct Plan {
     pub budget: Option<u64>,
     /// What the choices were made with.
     pub rates: Rates,
+    /// What `parameters` is of, one by one.
     pub(crate) layers: Vec<Layer>,
 }
 
@@ -113,11 +114,6 @@ impl Plan {
     /// thread works in. Samples and parameters are not counted.
     pub fn peak_bytes(&self, threads: usize) -> f64 {
         self.result_bytes + self.held_bytes() + threads as f64 * self.thread_bytes
-    }
-
-    pub(crate) fn way(&self, parameter: usize) -> Option<Way> {
-        let place = self.layers.iter().position(|layer| layer.parameter == parameter)?;
-        Some(self.parameters[place].way)
     }
 }
 

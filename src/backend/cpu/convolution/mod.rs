@@ -68,7 +68,7 @@ pub(in crate::backend::cpu) fn convolve_input<R: Real>(
             } else {
                 let patches = &mut buffer[..i * columns];
                 R::gemm(Gemm { out: &mut *patches, out_stride: columns, lhs, rhs, accumulate: false });
-                conv.add_patches(&mut out, group, &chunk, &mut buffer[..i * columns]);
+                conv.add_patches(&mut out, group, &chunk, patches);
             }
         }
     }
