@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use lexopt::prelude::*;
 use tangent_kernels::io::fixture::Fixture;
+use tangent_kernels::kernel::FORWARD_MODE_ENTRIES;
 use tangent_kernels::{Batch, Cpu, Error, Method, Real, Result, Session};
 
 const HELP: &str = "\
@@ -50,9 +51,6 @@ fn main() -> ExitCode {
     }
     if right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
-
-/// Models of more entries are not run entry by entry if all methods were asked for.
-const FORWARD_MODE_ENTRIES: usize = 20_000;
 
 /// Prints the line of a file; true if its error is within tolerance, or the method is not for it and need not be.
 fn verify<R: Real>(file: &Path, method: Method, tolerance: f64, pass_over: bool) -> bool {

@@ -33,7 +33,7 @@ pub use method::Method;
 pub use outputs::Outputs;
 pub use plan::{Plan, PlannedParameter, Rates};
 pub use progress::Progress;
-pub use verify::{Verification, Verified, worst_difference};
+pub use verify::{FORWARD_MODE_ENTRIES, Verification, Verified, worst_difference};
 pub use way::Way;
 
 use crate::backend::Gram;

@@ -33,7 +33,7 @@ impl Verification {
 }
 
 /// Forward mode takes a run for every entry of every parameter; models of more entries are verified without it.
-const FORWARD_MODE_ENTRIES: usize = 20_000;
+pub const FORWARD_MODE_ENTRIES: usize = 20_000;
 
 impl<B: Gram, O: Op> Ntk<'_, B, O> {
     /// Computes the kernel of `samples` of the samples of `x`, spread evenly, by this method and by all others that can
