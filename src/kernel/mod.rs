@@ -21,6 +21,7 @@ mod progress;
 mod recipe;
 mod rows;
 mod run;
+pub mod sink;
 mod structured;
 mod tiles;
 mod verify;
