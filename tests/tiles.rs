@@ -1,7 +1,7 @@
 //! Tiles of K against plain loops over everything.
 
 use proptest::prelude::*;
-use tangent_kernels::backend::{Arrays, Contraction, Cpu, Gram, Panels, Part, Recipe, RightPanel, Segments, Term};
+use tangent_kernels::backend::{Arrays, Contraction, Cpu, Gram, Panels, Part, Recipe, RightPanel, Term};
 use tangent_kernels::{Real, shape};
 
 /// Numbers between -1 and 1 without a pattern.
@@ -65,7 +65,13 @@ fn compare<R: Real>(
     let recipe = Recipe { slots: 2, blocks, inner, unit_weight, terms: vec![term] };
     let entries = n[0] * inner * n[1] * inner;
     let mut out = vec![R::of(9.0); 2 * blocks * entries];
-    Cpu::<R>::new().tile(&recipe, &panels[0], &panels[1], &mut Default::default(), &mut out).unwrap();
+    let cpu = Cpu::<R>::new();
+    let [rows, cols] = panels.map(|panels| {
+        let mut packed = Default::default();
+        cpu.pack(&recipe, &[panels], &mut packed).unwrap();
+        packed
+    });
+    cpu.tile(&recipe, &rows, &cols, &mut Default::default(), &mut out).unwrap();
     let mut want = vec![0.0; out.len()];
     for block in 0..blocks {
         for (x, c) in (0..n[0]).flat_map(|x| (0..inner).map(move |c| (x, c))) {
@@ -161,31 +167,22 @@ fn mixed<R: Real>(s: Sizes) {
     });
 }
 
+/// An embedding: positions that have the same row of the table meet.
 fn joined<R: Real>(s: Sizes, table: usize) {
-    let cpu = Cpu::<R>::new();
-    // Which rows a sample has: some of them, without a pattern.
-    let has = |k: usize, sample: usize, row: usize| !(k * 3 + sample * 5 + row * row + sample * row).is_multiple_of(3);
-    let mut vectors = Vec::new();
-    let panels = [0, 1].map(|k| {
-        let pairs: Vec<(usize, usize)> = (0..table)
-            .flat_map(|row| (0..s.n[k]).map(move |sample| (row, sample)))
-            .filter(|&(row, sample)| has(k, sample, row))
-            .collect();
-        let host = Host::<R>::new(&[s.blocks, pairs.len(), s.inner, s.o], 11 + k as u64);
-        let segments = Segments {
-            rows: pairs.iter().map(|pair| pair.0).collect(),
-            samples: pairs.iter().map(|pair| pair.1).collect(),
-            vectors: host.put(&cpu),
-        };
-        vectors.push((pairs, host));
-        Panels { samples: s.n[k], lefts: Vec::new(), rights: vec![RightPanel::Segments(segments)] }
+    let s = Sizes { g: 1, t: [s.t[0]; 2], ..s };
+    let (_, b) = sides::<R>(s);
+    // Row numbers without a pattern, some of them twice in a sample.
+    let ids = [0, 1].map(|k| {
+        let count = s.n[k] * s.t[k];
+        let data = (0..count).map(|at| R::of(((at * at + 3 * at + 5 * k) % table) as f64)).collect();
+        Host::<R> { shape: vec![1, s.n[k], s.t[k], 1], data }
     });
-    compare(s, panels, term(Contraction::Joined, false), 1.0, |block, [x, y], [c, d]| {
+    let panels = panels(s, &ids, &b);
+    compare(s, panels, term(Contraction::Joined, true), 1.0, |block, [x, y], [c, d]| {
         let mut sum = 0.0;
-        for (one, (row, sample)) in vectors[0].0.iter().enumerate().filter(|(_, pair)| pair.1 == x) {
-            for (two, _) in vectors[1].0.iter().enumerate().filter(|(_, pair)| **pair == (*row, y)) {
-                assert_eq!(*sample, x);
-                let dot = |o: usize| vectors[0].1.at(&[block, one, c, o]) * vectors[1].1.at(&[block, two, d, o]);
+        for (t, u) in (0..s.t[0]).flat_map(|t| (0..s.t[1]).map(move |u| (t, u))) {
+            if ids[0].at(&[0, x, t, 0]) == ids[1].at(&[0, y, u, 0]) {
+                let dot = |o: usize| b[0].at(&[block, 0, x, t, c, o]) * b[1].at(&[block, 0, y, u, d, o]);
                 sum += (0..s.o).map(dot).sum::<f64>();
             }
         }

@@ -9,26 +9,38 @@ use crate::error::Result;
 pub trait Gram: Arrays {
     /// Memory that a worker keeps from tile to tile, so that nothing is allocated while walking over them.
     type Scratch: Default + Send;
+    /// The sides of a block of samples as tiles want them.
+    type Packed: Default + Send + Sync;
+
+    /// Packs the panels of a block of samples, which come in parts: once for a block, however many tiles it is in. What
+    /// memory `packed` has is used again.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn pack(&self, recipe: &Recipe, parts: &[Panels<Self::Tensor>], packed: &mut Self::Packed) -> Result<()>;
 
     /// Writes the tile of every slot to `out`, whose shape is
     /// \[slots, [blocks](Recipe::blocks), n [inner](Recipe::inner), m inner\].
     ///
     /// A slot is the sum of its parts over all terms; [`Contraction`] says what a part is. Where `rows` and `cols` are one
     /// and the same, of every slot and block only the upper triangle need be right.
+    ///
+    /// # Errors
+    /// The device failed.
     fn tile(
         &self,
         recipe: &Recipe,
-        rows: &Panels<Self::Tensor>,
-        cols: &Panels<Self::Tensor>,
+        rows: &Self::Packed,
+        cols: &Self::Packed,
         scratch: &mut Self::Scratch,
         out: &mut [Self::Number],
     ) -> Result<()>;
 }
 
-/// The sides of all uses of all parameters in one block of samples.
+/// The sides of all uses of all parameters in some samples.
 #[derive(Clone, Debug)]
 pub struct Panels<T> {
-    /// n, the number of samples in the block.
+    /// n, the number of samples.
     pub samples: usize,
     /// Left sides a, each of shape \[g, n, t, i\].
     pub lefts: Vec<T>,
@@ -44,19 +56,6 @@ pub enum RightPanel<T> {
     /// The cotangent of output c is the c-th unit vector, as at the read-out layer: B is 1 where c = c', else 0, and no
     /// product is needed.
     Unit,
-    /// Vectors that belong to rows of a table, as at an embedding.
-    Segments(Segments<T>),
-}
-
-/// Cotangents summed by the row of a table that they belong to: one vector for every row and sample that has it.
-#[derive(Clone, Debug)]
-pub struct Segments<T> {
-    /// The row of every segment, rising.
-    pub rows: Vec<usize>,
-    /// The sample of every segment, rising where rows are equal.
-    pub samples: Vec<usize>,
-    /// \[blocks, segments, inner, o\]
-    pub vectors: T,
 }
 
 /// How a tile is put together from panels; the same for all tiles of a kernel.
@@ -95,7 +94,7 @@ pub enum Contraction {
     Crossed,
     /// sum over g, t of b\[n,c,t\] . (G\[m,c'\] a\[n,t\]), where the columns' right side is the gradient G multiplied out.
     Mixed,
-    /// sum over rows of a table that both have of b\[n,c\] . b'\[m,c'\].
+    /// sum over t and u with the same row of a table, a\[n,t\] = a'\[m,u\], of b\[n,c,t\] . b'\[m,c',u\]: an embedding.
     Joined,
 }
 

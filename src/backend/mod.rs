@@ -19,7 +19,7 @@ use std::ops::Range;
 pub use count::{Count, Counted};
 pub use cpu::Cpu;
 pub use dual::{Dual, DualTensor};
-pub use gram::{Contraction, Gram, Panels, Part, Recipe, RightPanel, Segments, Term};
+pub use gram::{Contraction, Gram, Panels, Part, Recipe, RightPanel, Term};
 pub use window::Window;
 
 use crate::error::Result;

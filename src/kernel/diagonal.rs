@@ -9,6 +9,7 @@ use super::outputs::Packing;
 use super::plan::{Layer, Problem, Rates, plan};
 use super::progress::Counter;
 use super::rows::chosen;
+use super::sink::Wants;
 use super::structured::gradients;
 use super::way::Way;
 use super::{Ntk, Outputs};
@@ -62,7 +63,7 @@ fn in_pool<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, x: &dyn Samples<B::Number>) -> R
     session.check(x)?;
     let wanted = ntk.wanted()?;
     let one = Ntk { budget: None, ..ntk.clone() };
-    let plan = plan(&one, x.samples(), None)?;
+    let plan = plan(&one, (x.samples(), None), Wants::default())?;
     session.probe(x)?;
     let layout = ntk.outputs.layout(session.model().outputs())?;
     let norms = Norms { ntk, layers: &plan.layers, wanted: &wanted, by_rows: by_rows(ntk, &plan.layers)? };

@@ -176,27 +176,6 @@ impl<R: Real> Kernel<R> {
         Kernel { total: self.total, components: layers, manifest: self.manifest }
     }
 
-    /// # Errors
-    /// An entry on the diagonal, or of K(X, Z), which is `between`, any entry, is not finite: a derivative was not, or
-    /// overflowed.
-    pub(crate) fn check_finite(&self, between: bool) -> Result<()> {
-        // No entry of K(X, X) is larger than the largest of its diagonal.
-        let finite = |matrix: &Matrix<R>| match between {
-            true => matrix.data.iter().all(|x| x.is_finite()),
-            false => matrix.trace().is_finite(),
-        };
-        let culprit = self.components.iter().find(|(_, matrix)| !finite(matrix));
-        if culprit.is_none() && finite(&self.total) {
-            return Ok(());
-        }
-        let name = culprit.map_or("the kernel", |(name, _)| name.as_str());
-        Err(Error::value(format!(
-            "{name} is not finite: a derivative of the network is not at one of the samples, such as that of sqrt at 0, or \
-             it is too large for {}",
-            R::NAME
-        )))
-    }
-
     /// The sum of the components whose names begin with `prefix`.
     ///
     /// # Errors

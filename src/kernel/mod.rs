@@ -6,8 +6,10 @@
 //! (`closed-form`), or Jacobian rows (all others).
 
 mod choice;
+mod cut;
 mod diagonal;
 mod disjoint;
+mod identity;
 mod manifest;
 mod matrix;
 mod method;
@@ -15,7 +17,6 @@ pub mod mlp;
 mod options;
 mod outputs;
 mod pack;
-mod panels;
 mod plan;
 mod progress;
 mod recipe;
@@ -23,8 +24,8 @@ mod rows;
 mod run;
 pub mod sink;
 mod structured;
-mod tiles;
 mod verify;
+mod walk;
 mod way;
 
 pub use diagonal::Diagonal;
@@ -44,6 +45,8 @@ use crate::ops::Op;
 use crate::samples::Samples;
 use choice::Metric;
 use progress::Callback;
+use run::Data;
+use sink::{Sink, Wants};
 
 /// A kernel that is asked for: the options, then [`compute`](Ntk::compute) or [`between`](Ntk::between).
 ///
@@ -78,6 +81,7 @@ pub struct Ntk<'s, B: Gram, O: Op> {
     forced: Vec<(String, Way)>,
     rates: Option<Rates>,
     budget: Option<u64>,
+    share: (usize, usize),
     pool: Option<&'s rayon::ThreadPool>,
     progress: Option<Callback<'s>>,
     /// The first thing that was wrong with an option.
@@ -98,6 +102,7 @@ impl<B: Gram, O: Op> Session<'_, B, O> {
             forced: Vec::new(),
             rates: None,
             budget: None,
+            share: (0, 1),
             pool: None,
             progress: None,
             wrong: None,
@@ -113,7 +118,7 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     /// option that fits nothing; a method that cannot do this model; samples that depend on each other; a budget that is
     /// too small; a derivative that is not finite; a cancelled run; a failed device.
     pub fn compute(&self, x: &dyn Samples<B::Number>) -> Result<Kernel<B::Number>> {
-        run::run(self, x, None)
+        run::dense(self, Data { x, z: None })
     }
 
     /// K(X, Z): rows belong to `x`, columns to `z`.
@@ -121,7 +126,29 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     /// # Errors
     /// As [`compute`](Ntk::compute).
     pub fn between(&self, x: &dyn Samples<B::Number>, z: &dyn Samples<B::Number>) -> Result<Kernel<B::Number>> {
-        run::run(self, x, Some(z))
+        run::dense(self, Data { x, z: Some(z) })
+    }
+
+    /// K(X, X) into a sink: files, sums that store nothing, or a place of your own. See [`sink`].
+    ///
+    /// # Errors
+    /// As [`compute`](Ntk::compute), or the sink failed. The methods that go parameter by parameter need a kernel in
+    /// memory.
+    pub fn fill<S: Sink<B::Number>>(&self, x: &dyn Samples<B::Number>, sink: &mut S) -> Result<Manifest> {
+        run::fill(self, Data { x, z: None }, sink)
+    }
+
+    /// K(X, Z) into a sink.
+    ///
+    /// # Errors
+    /// As [`fill`](Ntk::fill).
+    pub fn fill_between<S: Sink<B::Number>>(
+        &self,
+        x: &dyn Samples<B::Number>,
+        z: &dyn Samples<B::Number>,
+        sink: &mut S,
+    ) -> Result<Manifest> {
+        run::fill(self, Data { x, z: Some(z) }, sink)
     }
 
     /// The plan of K(X, X), before anything is computed: how every parameter's part is contracted, what that costs in
@@ -143,7 +170,7 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     /// # Errors
     /// As [`compute`](Ntk::compute), but for what only numbers show.
     pub fn explain(&self, samples: usize) -> Result<Plan> {
-        plan::plan(self, samples, None)
+        plan::plan(self, (samples, None), Wants::dense::<B::Number>())
     }
 
     /// The plan of K(X, Z) for `rows` and `columns` samples.
@@ -151,7 +178,7 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     /// # Errors
     /// As [`explain`](Ntk::explain).
     pub fn explain_between(&self, rows: usize, columns: usize) -> Result<Plan> {
-        plan::plan(self, rows, Some(columns))
+        plan::plan(self, (rows, Some(columns)), Wants::dense::<B::Number>())
     }
 
     /// The diagonal of K(X, X) alone: the squared norm of every sample's gradient, total and by parameter, without

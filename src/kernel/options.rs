@@ -82,10 +82,28 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
         self
     }
 
-    /// The most bytes that K, what is held for all samples and the work of one thread may take together. Ways are then
-    /// chosen to fit, and a kernel that cannot fit is refused before anything is computed, with what it would need.
+    /// The most bytes that may be used: by parameters, K where it is in memory, factors, tiles and samples in flight. Blocks
+    /// are then cut to fit, factors that do not fit are computed again where they are needed, and if that is not enough
+    /// ways are chosen that hold less; fewer threads work if there is no room for all. A kernel that cannot fit is refused
+    /// before anything is computed, with what it would need. [`explain`](Ntk::explain) tells what is held and what is
+    /// computed again. The caller's samples are not counted.
     pub fn memory_budget(mut self, bytes: u64) -> Self {
         self.budget = Some(bytes);
+        self
+    }
+
+    /// Computes only the `part`-th of `parts` even shares of K, counted from 0, into files that all shares have in common:
+    /// so any scheduler's job array fills one kernel from many processes or machines. For sinks on disk.
+    pub fn share(mut self, part: usize, parts: usize) -> Self {
+        if part >= parts {
+            let last = parts.saturating_sub(1);
+            let numbers =
+                if parts == 0 { "there is none".to_string() } else { format!("they are numbered 0 to {last}") };
+            let error = Error::value(format!("share {part} of {parts}: {numbers}"));
+            self.wrong.get_or_insert(error);
+        } else {
+            self.share = (part, parts);
+        }
         self
     }
 

@@ -29,6 +29,11 @@ impl<'a> Counter<'a> {
         Counter { done: AtomicUsize::new(0), total, callback }
     }
 
+    /// Steps that an earlier run did.
+    pub fn skip(&self, steps: usize) {
+        self.done.fetch_add(steps, Ordering::Relaxed);
+    }
+
     /// One more step is done.
     ///
     /// # Errors

@@ -248,6 +248,11 @@ impl<O: Op> Graph<O> {
     }
 
     /// The shapes of the inputs.
+    /// All that is recorded, as text: equal for equal graphs, and for no others.
+    pub(crate) fn outline(&self) -> String {
+        format!("{:?} {:?} {:?} {:?}", self.shapes, self.inputs, self.nodes, self.weights)
+    }
+
     pub(crate) fn input_shapes(&self) -> &[Vec<usize>] {
         &self.shapes[..self.inputs]
     }

@@ -7,6 +7,7 @@
 mod cost;
 mod json;
 mod layer;
+mod memory;
 mod rates;
 mod table;
 
@@ -15,10 +16,12 @@ pub(crate) use cost::{Cost, Problem};
 pub(crate) use layer::{Form, Layer, LayerUse};
 pub use rates::Rates;
 
-use super::Ntk;
+use super::cut;
 use super::outputs::Layout;
-use super::run::sample_blocks;
+use super::rows::chosen;
+use super::sink::Wants;
 use super::way::Way;
+use super::{Method, Ntk};
 use crate::backend::{Arrays, Count, Gram};
 use crate::error::{Error, Result};
 use crate::kernel::Outputs;
@@ -27,6 +30,7 @@ use crate::ops::Op;
 use crate::real::Real;
 use crate::shape::numel;
 use crate::tape::{Tape, Wanted};
+use memory::{Memory, Room};
 
 /// What [`Ntk::explain`](super::Ntk::explain) gives: the choices, as data, as a table (by `Display`) and as JSON.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +54,20 @@ pub struct Plan {
     pub block: usize,
     /// Samples that one forward pass is over.
     pub chunk: usize,
-    /// Bytes of K and its components.
+    /// Blocks along the rows of a unit, of which K is computed one at a time.
+    pub tall: usize,
+    /// Blocks along its columns.
+    pub wide: usize,
+    /// Samples whose factors are held at a time: all, or a band of rows.
+    pub held: usize,
+    /// Samples whose factors are made, counted as often as they are: more than there are where they are not all held.
+    pub made: f64,
+    /// Bytes of what is held.
+    pub held_bytes: f64,
+    /// Bytes of K and its components, if they are in memory.
     pub result_bytes: f64,
+    /// Bytes of the model's parameters, on the host and for the backend.
+    pub parameter_bytes: f64,
     /// Bytes that every thread works in.
     pub thread_bytes: f64,
     /// The most bytes that may be used, if the caller said.
@@ -105,17 +121,36 @@ impl Plan {
         self.passes_seconds + self.parameters.iter().map(|p| p.seconds).sum::<f64>()
     }
 
-    /// Bytes of all that is held for all samples while tiles are computed.
-    pub fn held_bytes(&self) -> f64 {
-        self.parameters.iter().map(|p| p.bytes).sum()
+    /// Are the factors of all samples held while tiles are computed?
+    pub fn is_held(&self) -> bool {
+        self.held == self.samples.0 + self.samples.1.unwrap_or(0)
     }
 
-    /// The predicted peak of memory with `threads` threads, in bytes: K, what is held for all samples, and what every
-    /// thread works in. Samples and parameters are not counted.
+    /// The predicted peak of memory with `threads` threads, in bytes: parameters, K, what is held, and what every thread
+    /// works in. The caller's samples are not counted.
     pub fn peak_bytes(&self, threads: usize) -> f64 {
-        self.result_bytes + self.held_bytes() + threads as f64 * self.thread_bytes
+        self.fixed_bytes() + self.held_bytes + threads as f64 * self.thread_bytes
+    }
+
+    fn fixed_bytes(&self) -> f64 {
+        self.parameter_bytes + self.result_bytes
+    }
+
+    /// The threads that a run uses of those at hand: as many as the budget has room for, and one for a small kernel, which
+    /// is done before others have woken.
+    pub(crate) fn workers(&self) -> usize {
+        if self.flops() < SMALL_FLOPS && self.made * self.parameter_bytes < SMALL_FLOPS {
+            return 1;
+        }
+        let threads = rayon::current_num_threads();
+        let Some(budget) = self.budget else { return threads };
+        let room = (budget as f64 - self.fixed_bytes() - self.held_bytes) / self.thread_bytes;
+        (room as usize).clamp(1, threads)
     }
 }
+
+/// Kernels of fewer flops are computed by the thread that asks for them.
+const SMALL_FLOPS: f64 = 1e7;
 
 /// What a run on shapes alone tells of a model.
 struct Counted {
@@ -156,22 +191,26 @@ fn counted<R: Real, O: Op>(model: &Model<O>, layout: &Layout, wanted: &[bool]) -
 /// A forward pass is over so many samples that their values and cotangents take about so many bytes: they stay in cache.
 const CHUNK_BYTES: f64 = (4 << 20) as f64;
 
-/// The plan of a kernel of `n` samples, and of `m` others along its columns.
+/// A thread keeps at most so many bytes of arrays to use again.
+const SHELF_BYTES: f64 = (32 << 20) as f64;
+
+/// The plan of a kernel of n samples, and of m others along its columns, that goes to a sink with such wants.
 ///
 /// # Errors
 /// An output that does not exist; an op without a factor; a way that was forced and fits nothing; a budget that is too
 /// small, with what would be needed.
-pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, n: usize, m: Option<usize>) -> Result<Plan> {
+pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<usize>), wants: Wants) -> Result<Plan> {
+    let (n, m) = samples;
     let model = ntk.session.model();
     let layout = ntk.outputs.layout(model.outputs())?;
     let wanted = ntk.wanted()?;
     let Counted { layers, forward, reverse, touched, held } = counted::<B::Number, O>(model, &layout, &wanted)?;
     let rates = ntk.rates.unwrap_or_else(Rates::shipped::<B::Number>);
     let (rows, cols) = (n as f64, m.unwrap_or(n) as f64);
-    let samples = rows + m.map_or(0.0, |m| m as f64);
+    let all = rows + m.map_or(0.0, |m| m as f64);
     let pairs = if m.is_some() { rows * cols } else { rows * (rows + 1.0) / 2.0 };
     let number = size_of::<B::Number>() as f64;
-    let problem = Problem { layout: &layout, samples, pairs, number, rates };
+    let problem = Problem { layout: &layout, samples: all, pairs, number, rates };
 
     let mut choices = Vec::new();
     for layer in &layers {
@@ -181,33 +220,64 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, n: usize, m: Option<usiz
     }
     let taken = |(layer, choice): (&Layer, &Choice)| (layer.parameter, choice.candidates[choice.chosen].0);
     ntk.check_forced(&layers.iter().zip(&choices).map(taken).collect::<Vec<_>>())?;
-    let components = if ntk.components { 1 + wanted.iter().filter(|&&w| w).count() } else { 1 };
-    let slots = if ntk.components { components - 1 } else { 1 }.max(1);
-    let matrices = layout.blocks * slots;
-    let entries = (layout.blocks * components) as f64 * (rows * layout.inner as f64) * (cols * layout.inner as f64);
-    let block = sample_blocks(n.max(m.unwrap_or(0)), layout.inner, matrices).first().map_or(0, |range| range.len());
+    let slots = if ntk.components { chosen(&wanted).count().max(1) } else { 1 };
+    let kept = layout.blocks * if ntk.components { 1 + chosen(&wanted).count() } else { 1 };
+    let entries = kept as f64 * (rows * layout.inner as f64) * (cols * layout.inner as f64);
+    let block = cut::block(n.max(m.unwrap_or(0)), layout.inner, layout.blocks * slots);
+    let block = block.min(n.max(m.unwrap_or(0)));
     let chunk = ((CHUNK_BYTES / (held * number).max(1.0)) as usize).clamp(1, block.max(1));
-    let tile = (block * layout.inner) as f64;
-    let thread_bytes = number * (chunk as f64 * held).max(tile * tile * (matrices + layout.blocks + 2) as f64);
+    let tile = ((block * layout.inner) as f64).powi(2);
+    let forward_bytes = chunk as f64 * held * number;
+    let parameters =
+        model.parameters().iter().chain(model.buffers()).map(|info| numel(&info.shape)).sum::<usize>() as f64;
+    let result_bytes = entries * wants.bytes_per_entry;
+    let parameter_bytes = parameters * (number + size_of::<f64>() as f64);
+    let room = Room {
+        samples,
+        block,
+        tile: tile * kept as f64 * number,
+        fixed: parameter_bytes + result_bytes,
+        // Arrays that are dropped lie on the thread's shelf for a while.
+        work: forward_bytes + forward_bytes.min(SHELF_BYTES) + tile * (layout.blocks * slots + 2) as f64 * number,
+        side: wants.side.div_ceil((block * layout.inner).max(1)),
+        budget: ntk.budget.map(|bytes| bytes as f64),
+    };
+    let rows_of_jacobian = |flags: &dyn Fn(usize) -> bool| {
+        let sizes = chosen(&wanted).filter(|&k| flags(k)).map(|k| numel(&model.parameters()[k].shape));
+        sizes.sum::<usize>() as f64 * layout.seeds.len() as f64 * number
+    };
+    let panel = |choices: &[Choice]| match ntk.method {
+        Method::Structured | Method::ClosedForm => {
+            choices.iter().map(|choice| choice.cost().bytes).sum::<f64>() / all.max(1.0)
+        }
+        Method::Layerwise | Method::LayerwiseBatched => {
+            chosen(&wanted).map(|k| rows_of_jacobian(&|own| own == k)).fold(0.0, f64::max)
+        }
+        Method::FullJacobian | Method::Autograd | Method::ForwardMode => rows_of_jacobian(&|_| true),
+    };
+    let memory = fit(&room, &mut choices, &panel, result_bytes)?;
     let mut plan = Plan {
         precision: B::Number::NAME,
         outputs: ntk.outputs,
-        samples: (n, m),
+        samples,
         parameters: Vec::new(),
-        forward_flops: forward * samples,
-        reverse_flops: reverse * samples,
-        passes_seconds: samples * ((forward + reverse) / rates.forming + touched / (IN_CACHE * rates.entries)),
+        forward_flops: forward * all,
+        reverse_flops: reverse * all,
+        passes_seconds: memory.made * ((forward + reverse) / rates.forming + touched / (IN_CACHE * rates.entries)),
         block,
         chunk,
-        result_bytes: entries * number,
-        thread_bytes,
+        tall: memory.tall,
+        wide: memory.wide,
+        held: if memory.held { n + m.unwrap_or(0) } else { (memory.tall * block).min(n) },
+        made: memory.made,
+        held_bytes: memory.held_bytes,
+        result_bytes,
+        parameter_bytes,
+        thread_bytes: memory.thread,
         budget: ntk.budget,
         rates,
         layers: Vec::new(),
     };
-    if let Some(budget) = ntk.budget {
-        fit(&plan, &mut choices, budget)?;
-    }
     plan.parameters = layers.iter().zip(choices).map(|(layer, choice)| choice.planned(model, layer)).collect();
     plan.layers = layers;
     Ok(plan)
@@ -249,18 +319,17 @@ impl Choice {
     }
 }
 
-/// Trades time for memory, parameter by parameter, until everything fits `budget`: each time the change that costs least
-/// for a byte saved.
+/// The cut of a kernel whose panels take `panel` bytes a sample. Where none fits the budget, trades time for memory,
+/// parameter by parameter, until one does: each time the change that costs least for a byte saved.
 ///
 /// # Errors
 /// It cannot fit.
-fn fit(plan: &Plan, choices: &mut [Choice], budget: u64) -> Result<()> {
-    let fixed = plan.result_bytes + plan.thread_bytes;
+fn fit(room: &Room, choices: &mut [Choice], panel: &dyn Fn(&[Choice]) -> f64, result: f64) -> Result<Memory> {
     loop {
-        let needed = fixed + choices.iter().map(|choice| choice.cost().bytes).sum::<f64>();
-        if needed <= budget as f64 {
-            return Ok(());
-        }
+        let needed = match room.cut(panel(choices)) {
+            Ok(memory) => return Ok(memory),
+            Err(needed) => needed,
+        };
         let mut best: Option<(f64, usize, usize)> = None;
         for (k, choice) in choices.iter().enumerate().filter(|(_, choice)| !choice.forced) {
             for (other, (_, cost)) in choice.candidates.iter().enumerate() {
@@ -272,15 +341,16 @@ fn fit(plan: &Plan, choices: &mut [Choice], budget: u64) -> Result<()> {
             }
         }
         let Some((_, k, other)) = best else {
+            let budget = room.budget.expect("without a budget everything fits");
             return Err(Error::memory(format!(
-                "the kernel needs {} with one thread (K {}, what is held for all samples {}, work {}), which is {} more \
-                 than the budget of {}",
+                "the kernel needs {} with one thread (K {}, parameters {}, factors and work {}), which is {} more than the \
+                 budget of {}",
                 table::bytes(needed),
-                table::bytes(plan.result_bytes),
-                table::bytes(needed - fixed),
-                table::bytes(plan.thread_bytes),
-                table::bytes(needed - budget as f64),
-                table::bytes(budget as f64)
+                table::bytes(result),
+                table::bytes(room.fixed - result),
+                table::bytes(needed - room.fixed),
+                table::bytes(needed - budget),
+                table::bytes(budget)
             )));
         };
         choices[k].chosen = other;

@@ -75,13 +75,22 @@ impl fmt::Display for Plan {
             self.block,
             self.chunk
         )?;
-        let threads = rayon::current_num_threads();
+        if !self.is_held() {
+            writeln!(
+                f,
+                "factors of {} samples are held at a time; they are made {:.1} times over",
+                self.held,
+                self.made / (n + m.unwrap_or(0)).max(1) as f64
+            )?;
+        }
+        let threads = self.workers();
         write!(
             f,
-            "memory with {threads} threads: {} (K {}, held {}, {} a thread)",
+            "memory with {threads} threads: {} (K {}, parameters {}, held {}, {} a thread)",
             bytes(self.peak_bytes(threads)),
             bytes(self.result_bytes),
-            bytes(self.held_bytes()),
+            bytes(self.parameter_bytes),
+            bytes(self.held_bytes),
             bytes(self.thread_bytes)
         )
     }

@@ -1,11 +1,15 @@
 //! Where a kernel goes, unit by unit, while it is computed: into memory, into files, or into sums that store nothing.
 
+mod dense;
+
+pub(crate) use dense::Dense;
+
 use std::ops::Range;
 
 use crate::error::Result;
 use crate::real::Real;
 
-/// A place for a kernel's entries: `Ntk::into` fills one.
+/// A place for a kernel's entries: [`Ntk::fill`](super::Ntk::fill) does it.
 ///
 /// A kernel is computed in [`Unit`]s, rectangles of K, from several threads and in no order; each unit comes once. Of
 /// K(X, X) only the upper triangle comes, and what is below is its mirror image: [`Part::mirrored`].
@@ -50,7 +54,7 @@ pub struct Wants {
     pub side: usize,
     /// [`Frame::identity`] tells the model, the samples and the options, so that another run can be told from this one.
     pub identity: bool,
-    /// It can do with a share of the units: see `Ntk::share`.
+    /// It can do with a share of the units: see [`Ntk::share`](super::Ntk::share).
     pub shares: bool,
     /// Bytes it holds in memory for an entry of K, all matrices together counting one by one: the budget counts them.
     pub bytes_per_entry: f64,
@@ -134,5 +138,12 @@ impl<'a, R: Real> Part<'a, R> {
     /// Does the unit have a mirror image in K? Its rows there are [`Unit::cols`], and its columns [`Unit::above`].
     pub fn mirrored(&self) -> bool {
         self.frame.symmetric && !self.unit().above().is_empty()
+    }
+}
+
+impl Wants {
+    /// What K in memory wants.
+    pub(crate) fn dense<R: Real>() -> Self {
+        Wants { bytes_per_entry: size_of::<R>() as f64, ..Wants::default() }
     }
 }

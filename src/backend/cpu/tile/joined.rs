@@ -1,14 +1,13 @@
 //! Embeddings: only rows of the table that both samples have meet.
 
-use super::super::array::Array;
 use super::super::gemm::{View, product};
+use super::block::Segments;
 use super::{Size, Tile, add_scaled, grown};
-use crate::backend::Segments;
 use crate::real::Real;
 
 impl<R: Real> Tile<'_, R> {
     /// K\[n c, m c'\] += sum over the rows that both have of b\[n,c\] . b'\[m,c'\].
-    pub(super) fn joined(&mut self, [one, two]: [&Segments<Array<R>>; 2]) {
+    pub(super) fn joined(&mut self, [one, two]: [&Segments<R>; 2]) {
         let Size { inner, .. } = self.size;
         let cols = self.size.cols();
         let o = one.vectors.shape()[3];

@@ -1,5 +1,6 @@
 //! Tiles of K. One thread; no allocation once the scratch has grown.
 
+mod block;
 mod joined;
 mod positions;
 mod vectors;
@@ -8,9 +9,11 @@ use super::Cpu;
 use super::array::Array;
 use super::gemm::View;
 use super::vectorised;
-use crate::backend::{Contraction, Gram, Panels, Recipe, RightPanel, Term};
+use crate::backend::{Contraction, Gram, Panels, Recipe, Term};
 use crate::error::Result;
 use crate::real::Real;
+pub use block::Block;
+use block::Right;
 
 /// A worker's buffers.
 #[derive(Default)]
@@ -25,12 +28,18 @@ pub struct Scratch<R> {
 
 impl<R: Real> Gram for Cpu<R> {
     type Scratch = Scratch<R>;
+    type Packed = Block<R>;
+
+    fn pack(&self, recipe: &Recipe, parts: &[Panels<Array<R>>], packed: &mut Block<R>) -> Result<()> {
+        packed.pack(recipe, parts);
+        Ok(())
+    }
 
     fn tile(
         &self,
         recipe: &Recipe,
-        rows: &Panels<Array<R>>,
-        cols: &Panels<Array<R>>,
+        rows: &Block<R>,
+        cols: &Block<R>,
         scratch: &mut Scratch<R>,
         out: &mut [R],
     ) -> Result<()> {
@@ -42,8 +51,8 @@ impl<R: Real> Gram for Cpu<R> {
                 let slots = Slots { out, size, blocks: recipe.blocks, block };
                 let mut tile = Tile { size, term, panels: [rows, cols], scratch, slots, upper };
                 match (&rows.rights[term.right[0]], &cols.rights[term.right[1]]) {
-                    (RightPanel::Segments(one), RightPanel::Segments(two)) => tile.joined([one, two]),
-                    (RightPanel::Array(one), RightPanel::Array(two)) => {
+                    (Right::Segments(one), Right::Segments(two)) => tile.joined([one, two]),
+                    (Right::Array(one), Right::Array(two)) => {
                         let sides = [Side::right(one, block), Side::right(two, block)];
                         match term.contraction {
                             Contraction::Straight if sides.iter().all(Side::is_vector) => tile.vectors(sides),
@@ -141,7 +150,7 @@ impl<R: Real> Slots<'_, R> {
 struct Tile<'a, R: Real> {
     size: Size,
     term: &'a Term,
-    panels: [&'a Panels<Array<R>>; 2],
+    panels: [&'a Block<R>; 2],
     scratch: &'a mut Scratch<R>,
     slots: Slots<'a, R>,
     /// The tile is on the diagonal: only its upper triangle is needed.

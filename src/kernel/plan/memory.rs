@@ -1,0 +1,118 @@
+//! What a run holds at a time, cut to fit a budget.
+
+/// What the memory of a run depends on, but for the ways.
+pub(super) struct Room {
+    /// N, and M if there are other samples along the columns.
+    pub samples: (usize, Option<usize>),
+    /// Samples in a block.
+    pub block: usize,
+    /// Bytes of a tile of all matrices that the sink gets.
+    pub tile: f64,
+    /// Bytes that are there whatever is done: the result if it is in memory, parameters.
+    pub fixed: f64,
+    /// Bytes of a thread's forward passes, and of the tiles that it computes one at a time.
+    pub work: f64,
+    /// Blocks along a unit that the sink would like.
+    pub side: usize,
+    /// The most bytes that there may be.
+    pub budget: Option<f64>,
+}
+
+/// How units are cut, and what is held.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Memory {
+    /// Blocks along the rows and the columns of a unit.
+    pub tall: usize,
+    pub wide: usize,
+    /// The panels of all samples are held; else those of a band of `tall` blocks.
+    pub held: bool,
+    pub held_bytes: f64,
+    /// Bytes of a thread.
+    pub thread: f64,
+    /// Samples whose panels are made, counted as often as they are.
+    pub made: f64,
+}
+
+/// Threads that a budget has room for, if it can be done.
+const THREADS: [f64; 3] = [4.0, 2.0, 1.0];
+
+impl Room {
+    /// The cut for panels of `panel` bytes a sample.
+    ///
+    /// # Errors
+    /// The bytes that are needed at least.
+    pub fn cut(&self, panel: f64) -> Result<Memory, f64> {
+        let Some(budget) = self.budget else { return Ok(self.all_held(panel, self.side.max(1))) };
+        let sides = || std::iter::successors(Some(self.side.max(1)), |&side| (side > 1).then_some(side / 2));
+        let fits = |memory: &Memory, threads: f64| self.needs(memory, threads) <= budget;
+        for threads in THREADS {
+            // A store of small pieces is slow, so that half the side is the least for factors to be held.
+            if let Some(found) = sides().take(2).map(|side| self.all_held(panel, side)).find(|m| fits(m, threads)) {
+                return Ok(found);
+            }
+        }
+        for threads in THREADS {
+            let streamed = sides().filter_map(|side| self.streamed(panel, side, threads, budget));
+            // Bands that are not higher than wide make factors too often.
+            let is_good = |memory: &&Memory| memory.tall >= 2 * memory.wide || memory.wide == 1;
+            let list: Vec<Memory> = streamed.collect();
+            if let Some(found) = list.iter().find(is_good).filter(|memory| fits(memory, threads)) {
+                return Ok(*found);
+            }
+        }
+        let [all, least] = [self.all_held(panel, 1), self.band(panel, 1, 1)];
+        if fits(&all, 1.0) { Ok(all) } else { Err(self.needs(&least, 1.0).min(self.needs(&all, 1.0))) }
+    }
+
+    fn needs(&self, memory: &Memory, threads: f64) -> f64 {
+        self.fixed + memory.held_bytes + threads * memory.thread
+    }
+
+    fn rows(&self) -> usize {
+        self.samples.0.div_ceil(self.block.max(1))
+    }
+
+    fn columns(&self) -> usize {
+        self.samples.1.map_or(self.rows(), |m| m.div_ceil(self.block.max(1)))
+    }
+
+    fn unit(&self, tall: usize, wide: usize) -> f64 {
+        (tall.min(self.rows()) * wide.min(self.columns())) as f64 * self.tile
+    }
+
+    /// Panels of a block before they are packed.
+    fn parts(&self, panel: f64) -> f64 {
+        self.block.min(self.samples.0.max(self.samples.1.unwrap_or(0))) as f64 * panel
+    }
+
+    fn all_held(&self, panel: f64, side: usize) -> Memory {
+        let samples = (self.samples.0 + self.samples.1.unwrap_or(0)) as f64;
+        let thread = self.work + self.unit(side, side) + self.parts(panel);
+        Memory { tall: side, wide: side, held: true, held_bytes: samples * panel, thread, made: samples }
+    }
+
+    fn band(&self, panel: f64, tall: usize, wide: usize) -> Memory {
+        let n = self.samples.0;
+        let band = (tall * self.block).min(n);
+        let thread = self.work + self.unit(tall, wide) + 2.0 * self.parts(panel);
+        let made = match self.samples.1 {
+            // The band's own, and all to the right of it.
+            None => (0..n).step_by(band.max(1)).map(|start| (n - start) as f64).sum(),
+            Some(m) => n as f64 + (n.div_ceil(band.max(1)) * m) as f64,
+        };
+        Memory { tall, wide, held: false, held_bytes: band as f64 * panel, thread, made }
+    }
+
+    /// The highest bands that fit beside `threads` threads.
+    fn streamed(&self, panel: f64, wide: usize, threads: f64, budget: f64) -> Option<Memory> {
+        let fits = |bands: usize| self.needs(&self.band(panel, bands * wide, wide), threads) <= budget;
+        let most = self.rows().div_ceil(wide).max(1);
+        // What bands need rises with their height.
+        let (mut low, mut high) = (0, most);
+        while low < high {
+            let middle = (low + high).div_ceil(2);
+            if fits(middle) { low = middle } else { high = middle - 1 }
+        }
+        (low > 0).then(|| self.band(panel, low * wide, wide))
+    }
+}

@@ -1,0 +1,200 @@
+//! The walk over K: units of any size, factors held or made again, shares and budgets give the same bits.
+
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tangent_kernels::kernel::sink::{Frame, Part, Sink, Wants};
+use tangent_kernels::unary::Tanh;
+use tangent_kernels::{
+    Batch, Cpu, Error, Method, Model, Outputs, Parameterisation, Real, Result, Samples, Sequential, Session,
+};
+
+/// A sink as a user might write one: K's matrices as they come, entry by entry, each entry once.
+struct Own<R> {
+    side: usize,
+    cells: Mutex<Vec<Option<R>>>,
+    frame: Option<Frame>,
+}
+
+impl<R: Real> Own<R> {
+    fn new(side: usize) -> Self {
+        Own { side, cells: Mutex::new(Vec::new()), frame: None }
+    }
+
+    /// \[matrices, blocks, rows, cols\], all of them there.
+    fn whole(self) -> Vec<R> {
+        self.cells.into_inner().unwrap().into_iter().map(|cell| cell.expect("an entry is missing")).collect()
+    }
+}
+
+impl<R: Real> Sink<R> for Own<R> {
+    fn wants(&self) -> Wants {
+        Wants { side: self.side, shares: true, identity: true, ..Wants::default() }
+    }
+
+    fn begin(&mut self, frame: &Frame) -> Result<()> {
+        let entries = frame.matrices.len() * frame.blocks * frame.rows * frame.cols;
+        self.cells.get_mut().unwrap().resize(entries, None);
+        if let Some(before) = &self.frame {
+            assert_eq!(before.identity, frame.identity);
+        }
+        self.frame = Some(frame.clone());
+        Ok(())
+    }
+
+    fn put(&self, part: &Part<'_, R>) -> Result<()> {
+        let (frame, unit) = (part.frame, part.unit());
+        let mut cells = self.cells.lock().unwrap();
+        for (matrix, block) in (0..frame.matrices.len()).flat_map(|m| (0..frame.blocks).map(move |b| (m, b))) {
+            let first = (matrix * frame.blocks + block) * frame.rows * frame.cols;
+            let entries = part.of(matrix, block);
+            for (r, c) in unit.rows.clone().flat_map(|r| unit.cols.clone().map(move |c| (r, c))) {
+                let x = entries[(r - unit.rows.start) * unit.cols.len() + c - unit.cols.start];
+                let mut put = |r: usize, c: usize| {
+                    let before = cells[first + r * frame.cols + c].replace(x);
+                    assert!(before.is_none(), "entry ({r}, {c}) comes twice");
+                };
+                put(r, c);
+                if part.mirrored() && unit.above().contains(&r) {
+                    put(c, r);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn model(outputs: usize) -> Model {
+    let mut model = Sequential::mlp(&[5, 9, 7, outputs], Tanh, true, Parameterisation::Standard).unwrap();
+    model.initialise(Parameterisation::Standard, 3).unwrap();
+    model
+}
+
+fn numbers<R: Real>(count: usize) -> Vec<R> {
+    (0..count).map(|k| R::of(((k * k) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
+}
+
+fn in_pools(threads: &[usize], work: impl Fn() + Sync) {
+    for &threads in threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(&work);
+    }
+}
+
+fn flat<R: Real>(kernel: &tangent_kernels::Kernel<R>) -> Vec<R> {
+    let components = kernel.components().iter().map(|(_, matrix)| matrix);
+    std::iter::once(kernel.total()).chain(components).flat_map(|matrix| matrix.as_slice().to_vec()).collect()
+}
+
+fn same_bits_for_any_cut<R: Real>(outputs: usize, mode: Outputs, n: usize, m: Option<usize>, components: bool) {
+    let model = model(outputs);
+    let session = Session::new(&model, Cpu::<R>::new()).unwrap();
+    let (x, z) = (numbers::<R>(n * 5), numbers::<R>(m.unwrap_or(0) * 5));
+    let (x, z) = (Batch::new(&x, &[n, 5]).unwrap(), Batch::new(&z, &[m.unwrap_or(0), 5]).unwrap());
+    let ntk = || session.ntk().outputs(mode).components(components);
+    let want = match m {
+        None => ntk().compute(&x).unwrap(),
+        Some(_) => ntk().between(&x, &z).unwrap(),
+    };
+    let want = flat(&want);
+    let check = |ntk: tangent_kernels::Ntk<'_, Cpu<R>, _>, side: usize| {
+        let mut sink = Own::new(side);
+        match m {
+            None => ntk.fill(&x, &mut sink)?,
+            Some(_) => ntk.fill_between(&x, &z, &mut sink)?,
+        };
+        assert!(sink.whole() == want, "side {side}, {mode:?}, {n} x {m:?}");
+        Ok::<(), Error>(())
+    };
+    in_pools(&[1, 3], || {
+        for side in [0, 1, 40, 100, 10_000] {
+            check(ntk(), side).unwrap();
+        }
+        // Budgets down to where it is refused, so that ever less is held.
+        let mut budget = 4 << 20;
+        while check(ntk().memory_budget(budget), 64).map_err(|error| assert!(error.is_memory(), "{error}")).is_ok() {
+            budget -= budget / 8;
+        }
+    });
+    for parts in [1, 2, 3, 50] {
+        let mut sink = Own::new(48);
+        for part in (0..parts).rev() {
+            match m {
+                None => ntk().share(part, parts).fill(&x, &mut sink).unwrap(),
+                Some(_) => ntk().share(part, parts).fill_between(&x, &z, &mut sink).unwrap(),
+            };
+        }
+        assert!(sink.whole() == want, "{parts} shares");
+    }
+}
+
+#[test]
+fn units_bands_budgets_and_shares_do_not_change_a_bit() {
+    same_bits_for_any_cut::<f64>(1, Outputs::Full, 333, None, false);
+    same_bits_for_any_cut::<f32>(1, Outputs::Full, 333, None, true);
+    same_bits_for_any_cut::<f64>(3, Outputs::Full, 90, None, true);
+    same_bits_for_any_cut::<f32>(3, Outputs::PerOutput, 150, None, true);
+    same_bits_for_any_cut::<f64>(3, Outputs::TraceMean, 140, Some(77), true);
+    same_bits_for_any_cut::<f32>(2, Outputs::PerOutput, 70, Some(190), false);
+}
+
+#[test]
+fn a_budget_makes_factors_again_and_says_so() {
+    let mut model = Sequential::mlp(&[5, 400, 400, 1], Tanh, false, Parameterisation::Standard).unwrap();
+    model.initialise(Parameterisation::Standard, 3).unwrap();
+    let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
+    let x = numbers::<f32>(3000 * 5);
+    let x = Batch::new(&x, &[3000, 5]).unwrap();
+    let runs = |budget| {
+        let mut sink = Own::<f32>::new(500);
+        session.ntk().components(false).memory_budget(budget).fill(&x, &mut sink).unwrap().plan
+    };
+    let (all, few) = (runs(1 << 30), runs(15 << 20));
+    assert!(all.is_held() && all.made == 3000.0);
+    assert!(!few.is_held() && few.made > 4000.0, "{few}");
+    assert!(few.peak_bytes(1) <= (15 << 20) as f64);
+    assert!(few.to_string().contains("are held at a time"), "{few}");
+}
+
+#[test]
+fn progress_counts_every_step_once() {
+    let model = model(1);
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let x = numbers::<f64>(500 * 5);
+    let x = Batch::new(&x, &[500, 5]).unwrap();
+    for (method, budget, share) in [
+        (Method::Structured, 1 << 30, (0, 1)),
+        (Method::Structured, 900_000, (0, 1)),
+        (Method::Structured, 1 << 30, (1, 3)),
+        (Method::Structured, 900_000, (2, 3)),
+        (Method::ClosedForm, 1 << 30, (0, 1)),
+    ] {
+        let (seen, total) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let callback = |progress: tangent_kernels::Progress| {
+            seen.fetch_add(1, Ordering::Relaxed);
+            total.store(progress.total, Ordering::Relaxed);
+            ControlFlow::Continue(())
+        };
+        let ntk = session.ntk().method(method).memory_budget(budget).share(share.0, share.1).progress(&callback);
+        ntk.fill(&x, &mut Own::<f64>::new(64)).unwrap();
+        assert_eq!(seen.into_inner(), total.into_inner(), "{method} {budget} {share:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_refused() {
+    let model = model(1);
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let x = numbers::<f64>(30 * 5);
+    let x = Batch::new(&x, &[30, 5]).unwrap();
+    for (part, parts, message) in [(5, 5, "numbered 0 to 4"), (0, 0, "there is none"), (7, 2, "share 7 of 2")] {
+        let error = session.ntk().share(part, parts).fill(&x, &mut Own::<f64>::new(0)).unwrap_err();
+        assert!(error.to_string().contains(message), "{error}");
+    }
+    let error = session.ntk().share(0, 2).compute(&x).unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("share"), "{error}");
+    let error = session.ntk().method(Method::Layerwise).fill(&x, &mut Own::<f64>::new(0)).unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("layerwise"), "{error}");
+    assert!(session.ntk().memory_budget(0).fill(&x, &mut Own::<f64>::new(0)).unwrap_err().is_memory());
+    assert_eq!(x.samples(), 30);
+}
