@@ -8,6 +8,7 @@ use std::thread::LocalKey;
 
 use crate::backend::cpu::gemm::{self, Gemm};
 use crate::backend::cpu::shelf::Shelf;
+use crate::backend::cpu::vector::Vector;
 
 /// A floating point number: `f32` or `f64`, and no other (the trait is sealed).
 ///
@@ -32,6 +33,7 @@ pub trait Real:
     + Neg<Output = Self>
     + AddAssign
     + MulAssign
+    + Vector
     + sealed::Sealed
 {
     /// `"f32"` or `"f64"`.
@@ -45,6 +47,8 @@ pub trait Real:
     fn f64(self) -> f64;
     /// Neither NaN nor infinite.
     fn is_finite(self) -> bool;
+    /// x a + b, rounded once.
+    fn mul_add(self, a: Self, b: Self) -> Self;
     /// |x|
     fn abs(self) -> Self;
     /// e^x
@@ -70,8 +74,6 @@ pub trait Real:
 
     #[doc(hidden)]
     fn gemm(call: Gemm<'_, Self>);
-    #[doc(hidden)]
-    fn gemm_upper(call: Gemm<'_, Self>);
     #[doc(hidden)]
     fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>>;
 }
@@ -99,6 +101,10 @@ macro_rules! real {
             #[inline(always)]
             fn is_finite(self) -> bool {
                 $t::is_finite(self)
+            }
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                $t::mul_add(self, a, b)
             }
             #[inline(always)]
             fn abs(self) -> Self {
@@ -146,9 +152,6 @@ macro_rules! real {
             }
             fn gemm(call: Gemm<'_, Self>) {
                 gemm::by_faer(call);
-            }
-            fn gemm_upper(call: Gemm<'_, Self>) {
-                gemm::upper_by_faer(call);
             }
             fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>> {
                 thread_local! {

@@ -105,9 +105,20 @@ fn term(contraction: Contraction, left: bool) -> Term {
     Term { right: [0, 0], contraction, parts: vec![part] }
 }
 
+/// The sides of both uses are in both panels, as in a kernel: the rows' use is the first, the columns' the second.
 fn straight<R: Real>(s: Sizes) {
     let (a, b) = sides::<R>(s);
-    compare(s, panels(s, &a, &b), term(Contraction::Straight, true), 1.0, |block, [x, y], [c, d]| {
+    let cpu = Cpu::<R>::new();
+    let mut panels = panels(s, &a, &b);
+    for (k, own) in panels.iter_mut().enumerate() {
+        let other = Host::<R>::new(&[s.g, s.n[k], s.t[1 - k], s.i], 20);
+        own.lefts.insert(1 - k, other.put(&cpu));
+        let other = Host::<R>::new(&[s.blocks, s.g, s.n[k], s.t[1 - k], s.inner, s.o], 21);
+        own.rights.insert(1 - k, RightPanel::Array(other.put(&cpu)));
+    }
+    let mut term = term(Contraction::Straight, true);
+    (term.right, term.parts[0].left) = ([0, 1], Some([0, 1]));
+    compare(s, panels, term, 1.0, |block, [x, y], [c, d]| {
         let mut sum = 0.0;
         for (g, p, q) in (0..s.g).flat_map(|g| (0..s.t[0]).flat_map(move |p| (0..s.t[1]).map(move |q| (g, p, q)))) {
             let left: f64 = (0..s.i).map(|i| a[0].at(&[g, x, p, i]) * a[1].at(&[g, y, q, i])).sum();

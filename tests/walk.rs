@@ -4,11 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tangent_kernels::kernel::sink::{Frame, Part, Sink, Wants};
+use tangent_kernels::kernel::sink::{Frame, Packed, Part, Sink, Wants};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{
-    Batch, Cpu, Error, Method, Model, Outputs, Parameterisation, Real, Result, Samples, Sequential, Session,
-};
+use tangent_kernels::{Batch, Cpu, Error, Method, Model, Outputs, Parameterisation, Real, Result, Sequential, Session};
 
 /// A sink as a user might write one: K's matrices as they come, entry by entry, each entry once.
 struct Own<R> {
@@ -196,5 +194,29 @@ fn what_cannot_be_done_is_refused() {
     let error = session.ntk().method(Method::Layerwise).fill(&x, &mut Own::<f64>::new(0)).unwrap_err();
     assert!(error.is_unsupported() && error.to_string().contains("layerwise"), "{error}");
     assert!(session.ntk().memory_budget(0).fill(&x, &mut Own::<f64>::new(0)).unwrap_err().is_memory());
-    assert_eq!(x.samples(), 30);
+}
+
+#[test]
+fn the_packed_triangle_is_the_dense_kernel() {
+    let model = model(2);
+    let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
+    let x = numbers::<f32>(150 * 5);
+    let x = Batch::new(&x, &[150, 5]).unwrap();
+    for mode in [Outputs::Full, Outputs::PerOutput] {
+        let dense = session.ntk().outputs(mode).compute(&x).unwrap();
+        let mut packed = Packed::new();
+        assert!(packed.total().is_err());
+        session.ntk().outputs(mode).fill(&x, &mut packed).unwrap();
+        let names: Vec<&str> = packed.matrices().iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names[1..], dense.components().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+        let list = std::iter::once(dense.total()).chain(dense.components().iter().map(|(_, matrix)| matrix));
+        for ((_, packed), dense) in packed.matrices().iter().zip(list) {
+            let side = packed.side();
+            assert_eq!(packed.as_slice().len(), packed.blocks() * side * (side + 1) / 2);
+            assert!(packed.to_dense().unwrap() == *dense);
+            assert_eq!(packed.trace(), dense.trace());
+        }
+    }
+    let error = session.ntk().fill_between(&x, &x, &mut Packed::new()).unwrap_err();
+    assert!(error.is_shape() && error.to_string().contains("no upper triangle"), "{error}");
 }

@@ -58,6 +58,16 @@ pub enum RightPanel<T> {
     Unit,
 }
 
+impl<T> RightPanel<T> {
+    /// The array, if it is one.
+    pub fn array(&self) -> Option<&T> {
+        match self {
+            RightPanel::Array(array) => Some(array),
+            RightPanel::Unit => None,
+        }
+    }
+}
+
 /// How a tile is put together from panels; the same for all tiles of a kernel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {

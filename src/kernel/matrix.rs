@@ -3,7 +3,6 @@
 use super::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::real::Real;
-use crate::shape::zeros;
 
 /// One or more dense matrices of one size, row-major: \[blocks, rows, cols\].
 ///
@@ -24,12 +23,6 @@ impl<R> std::fmt::Debug for Matrix<R> {
 }
 
 impl<R: Real> Matrix<R> {
-    pub(crate) fn zeros(blocks: usize, rows: usize, cols: usize) -> Result<Self> {
-        let data = zeros(&[blocks, rows, cols])
-            .ok_or_else(|| Error::memory(format!("a kernel of {blocks} x {rows} x {cols} {} does not fit", R::NAME)))?;
-        Ok(Matrix { blocks, rows, cols, data })
-    }
-
     /// The matrices \[blocks, rows, cols\] with the entries `data`, row-major.
     ///
     /// # Errors
@@ -67,10 +60,6 @@ impl<R: Real> Matrix<R> {
     /// All entries, row-major.
     pub fn as_slice(&self) -> &[R] {
         &self.data
-    }
-
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [R] {
-        &mut self.data
     }
 
     /// The entries of one block, row-major.

@@ -8,7 +8,6 @@
 mod choice;
 mod cut;
 mod diagonal;
-mod disjoint;
 mod identity;
 mod manifest;
 mod matrix;

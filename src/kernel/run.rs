@@ -48,9 +48,8 @@ impl<R: crate::Real> Data<'_, R> {
 /// K in memory.
 pub(super) fn dense<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, data: Data<'_, B::Number>) -> Result<Kernel<B::Number>> {
     let mut sink = Dense::default();
-    let manifest = in_pool(ntk, data, &mut sink, Dense::again)?;
-    let (total, components) = sink.into_matrices();
-    Ok(Kernel { total, components, manifest: Some(manifest) })
+    let manifest = in_pool(ntk, data, &mut sink, |_| Ok(()))?;
+    sink.into_kernel(manifest)
 }
 
 /// K into a sink.

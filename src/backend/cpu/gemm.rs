@@ -1,7 +1,6 @@
 //! Dense products: the only file that names faer's.
 
 use faer::linalg::matmul::matmul;
-use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::traits::RealField;
 use faer::{Accum, MatMut, MatRef, Par};
 
@@ -53,28 +52,6 @@ pub struct Gemm<'a, R> {
 pub fn product<R: Real>(out: &mut [R], lhs: View<'_, R>, rhs: View<'_, R>) {
     let out_stride = rhs.size().1;
     R::gemm(Gemm { out, out_stride, lhs, rhs, accumulate: false });
-}
-
-/// out = lhs rhs or out += lhs rhs into a contiguous square `out`; with `upper` only its upper triangle, and what is below
-/// is undefined.
-pub fn product_into<R: Real>(out: &mut [R], lhs: View<'_, R>, rhs: View<'_, R>, accumulate: bool, upper: bool) {
-    let call = Gemm { out, out_stride: rhs.size().1, lhs, rhs, accumulate };
-    if upper { R::gemm_upper(call) } else { R::gemm(call) }
-}
-
-/// The upper triangle of a square product: half of the work.
-pub(crate) fn upper_by_faer<R: Real + RealField>(call: Gemm<'_, R>) {
-    let ((rows, inner), (inner_rhs, cols)) = (call.lhs.size(), call.rhs.size());
-    assert_eq!((rows, inner), (cols, inner_rhs), "sizes of a square product");
-    if rows == 0 || inner == 0 {
-        return by_faer(call);
-    }
-    // As below. Seen column by column, the upper triangle is the lower one of the transpose.
-    let out = MatMut::from_column_major_slice_with_stride_mut(call.out, cols, rows, call.out_stride);
-    let accumulate = if call.accumulate { Accum::Add } else { Accum::Replace };
-    let all = BlockStructure::Rectangular;
-    let (lhs, rhs) = (as_faer(call.rhs.t()), as_faer(call.lhs.t()));
-    triangular::matmul(out, BlockStructure::TriangularLower, accumulate, lhs, all, rhs, all, R::of(1.0), Par::Seq);
 }
 
 /// One thread: threads take tiles and blocks of samples, and inside of these all is sequential. Bits then cannot

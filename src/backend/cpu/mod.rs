@@ -9,6 +9,7 @@ mod pool;
 pub(crate) mod shelf;
 mod softmax;
 mod tile;
+pub(crate) mod vector;
 
 use std::marker::PhantomData;
 use std::ops::Range;

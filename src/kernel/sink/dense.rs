@@ -1,67 +1,64 @@
-//! placeholder until merged
-use super::*;
-use crate::kernel::Matrix;
-use std::sync::Mutex;
-pub(crate) struct Dense<R> {
-    m: Mutex<Vec<Matrix<R>>>,
-    names: Vec<String>,
-    add: bool,
-    first: usize,
+//! K in memory, all of it.
+
+use super::canvas::{Canvas, Layout};
+use super::{Frame, Part, Sink, Wants};
+use crate::error::{Error, Result};
+use crate::kernel::{Kernel, Manifest, Matrix};
+use crate::real::Real;
+
+/// The total and the components, dense. It may be filled several times over, for methods that go parameter by parameter:
+/// the totals are added up, and the components are those of all times.
+pub(crate) struct Dense<R: Real> {
+    canvas: Option<Canvas<R>>,
+    total: Option<Matrix<R>>,
+    components: Vec<(String, Matrix<R>)>,
 }
-impl<R> Default for Dense<R> {
+
+impl<R: Real> Default for Dense<R> {
     fn default() -> Self {
-        Dense { m: Mutex::new(vec![]), names: vec![], add: false, first: 0 }
+        Dense { canvas: None, total: None, components: Vec::new() }
     }
 }
+
 impl<R: Real> Dense<R> {
-    pub fn again(&mut self) -> Result<()> {
-        self.add = true;
-        Ok(())
-    }
-    pub fn into_matrices(self) -> (Matrix<R>, Vec<(String, Matrix<R>)>) {
-        let mut it = self.m.into_inner().unwrap().into_iter();
-        let t = it.next().unwrap();
-        (t, self.names.into_iter().zip(it).collect())
+    /// What was filled in, as a kernel.
+    ///
+    /// # Errors
+    /// It was never filled.
+    pub fn into_kernel(self, manifest: Manifest) -> Result<Kernel<R>> {
+        let total = self.total.ok_or_else(|| Error::value("no kernel was computed"))?;
+        Ok(Kernel { total, components: self.components, manifest: Some(manifest) })
     }
 }
+
 impl<R: Real> Sink<R> for Dense<R> {
     fn wants(&self) -> Wants {
-        Wants { bytes_per_entry: size_of::<R>() as f64, ..Wants::default() }
+        Wants::dense::<R>()
     }
-    fn begin(&mut self, f: &Frame) -> Result<()> {
-        let m = self.m.get_mut().unwrap();
-        if m.is_empty() {
-            m.push(Matrix::zeros(f.blocks, f.rows, f.cols)?);
-        }
-        self.first = m.len();
-        for n in &f.matrices[1..] {
-            self.names.push(n.clone());
-            m.push(Matrix::zeros(f.blocks, f.rows, f.cols)?);
-        }
+
+    fn begin(&mut self, frame: &Frame) -> Result<()> {
+        self.canvas = Some(Canvas::new(frame, Layout::Full)?);
         Ok(())
     }
-    fn put(&self, p: &Part<'_, R>) -> Result<()> {
-        let u = p.unit();
-        let mut ms = self.m.lock().unwrap();
-        for k in 0..p.frame.matrices.len() {
-            for b in 0..p.frame.blocks {
-                let e = p.of(k, b);
-                let add = self.add && k == 0;
-                let at = if k == 0 { 0 } else { self.first + k - 1 };
-                let m = &mut ms[at];
-                let (rows, cols) = (m.rows(), m.cols());
-                let d = &mut m.as_mut_slice()[b * rows * cols..][..rows * cols];
-                for (r, row) in u.rows.clone().enumerate() {
-                    for (c, col) in u.cols.clone().enumerate() {
-                        let x = e[r * u.cols.len() + c];
-                        let mut w = |i: usize, j: usize| if add { d[i * cols + j] += x } else { d[i * cols + j] = x };
-                        w(row, col);
-                        if p.frame.symmetric && row < u.cols.start {
-                            w(col, row);
-                        }
-                    }
-                }
+
+    fn put(&self, part: &Part<'_, R>) -> Result<()> {
+        let canvas = self.canvas.as_ref().ok_or_else(|| Error::value("a unit before the beginning"))?;
+        canvas.write(part.index, part.entries)
+    }
+
+    fn end(&mut self, frame: &Frame) -> Result<()> {
+        let Some(canvas) = self.canvas.take() else { return Ok(()) };
+        let mut list = canvas.into_matrices().into_iter().zip(&frame.matrices);
+        let matrix = |data| Matrix::from_vec(frame.blocks, frame.rows, frame.cols, data);
+        if let Some((data, _)) = list.next() {
+            let own = matrix(data)?;
+            match &mut self.total {
+                Some(total) => total.add(&own),
+                None => self.total = Some(own),
             }
+        }
+        for (data, name) in list {
+            self.components.push((name.clone(), matrix(data)?));
         }
         Ok(())
     }

@@ -1,8 +1,11 @@
 //! Where a kernel goes, unit by unit, while it is computed: into memory, into files, or into sums that store nothing.
 
+mod canvas;
 mod dense;
+mod packed;
 
 pub(crate) use dense::Dense;
+pub use packed::{Packed, PackedMatrix};
 
 use std::ops::Range;
 

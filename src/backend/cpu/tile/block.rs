@@ -1,13 +1,14 @@
 //! The sides of a block of samples, packed once for all the tiles that it is in.
 
 use super::super::array::{Array, concatenated};
-use crate::backend::{Contraction, Panels, Recipe, RightPanel};
+use super::packed::Packed;
+use crate::backend::{Contraction, Panels, Recipe};
 use crate::real::Real;
 
-/// The packed sides of a block of samples.
+/// The sides of a block of samples: of one position, packed for products; of several, as arrays.
 pub struct Block<R: Real> {
     pub(super) samples: usize,
-    pub(super) lefts: Vec<Array<R>>,
+    pub(super) lefts: Vec<Left<R>>,
     pub(super) rights: Vec<Right<R>>,
 }
 
@@ -17,10 +18,40 @@ impl<R: Real> Default for Block<R> {
     }
 }
 
-pub(super) enum Right<R: Real> {
-    Array(Array<R>),
-    Unit,
-    Segments(Segments<R>),
+/// A left side, as its terms need it.
+#[derive(Default)]
+pub(super) struct Left<R: Real> {
+    array: Option<Array<R>>,
+    packed: Packed<R>,
+}
+
+/// A right side, as its terms need it.
+#[derive(Default)]
+pub(super) struct Right<R: Real> {
+    /// It is the unit vector of its output.
+    pub unit: bool,
+    pub segments: Option<Segments<R>>,
+    array: Option<Array<R>>,
+    /// For every block of outputs.
+    packed: Vec<Packed<R>>,
+}
+
+impl<R: Real> Left<R> {
+    pub fn array(&self) -> &Array<R> {
+        self.array.as_ref().expect("a left side with positions")
+    }
+    pub fn packed(&self) -> &Packed<R> {
+        &self.packed
+    }
+}
+
+impl<R: Real> Right<R> {
+    pub fn array(&self) -> Option<&Array<R>> {
+        self.array.as_ref()
+    }
+    pub fn packed(&self, block: usize) -> Option<&Packed<R>> {
+        self.packed.get(block)
+    }
 }
 
 /// Cotangents summed by the row of a table that they belong to: one vector for every row and sample that has it.
@@ -33,31 +64,84 @@ pub(super) struct Segments<R: Real> {
     pub vectors: Array<R>,
 }
 
+/// How terms use a side.
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    array: bool,
+    packed: bool,
+}
+
 impl<R: Real> Block<R> {
+    /// Packs the panels in `parts`; memory of what was packed before is used again.
     pub(super) fn pack(&mut self, recipe: &Recipe, parts: &[Panels<Array<R>>]) {
+        let Some(one) = parts.first() else { return };
         self.samples = parts.iter().map(|part| part.samples).sum();
-        let count = |list: fn(&Panels<Array<R>>) -> usize| parts.first().map_or(0, list);
-        self.lefts = (0..count(|part| part.lefts.len()))
-            .map(|k| whole(parts.iter().map(|part| &part.lefts[k]).collect(), 1))
-            .collect();
-        self.rights = (0..count(|part| part.rights.len()))
-            .map(|k| {
-                let arrays = parts.iter().map(|part| match &part.rights[k] {
-                    RightPanel::Array(array) => Some(array),
-                    RightPanel::Unit => None,
-                });
-                arrays.collect::<Option<Vec<_>>>().map_or(Right::Unit, |list| Right::Array(whole(list, 2)))
-            })
-            .collect();
+        self.lefts.resize_with(one.lefts.len(), Left::default);
+        self.rights.resize_with(one.rights.len(), Right::default);
+        let (lefts, rights) = wanted(recipe, one);
+        for (k, (side, wanted)) in self.lefts.iter_mut().zip(lefts).enumerate() {
+            let list = || parts.iter().map(|part| &part.lefts[k]);
+            side.array = wanted.array.then(|| whole(list().collect(), 1));
+            if wanted.packed {
+                let s = one.lefts[k].shape();
+                side.packed.reset(self.samples * s[2], s[3]);
+                let mut first = 0;
+                for a in list() {
+                    side.packed.fill(first, a.as_slice());
+                    first += a.shape()[1] * s[2];
+                }
+            }
+        }
+        for (k, (side, wanted)) in self.rights.iter_mut().zip(rights).enumerate() {
+            let list = || parts.iter().filter_map(|part| part.rights[k].array());
+            let Some(s) = one.rights[k].array().map(Array::shape) else {
+                side.unit = true;
+                continue;
+            };
+            side.array = wanted.array.then(|| whole(list().collect(), 2));
+            side.packed.resize_with(if wanted.packed { s[0] } else { 0 }, Packed::default);
+            for (block, packed) in side.packed.iter_mut().enumerate() {
+                packed.reset(self.samples * s[4], s[5]);
+                let mut first = 0;
+                for b in list() {
+                    let entries = b.as_slice().len() / s[0];
+                    packed.fill(first, &b.as_slice()[block * entries..][..entries]);
+                    first += b.shape()[2] * s[4];
+                }
+            }
+        }
         for term in recipe.terms.iter().filter(|term| term.contraction == Contraction::Joined) {
             let lefts = term.parts[0].left.expect("row numbers");
             for (left, right) in lefts.into_iter().zip(term.right) {
-                if let Right::Array(b) = &self.rights[right] {
-                    self.rights[right] = Right::Segments(segments(&self.lefts[left], b));
+                let side = &mut self.rights[right];
+                if let Some(b) = side.array.take() {
+                    side.segments = Some(segments(self.lefts[left].array(), &b));
                 }
             }
         }
     }
+}
+
+/// How every left and every right side is used.
+fn wanted<R: Real>(recipe: &Recipe, panels: &Panels<Array<R>>) -> (Vec<Wanted>, Vec<Wanted>) {
+    let mut lefts = vec![Wanted::default(); panels.lefts.len()];
+    let mut rights = vec![Wanted::default(); panels.rights.len()];
+    for term in &recipe.terms {
+        let packed = match term.contraction {
+            Contraction::Straight => term.right.iter().all(|&k| panels.rights[k].array().is_none_or(is_vector)),
+            Contraction::Crossed => true,
+            Contraction::Mixed | Contraction::Joined => false,
+        };
+        let mark = |wanted: &mut Wanted| if packed { wanted.packed = true } else { wanted.array = true };
+        term.right.iter().for_each(|&k| mark(&mut rights[k]));
+        term.parts.iter().filter_map(|part| part.left).flatten().for_each(|k| mark(&mut lefts[k]));
+    }
+    (lefts, rights)
+}
+
+/// Is b\[blocks,g,n,t,inner,o\] of one group and one position?
+fn is_vector<R: Real>(b: &Array<R>) -> bool {
+    b.shape()[1] == 1 && b.shape()[3] == 1
 }
 
 /// Arrays one after another along `axis`.

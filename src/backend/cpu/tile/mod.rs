@@ -2,6 +2,8 @@
 
 mod block;
 mod joined;
+pub(super) mod micro;
+mod packed;
 mod positions;
 mod vectors;
 
@@ -13,7 +15,7 @@ use crate::backend::{Contraction, Gram, Panels, Recipe, Term};
 use crate::error::Result;
 use crate::real::Real;
 pub use block::Block;
-use block::Right;
+use packed::Packed;
 
 /// A worker's buffers.
 #[derive(Default)]
@@ -50,19 +52,25 @@ impl<R: Real> Gram for Cpu<R> {
             for term in &recipe.terms {
                 let slots = Slots { out, size, blocks: recipe.blocks, block };
                 let mut tile = Tile { size, term, panels: [rows, cols], scratch, slots, upper };
-                match (&rows.rights[term.right[0]], &cols.rights[term.right[1]]) {
-                    (Right::Segments(one), Right::Segments(two)) => tile.joined([one, two]),
-                    (Right::Array(one), Right::Array(two)) => {
-                        let sides = [Side::right(one, block), Side::right(two, block)];
-                        match term.contraction {
-                            Contraction::Straight if sides.iter().all(Side::is_vector) => tile.vectors(sides),
-                            Contraction::Straight => tile.positions(sides),
-                            Contraction::Crossed => tile.crossed(sides),
-                            Contraction::Mixed => tile.mixed(sides),
-                            Contraction::Joined => unreachable!("segments are joined"),
-                        }
+                let [one, two] = [&rows.rights[term.right[0]], &cols.rights[term.right[1]]];
+                if one.unit || two.unit {
+                    tile.unit(R::of(recipe.unit_weight));
+                } else if let (Some(one), Some(two)) = (&one.segments, &two.segments) {
+                    tile.joined([one, two]);
+                } else if let (Some(b), Some(b2)) = (one.packed(block), two.packed(block))
+                    && term.contraction == Contraction::Straight
+                {
+                    tile.vectors([b, b2]);
+                } else if let (Some(b), Some(b2)) = (one.packed(block), two.packed(block))
+                    && term.contraction == Contraction::Crossed
+                {
+                    tile.crossed([b, b2]);
+                } else if let (Some(b), Some(b2)) = (one.array(), two.array()) {
+                    let sides = [Side::right(b, block), Side::right(b2, block)];
+                    match term.contraction {
+                        Contraction::Mixed => tile.mixed(sides),
+                        _ => tile.positions(sides),
                     }
-                    _ => tile.unit(R::of(recipe.unit_weight)),
                 }
             }
         }
@@ -113,21 +121,12 @@ impl<'a, R: Real> Side<'a, R> {
         Side { data, groups: s[1], samples: s[2], positions: s[3], inner: s[4], features: s[5] }
     }
 
-    fn is_vector(&self) -> bool {
-        self.groups == 1 && self.positions == 1
-    }
-
     /// The rows of the samples from `start` on, `count` of them, in one group: \[count t inner, features\].
     fn samples(&self, group: usize, start: usize, count: usize) -> View<'a, R> {
         let per_sample = self.positions * self.inner;
         let rows = count * per_sample;
         let from = (group * self.samples + start) * per_sample * self.features;
         View::new(&self.data[from..][..rows * self.features], rows, self.features)
-    }
-
-    /// The rows of all samples of a side without groups.
-    fn all(&self) -> View<'a, R> {
-        self.samples(0, 0, self.samples)
     }
 }
 
@@ -146,6 +145,13 @@ impl<R: Real> Slots<'_, R> {
     }
 }
 
+impl<R: Real> Slots<'_, R> {
+    fn target(&mut self, slot: usize, upper: bool) -> micro::Target<'_, R> {
+        let stride = self.size.cols();
+        micro::Target { out: self.get(slot), stride, upper }
+    }
+}
+
 /// One term on its way into one block of a tile.
 struct Tile<'a, R: Real> {
     size: Size,
@@ -159,7 +165,11 @@ struct Tile<'a, R: Real> {
 
 impl<'a, R: Real> Tile<'a, R> {
     fn lefts(&self, indices: [usize; 2]) -> [Side<'a, R>; 2] {
-        [Side::left(&self.panels[0].lefts[indices[0]]), Side::left(&self.panels[1].lefts[indices[1]])]
+        [0, 1].map(|k| Side::left(self.panels[k].lefts[indices[k]].array()))
+    }
+
+    fn packed_lefts(&self, indices: [usize; 2]) -> [&'a Packed<R>; 2] {
+        [0, 1].map(|k| self.panels[k].lefts[indices[k]].packed())
     }
 }
 

@@ -38,7 +38,7 @@ impl<'a, R: Real> Tile<'a, R> {
         let mut scratch = std::mem::take(self.scratch);
         for part in &self.term.parts {
             let [left, _] = part.left.expect("the rows' left side");
-            let a = Side::left(&self.panels[0].lefts[left]);
+            let a = Side::left(self.panels[0].lefts[left].array());
             let (t, i, o) = (a.positions, a.features, b.features);
             let step = (HALF_ENTRIES / (t * inner * o).max(1)).clamp(1, m.max(1));
             let out = self.slots.get(part.slot);

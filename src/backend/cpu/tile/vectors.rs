@@ -1,58 +1,88 @@
 //! Terms with one position: whole tiles by two products.
 
-use super::super::gemm::{product, product_into};
-use super::{Side, Size, Tile, add_scaled, grown};
+use super::micro::{Finish, Target, fused, product};
+use super::packed::Packed;
+use super::{Size, Tile, add_scaled, grown};
 use crate::backend::cpu::vectorised;
 use crate::real::Real;
 
 impl<R: Real> Tile<'_, R> {
     /// K\[n c, m c'\] += A\[n,m\] B\[n c, m c'\].
-    pub(super) fn vectors(&mut self, right: [Side<'_, R>; 2]) {
+    pub(super) fn vectors(&mut self, b: [&Packed<R>; 2]) {
+        match self.fusible() {
+            Some((slot, left, weight, bias)) => {
+                let (target, scratch) = (self.slots.target(slot, self.upper), &mut self.scratch.right);
+                match left {
+                    Some(indices) => {
+                        let a = [0, 1].map(|k| self.panels[k].lefts[indices[k]].packed());
+                        fused(a, b, target, weight, bias, scratch);
+                    }
+                    None => product(b, target, bias, Finish::Add),
+                }
+            }
+            None => self.by_parts(b),
+        }
+    }
+
+    /// All parts are of one slot, and at most one has a left side: the slot, the left side, its weight, and the weight of
+    /// all without one.
+    fn fusible(&self) -> Option<(usize, Option<[usize; 2]>, R, R)> {
+        let parts = &self.term.parts;
+        let with_left = || parts.iter().filter(|part| part.left.is_some());
+        if parts.iter().any(|part| part.slot != parts[0].slot) || with_left().count() > 1 {
+            return None;
+        }
+        let left = with_left().next();
+        if left.is_some() && self.size.inner > 1 {
+            return None;
+        }
+        let bias = parts.iter().filter(|part| part.left.is_none()).map(|part| part.weight).sum();
+        let weight = left.map_or(0.0, |part| part.weight);
+        Some((parts[0].slot, left.and_then(|part| part.left), R::of(weight), R::of(bias)))
+    }
+
+    /// B once, then what every part makes of it.
+    fn by_parts(&mut self, b: [&Packed<R>; 2]) {
         let Size { n, m, inner } = self.size;
         let entries = self.size.entries();
-        let [b, b2] = right.map(|side| side.all());
-        if let [part] = &self.term.parts[..]
-            && part.left.is_none()
-            && part.weight == 1.0
-        {
-            return product_into(self.slots.get(part.slot), b, b2.t(), true, self.upper);
-        }
         let mut scratch = std::mem::take(self.scratch);
-        product_into(grown(&mut scratch.right, entries), b, b2.t(), false, self.upper);
+        let right = grown(&mut scratch.right, entries);
+        let upper = self.upper;
+        product(b, Target { out: &mut *right, stride: m * inner, upper }, R::of(1.0), Finish::Store);
         for part in &self.term.parts {
             let weight = R::of(part.weight);
             let Some(indices) = part.left else {
-                add_scaled(self.slots.get(part.slot), &scratch.right[..entries], weight);
+                add_scaled(self.slots.get(part.slot), right, weight);
                 continue;
             };
-            let [a, a2] = self.lefts(indices).map(|side| side.all());
-            product_into(grown(&mut scratch.left, n * m), a, a2.t(), false, self.upper);
-            let (left, right) = (&scratch.left[..n * m], &scratch.right[..entries]);
-            let out = self.slots.get(part.slot);
+            let a = self.packed_lefts(indices);
             if inner == 1 {
-                multiply_add(out, left, right, weight);
+                product(a, self.slots.target(part.slot, upper), weight, Finish::MultiplyAdd(right));
             } else {
-                multiply_add_outputs(out, left, right, inner, m, weight, &mut scratch.row);
+                let left = grown(&mut scratch.left, n * m);
+                product(a, Target { out: &mut *left, stride: m, upper }, R::of(1.0), Finish::Store);
+                multiply_add_outputs(self.slots.get(part.slot), left, right, inner, m, weight, &mut scratch.row);
             }
         }
         *self.scratch = scratch;
     }
 
     /// K\[n c, m c'\] += A\[n, m c'\] B\[n c, m\]: a weight meets its transpose.
-    pub(super) fn crossed(&mut self, right: [Side<'_, R>; 2]) {
+    pub(super) fn crossed(&mut self, [b, b2]: [&Packed<R>; 2]) {
         let Size { n, m, inner } = self.size;
         let cols = self.size.cols();
         let mut scratch = std::mem::take(self.scratch);
         for part in &self.term.parts {
-            let [a, a2] = self.lefts(part.left.expect("both sides of a weight that meets its transpose"));
-            let (a, a2, [b, b2]) = (a.all(), a2.all(), right.map(|side| side.all()));
-            product(grown(&mut scratch.left, n * cols), a, b2.t());
-            product(grown(&mut scratch.right, n * inner * m), b, a2.t());
+            let [a, a2] = self.packed_lefts(part.left.expect("both sides of a weight that meets its transpose"));
+            let (left, right) = (grown(&mut scratch.left, n * cols), grown(&mut scratch.right, n * inner * m));
+            let (one, store) = (R::of(1.0), Finish::Store);
+            product([a, b2], Target { out: &mut *left, stride: cols, upper: false }, one, store);
+            product([b, a2], Target { out: &mut *right, stride: m, upper: false }, one, store);
             let weight = R::of(part.weight);
             let out = self.slots.get(part.slot);
             for row in 0..n * inner {
-                let left = &scratch.left[row / inner * cols..][..cols];
-                let right = &scratch.right[row * m..][..m];
+                let left = &left[row / inner * cols..][..cols];
+                let right = &right[row * m..][..m];
                 let to = out[row * cols..][..cols].chunks_exact_mut(inner).zip(left.chunks_exact(inner));
                 for ((to, left), &b) in to.zip(right) {
                     add_scaled(to, left, weight * b);
@@ -66,25 +96,22 @@ impl<R: Real> Tile<'_, R> {
     pub(super) fn unit(&mut self, unit_weight: R) {
         let Size { n, m, inner } = self.size;
         let cols = self.size.cols();
-        if let [part] = &self.term.parts[..]
-            && let Some(indices) = part.left
-            && inner == 1
-            && unit_weight * R::of(part.weight) == R::of(1.0)
-        {
-            let [a, a2] = self.lefts(indices).map(|side| side.all());
-            return product_into(self.slots.get(part.slot), a, a2.t(), true, self.upper);
-        }
         let mut scratch = std::mem::take(self.scratch);
         for part in &self.term.parts {
+            let weight = unit_weight * R::of(part.weight);
+            let a = part.left.map(|indices| self.packed_lefts(indices));
+            if let (Some(a), 1) = (a, inner) {
+                product(a, self.slots.target(part.slot, self.upper), weight, Finish::Add);
+                continue;
+            }
             let left = grown(&mut scratch.left, n * m);
-            match part.left {
-                Some(indices) => {
-                    let [a, a2] = self.lefts(indices).map(|side| side.all());
-                    product_into(left, a, a2.t(), false, self.upper);
+            match a {
+                Some(a) => {
+                    let target = Target { out: &mut *left, stride: m, upper: self.upper };
+                    product(a, target, R::of(1.0), Finish::Store);
                 }
                 None => left.fill(R::of(1.0)),
             }
-            let weight = unit_weight * R::of(part.weight);
             let slot = self.slots.get(part.slot);
             for (row, left) in left.chunks_exact(m.max(1)).enumerate() {
                 for output in 0..inner {

@@ -1,0 +1,272 @@
+//! Products of packed rows, a micro tile at a time: sums stay in registers over a block of k.
+//!
+//! A general product packs its operands each time, for an operand is used once. A side of a kernel is used in as many
+//! tiles as there are blocks, so that it is packed once, and both products of a layer are multiplied entry by entry before
+//! they leave the registers. Measured with `benches/micro.rs`.
+
+use pulp::{Simd, WithSimd};
+
+use super::packed::Packed;
+use crate::backend::cpu::vector::Vector;
+use crate::real::Real;
+
+/// Products run over so many k at a time: those of three groups of columns, 36 KiB, stay in the first cache, and those
+/// of a block of rows in the second.
+const K_BLOCK: usize = 192;
+
+/// What becomes of a product x.
+#[derive(Clone, Copy)]
+pub enum Finish<'a, R> {
+    /// out = w x
+    Store,
+    /// out += w x
+    Add,
+    /// out += w x o other, entry by entry, where `other` lies as `out` does.
+    MultiplyAdd(&'a [R]),
+}
+
+/// Where products go: rows `stride` apart.
+pub struct Target<'a, R> {
+    pub out: &'a mut [R],
+    pub stride: usize,
+    /// Of a square, only what touches the upper triangle is computed. The rest is undefined.
+    pub upper: bool,
+}
+
+/// out\[r,c\] from x = w rows\[r\] . cols\[c\]. The sum runs in an order that depends on k alone.
+pub fn product<R: Real>(sides: [&Packed<R>; 2], target: Target<'_, R>, weight: R, finish: Finish<'_, R>) {
+    dispatch(Call { sides, with: None, target, weight, bias: R::default(), finish });
+}
+
+/// out += (w a a'^T + bias) o (b b'^T): both products of a micro tile at once where their k are short, else the second
+/// one through `scratch`.
+pub fn fused<R: Real>(
+    a: [&Packed<R>; 2],
+    b: [&Packed<R>; 2],
+    target: Target<'_, R>,
+    weight: R,
+    bias: R,
+    scratch: &mut Vec<R>,
+) {
+    if a[0].k() <= K_BLOCK && b[0].k() <= K_BLOCK {
+        return dispatch(Call { sides: a, with: Some(b), target, weight, bias, finish: Finish::Add });
+    }
+    let Target { out, stride, upper } = target;
+    let other = super::grown(scratch, out.len());
+    product(b, Target { out: other, stride, upper }, R::of(1.0), Finish::Store);
+    if bias != R::default() {
+        super::add_scaled(out, other, bias);
+    }
+    product(a, Target { out, stride, upper }, weight, Finish::MultiplyAdd(other));
+}
+
+/// One product, or two of which the entries are multiplied.
+#[doc(hidden)]
+pub struct Call<'a, R> {
+    sides: [&'a Packed<R>; 2],
+    with: Option<[&'a Packed<R>; 2]>,
+    target: Target<'a, R>,
+    weight: R,
+    bias: R,
+    finish: Finish<'a, R>,
+}
+
+fn dispatch<R: Real>(call: Call<'_, R>) {
+    pulp::Arch::new().dispatch(Dispatched(call));
+}
+
+struct Dispatched<'a, R>(Call<'a, R>);
+
+impl<R: Real> WithSimd for Dispatched<'_, R> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        R::product(simd, self.0);
+    }
+}
+
+/// The sums of a micro tile: N rows, G groups of columns of V vectors each.
+type Sums<S, R, const V: usize, const G: usize, const N: usize> = [[[<R as Vector>::Of<S>; V]; G]; N];
+
+/// The whole product: micro tiles of N rows and G groups of L columns, of V vectors each.
+#[inline(always)]
+pub(in crate::backend::cpu) fn run<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize>(
+    simd: S,
+    mut call: Call<'_, R>,
+) {
+    let [rows, cols] = call.sides;
+    assert_eq!(rows.k(), cols.k(), "k of a product");
+    let k = rows.k();
+    let mut from = 0;
+    // At least once, so that the product of nothing is zero.
+    while from < k || from == 0 {
+        let count = K_BLOCK.min(k - from);
+        let mut group = 0;
+        while group + G <= cols.groups() {
+            strip::<S, R, L, V, G, N>(simd, &mut call, group, from, count);
+            group += G;
+        }
+        while group < cols.groups() {
+            strip::<S, R, L, V, 1, N>(simd, &mut call, group, from, count);
+            group += 1;
+        }
+        if let Finish::Store = call.finish {
+            call.finish = Finish::Add;
+        }
+        from += count.max(1);
+    }
+}
+
+/// G groups of columns with all rows, over `count` k.
+#[inline(always)]
+fn strip<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize>(
+    simd: S,
+    call: &mut Call<'_, R>,
+    first: usize,
+    from: usize,
+    count: usize,
+) {
+    let [rows, cols] = call.sides;
+    let zero = [[[R::splat(simd, R::default()); V]; G]; N];
+    let last = first * L + G * L;
+    for group in 0..rows.groups() {
+        for part in 0..L / N {
+            let row = group * L + part * N;
+            if row >= rows.rows() || call.target.upper && row >= last {
+                break;
+            }
+            let mut sums = zero;
+            if let Some([rows, cols]) = call.with {
+                let k = rows.k();
+                sums_of::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, [0, k], &mut sums);
+                // To the stack, or these would be kept in registers that the other product needs.
+                let mut other = sums;
+                let other = std::hint::black_box(&mut other);
+                let mut sums = zero;
+                let k = [from, count];
+                sums_of::<S, R, L, V, G, N>(simd, call.sides[1], first, call.sides[0], group, part, k, &mut sums);
+                let (weight, bias) = (R::splat(simd, call.weight), R::splat(simd, call.bias));
+                for (sums, other) in sums.iter_mut().flatten().flatten().zip(other.iter().flatten().flatten()) {
+                    *sums = R::mul_vectors(simd, R::mul_add_vectors(simd, *sums, weight, bias), *other);
+                }
+                put::<S, R, L, V, G, N>(simd, call, [row, first * L], &sums, R::of(1.0));
+            } else {
+                sums_of::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, [from, count], &mut sums);
+                let weight = call.weight;
+                put::<S, R, L, V, G, N>(simd, call, [row, first * L], &sums, weight);
+            }
+        }
+    }
+}
+
+/// Adds the products of N rows, the `part`-th of a group, with G groups of columns.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "two panels, and where in each")]
+fn sums_of<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize>(
+    simd: S,
+    cols: &Packed<R>,
+    first: usize,
+    rows: &Packed<R>,
+    group: usize,
+    part: usize,
+    [from, count]: [usize; 2],
+    sums: &mut Sums<S, R, V, G, N>,
+) {
+    let cols: [&[[R::Of<S>; V]]; G] = std::array::from_fn(|g| {
+        let vectors = R::vectors(simd, cols.group(first + g, from, count));
+        &vectors.as_chunks::<V>().0[..count]
+    });
+    let rows = &rows.group(group, from, count).as_chunks::<L>().0[..count];
+    // Which part it is must be known when this is compiled: then no number of a row is looked up.
+    match part {
+        0 => add_products::<S, R, L, V, G, N, 0>(simd, cols, rows, sums),
+        1 => add_products::<S, R, L, V, G, N, 1>(simd, cols, rows, sums),
+        2 => add_products::<S, R, L, V, G, N, 2>(simd, cols, rows, sums),
+        3 => add_products::<S, R, L, V, G, N, 3>(simd, cols, rows, sums),
+        _ => {
+            for k in 0..count {
+                let x = R::splat(simd, rows[k][part]);
+                for (g, sums) in sums[0].iter_mut().enumerate() {
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        *sum = R::mul_add_vectors(simd, cols[g][k][v], x, *sum);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add_products<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize, const PART: usize>(
+    simd: S,
+    cols: [&[[R::Of<S>; V]]; G],
+    rows: &[[R; L]],
+    sums: &mut Sums<S, R, V, G, N>,
+) {
+    let mut own = *sums;
+    for (k, row) in rows.iter().enumerate() {
+        let columns: [[R::Of<S>; V]; G] = std::array::from_fn(|g| cols[g][k]);
+        for n in 0..N {
+            // A part that is not there is never asked for.
+            let x = R::splat(simd, row[(PART * N + n) % L]);
+            for g in 0..G {
+                for v in 0..V {
+                    own[n][g][v] = R::mul_add_vectors(simd, columns[g][v], x, own[n][g][v]);
+                }
+            }
+        }
+    }
+    *sums = own;
+}
+
+/// Finishes a micro tile.
+#[inline(always)]
+fn put<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize>(
+    simd: S,
+    call: &mut Call<'_, R>,
+    [row, col]: [usize; 2],
+    sums: &Sums<S, R, V, G, N>,
+    weight: R,
+) {
+    let [rows, cols] = call.sides.map(Packed::rows);
+    let (high, wide) = (N.min(rows - row), (G * L).min(cols - col));
+    let stride = call.target.stride;
+    if high == N && wide == G * L {
+        let w = R::splat(simd, weight);
+        for (n, sums) in sums.iter().enumerate() {
+            let at = (row + n) * stride + col;
+            let out = R::vectors_mut(simd, &mut call.target.out[at..at + G * L]).as_chunks_mut::<V>().0;
+            let pairs = out.iter_mut().zip(sums).flat_map(|(out, sums)| out.iter_mut().zip(sums));
+            match call.finish {
+                Finish::Store if weight == R::of(1.0) => pairs.for_each(|(out, &x)| *out = x),
+                Finish::Store => pairs.for_each(|(out, &x)| *out = R::mul_vectors(simd, w, x)),
+                Finish::Add if weight == R::of(1.0) => pairs.for_each(|(out, &x)| *out = R::add_vectors(simd, *out, x)),
+                Finish::Add => pairs.for_each(|(out, &x)| *out = R::mul_add_vectors(simd, w, x, *out)),
+                Finish::MultiplyAdd(other) => {
+                    let other = R::vectors(simd, &other[at..at + G * L]);
+                    pairs.zip(other).for_each(|((out, &x), &y)| {
+                        *out = R::mul_add_vectors(simd, R::mul_vectors(simd, w, x), y, *out)
+                    });
+                }
+            }
+        }
+        return;
+    }
+    // An edge: what is beyond is let go.
+    let mut line = [R::default(); 64];
+    for (n, sums) in sums.iter().enumerate().take(high) {
+        let line = &mut line[..G * L];
+        let vectors = R::vectors_mut(simd, line).as_chunks_mut::<V>().0;
+        vectors.iter_mut().zip(sums).for_each(|(to, &x)| *to = x);
+        let at = (row + n) * stride + col;
+        let out = &mut call.target.out[at..at + wide];
+        let pairs = out.iter_mut().zip(&*line);
+        match call.finish {
+            Finish::Store => pairs.for_each(|(out, &x)| *out = weight * x),
+            Finish::Add => pairs.for_each(|(out, &x)| *out = weight.mul_add(x, *out)),
+            Finish::MultiplyAdd(other) => {
+                pairs.zip(&other[at..at + wide]).for_each(|((out, &x), &y)| *out = (weight * x).mul_add(y, *out))
+            }
+        }
+    }
+}
