@@ -76,7 +76,13 @@ fn collected<R: Real>(entries: impl ExactSizeIterator<Item = R>, shape: &[usize]
 }
 
 pub(super) fn map<R: Real>(x: &Array<R>, f: impl Fn(R) -> R) -> Array<R> {
-    collected(x.as_slice().iter().map(|&x| f(x)), x.shape())
+    collected(
+        x.as_slice().iter().map(
+            #[inline(always)]
+            |&x| f(x),
+        ),
+        x.shape(),
+    )
 }
 
 /// f(x): one loop per function, compiled for it.
@@ -85,7 +91,11 @@ pub(super) struct Apply<'a, R: Real>(pub &'a Array<R>);
 impl<R: Real> Visit for Apply<'_, R> {
     type Output = Array<R>;
     fn visit<F: Function>(self, f: F) -> Array<R> {
-        map(self.0, |x| f.value(x))
+        map(
+            self.0,
+            #[inline(always)]
+            |x| f.value(x),
+        )
     }
 }
 
@@ -101,8 +111,14 @@ impl<R: Real> Visit for ApplyDerivative<'_, R> {
     type Output = Array<R>;
     fn visit<F: Function>(self, f: F) -> Array<R> {
         match self.order {
-            Order::First => self.zip(|x, y| f.first(x, y)),
-            Order::Second => self.zip(|x, y| f.second(x, y)),
+            Order::First => self.zip(
+                #[inline(always)]
+                |x, y| f.first(x, y),
+            ),
+            Order::Second => self.zip(
+                #[inline(always)]
+                |x, y| f.second(x, y),
+            ),
         }
     }
 }
@@ -111,7 +127,11 @@ impl<R: Real> ApplyDerivative<'_, R> {
     fn zip(&self, slope: impl Fn(R, R) -> R) -> Array<R> {
         assert_eq!(self.x.shape(), self.g.shape(), "shapes of x and g");
         let triples = self.x.as_slice().iter().zip(self.y.as_slice()).zip(self.g.as_slice());
-        collected(triples.map(|((&x, &y), &g)| slope(x, y) * g), self.x.shape())
+        let entries = triples.map(
+            #[inline(always)]
+            |((&x, &y), &g)| slope(x, y) * g,
+        );
+        collected(entries, self.x.shape())
     }
 }
 
