@@ -7,7 +7,7 @@ use super::polynomial::polynomial;
 /// erf(x)
 #[inline(always)]
 pub(super) fn erf<R: Real>(x: R) -> R {
-    let near = x + x * near_zero::polynomial(x * x);
+    let near = erf_near_zero(x);
     let far = (R::of(1.0) - right(x.abs())).with_sign_of(x);
     if x.abs() < R::of(NEAR) { near } else { far }
 }
@@ -16,20 +16,23 @@ pub(super) fn erf<R: Real>(x: R) -> R {
 #[inline(always)]
 pub(super) fn erfc<R: Real>(x: R) -> R {
     let one = R::of(1.0);
-    let near = one - (x + x * near_zero::polynomial(x * x));
+    let near = one - erf_near_zero(x);
     let far = right(x.abs());
     let far = if x < R::default() { R::of(2.0) - far } else { far };
-    // Right of 1/2, erfc is no longer large beside the error of erf.
-    if x.abs() < R::of(0.5) { near } else { far }
+    if x.abs() < R::of(NEAR) { near } else { far }
 }
 
-/// e^(x^2) erfc(x) for x >= 0, which falls like 1 / x: a polynomial in t = (x - K) / (x + K), over x + K.
+/// e^(x^2) erfc(x) for x >= 0, which falls like 1 / x: over 1 + 2 x, a polynomial in t = (x - K) / (x + K).
+///
+/// Times 1 + 2 x it hardly changes from 0 to infinity, so that neither the rounding of t nor that of the polynomial's
+/// higher terms counts for much.
 #[inline(always)]
 pub(crate) fn scaled_erfc<R: Real>(x: R) -> R {
-    const K: f64 = 4.0;
-    let one_part = R::of(1.0) / (x + R::of(K));
-    let t = (x - R::of(K)) * one_part;
-    one_part * polynomial(t, &SINGLE, &DOUBLE)
+    let one = R::of(1.0);
+    // t by what is exact at x = 0, where the polynomial is steepest.
+    let half_way = x / (x + R::of(3.0));
+    let t = (half_way + half_way) - one;
+    polynomial(t, &SINGLE, &DOUBLE) / (one + (x + x))
 }
 
 /// erfc(x) for x >= 0.
@@ -41,20 +44,18 @@ fn right<R: Real>(x: R) -> R {
     (-Pair::product(x, x)).exp() * scaled_erfc(x)
 }
 
-/// Left of this, erf is a polynomial.
+/// Up to here erf is a polynomial, and erfc not so small that the rounding of erf would count.
 const NEAR: f64 = 0.7;
 
-/// erf(x) = x + x q(x^2), |x| < 0.7
+/// erf(x) = x + x q(x^2) for |x| < 0.7
+#[inline(always)]
+pub(crate) fn erf_near_zero<R: Real>(x: R) -> R {
+    x + x * polynomial(x * x, &near_zero::SINGLE, &near_zero::DOUBLE)
+}
+
+/// The coefficients, like those below, from tests/reference/fit_elementary.py.
 mod near_zero {
-    use super::*;
-
-    #[inline(always)]
-    pub fn polynomial<R: Real>(square: R) -> R {
-        super::polynomial(square, &SINGLE, &DOUBLE)
-    }
-
-    // From tests/reference/fit_elementary.py, as those below.
-    const SINGLE: [f64; 6] = [
+    pub const SINGLE: [f64; 6] = [
         0.12837916641109168,
         -0.3761262884779174,
         0.11283551432031645,
@@ -62,7 +63,7 @@ mod near_zero {
         0.005139584184812626,
         -0.0006960912081708071,
     ];
-    const DOUBLE: [f64; 11] = [
+    pub const DOUBLE: [f64; 11] = [
         0.1283791670955126,
         -0.3761263890318374,
         0.11283791670954366,
@@ -78,43 +79,43 @@ mod near_zero {
 }
 
 const SINGLE: [f64; 12] = [
-    1.095995657786438,
-    -0.9765487217547384,
-    0.7732089323418415,
-    -0.5408543593834233,
-    0.33084898447867067,
-    -0.17400474091910278,
-    0.07639189305070185,
-    -0.026396806560847506,
-    0.006094854825015495,
-    -0.0002281841615613063,
-    -0.0004455350243302506,
-    0.00012761132607688904,
+    1.2530080563514496,
+    -0.13562110005839803,
+    -0.047562156146354076,
+    0.1296447209153884,
+    -0.11927528136881009,
+    0.06831319671956372,
+    -0.023763559702172088,
+    0.0025067786718598333,
+    0.001875060245867973,
+    -0.0007340820503933423,
+    -9.25376912641456e-05,
+    8.007454974776248e-05,
 ];
 const DOUBLE: [f64; 25] = [
-    1.095995661000491,
-    -0.976548729080882,
-    0.7732087022652371,
-    -0.5408538313132345,
-    0.3308515878780107,
-    -0.1740109372399329,
-    0.07638151490940508,
-    -0.026370053340693672,
-    0.0061120556534863925,
-    -0.0002809588591883079,
-    -0.0004550526593817673,
-    0.00017681276807153315,
-    -3.635329756508496e-06,
-    -1.8860655851650423e-05,
-    4.695056181536189e-06,
-    1.423544943950122e-06,
-    -8.478822846448528e-07,
-    -7.440264267692018e-08,
-    1.269526620028216e-07,
-    -2.753680956835059e-10,
-    -1.8208760359519016e-08,
-    7.051218877756988e-10,
-    2.3248139490706373e-09,
-    -7.64653997246155e-11,
-    -1.8622648765726154e-10,
+    1.2530080582697296,
+    -0.13562110612458117,
+    -0.04756229435345087,
+    0.1296451587027606,
+    -0.11927366341530699,
+    0.06830802734397848,
+    -0.023770514918645888,
+    0.002529391816066239,
+    0.0018886903591561553,
+    -0.0007798322721083991,
+    -0.00010515979981501177,
+    0.00012509935235563107,
+    4.949484992570595e-06,
+    -2.0100567931289227e-05,
+    -7.315105164159062e-07,
+    3.472414602875686e-06,
+    3.5683839153992204e-07,
+    -6.166496077604353e-07,
+    -1.4160064940265987e-07,
+    1.0187000600072885e-07,
+    4.180784698845582e-08,
+    -1.3326364813003834e-08,
+    -8.500397929772615e-09,
+    9.885798831139365e-10,
+    8.864219016427092e-10,
 ];

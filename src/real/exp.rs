@@ -10,6 +10,12 @@ use super::{Real, ln2};
 /// e^x
 #[inline(always)]
 pub(super) fn exp<R: Real>(x: R) -> R {
+    exp_of_sum(x, R::default())
+}
+
+/// e^(x + tail), where |tail| is small beside 1.
+#[inline(always)]
+pub(super) fn exp_of_sum<R: Real>(x: R, tail: R) -> R {
     // Beyond these numbers it is 0 and infinite. NaN stays NaN.
     let (low, high) = if R::SINGLE { (-105.0, 89.0) } else { (-750.0, 710.0) };
     let x = if x < R::of(low) { R::of(low) } else { x };
@@ -17,7 +23,7 @@ pub(super) fn exp<R: Real>(x: R) -> R {
     let (k, r) = reduced(x);
     // 2^k may be no normal number: it is multiplied by in two steps.
     let half = (R::of(0.5) * k).nearest_integer();
-    (R::of(1.0) + less_one(r)) * half.power_of_two() * (k - half).power_of_two()
+    (R::of(1.0) + less_one(r + tail)) * half.power_of_two() * (k - half).power_of_two()
 }
 
 /// e^x - 1

@@ -19,7 +19,7 @@ mod tanh;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use erf::scaled_erfc;
+pub(crate) use erf::{erf_near_zero, scaled_erfc};
 pub(crate) use pair::Pair;
 
 /// A floating point number: `f32` or `f64`, and no other (the trait is sealed).

@@ -4,6 +4,7 @@
 //! last place of e^w, and the left tails of the activations would lose two digits.
 
 use super::Real;
+use super::exp::exp_of_sum;
 
 /// The unevaluated sum of a number and of what rounding took from it.
 #[derive(Clone, Copy)]
@@ -49,8 +50,7 @@ impl<R: Real> Pair<R> {
     /// e^self
     #[inline(always)]
     pub fn exp(self) -> R {
-        let e = self.head.exp();
-        e + e * self.tail
+        exp_of_sum(self.head, self.tail)
     }
 
     /// head + tail as a pair whose tail is no more than the rounding of its head. |head| >= |tail|.

@@ -4,7 +4,7 @@ use super::sigmoid::{both_sides, times_sigmoid};
 use super::{Function, limited};
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
-use crate::real::{Pair, Real, scaled_erfc};
+use crate::real::{Pair, Real, erf_near_zero, scaled_erfc};
 
 /// x P(x), where P(x) = (1 + erf(x / sqrt(2))) / 2 is the normal distribution; or its approximation by tanh
 ///
@@ -73,10 +73,14 @@ mod exact {
         // -0 on the left, from where the value goes to 0.
         let positive_part = if x < zero { -zero } else { x };
         let size = limited(x, END).abs();
-        let weight = half * size * scaled_erfc(R::of(FRAC_1_SQRT_2) * size);
+        let root = R::of(FRAC_1_SQRT_2);
+        let weight = half * size * scaled_erfc(root * size);
         let Pair { head, tail } = Pair::product(size, size);
         let exponent = Pair { head: -(half * head), tail: -(half * tail) };
-        positive_part - exponent.exp() * weight
+        let far = positive_part - exponent.exp() * weight;
+        // Near 0, where all of these roundings are as large as the result's own, by erf itself, which is small.
+        let near = half * x + half * x * erf_near_zero(root * x);
+        if size < R::of(0.7) { near } else { far }
     }
 
     #[inline(always)]

@@ -38,8 +38,8 @@ end = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * mp.mpf("1.001")
 fit("ln", lambda z: 2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(0), end, (3, 7))
 # erf(x) = x + x q(x^2), |x| < 0.7
 fit("erf", lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, mp.mpf(0), mp.mpf("0.49") * mp.mpf("1.001"), (5, 10), beside=1)
-# e^(x^2) erfc(x) = q(t) / (x + K) with t = (x - K) / (x + K), 0 <= x
-K = mp.mpf(4)
+# e^(x^2) erfc(x) = q(t) / (1 + 2 x) with t = (x - K) / (x + K), 0 <= x
+K = mp.mpf(3)
 
 
 def scaled(t):
@@ -49,8 +49,8 @@ def scaled(t):
         g = mp.mpf(0)
         for level in range(60, 0, -1):
             g = mp.mpf(level) / 2 / (x + g)
-        return (x + K) / (x + g) / mp.sqrt(mp.pi)
-    return (x + K) * mp.exp(x * x) * mp.erfc(x)
+        return (1 + 2 * x) / (x + g) / mp.sqrt(mp.pi)
+    return (1 + 2 * x) * mp.exp(x * x) * mp.erfc(x)
 
 
 fit("erfc", scaled, mp.mpf(-1), mp.mpf(1), (11, 24))

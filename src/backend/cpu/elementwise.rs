@@ -75,14 +75,19 @@ fn collected<R: Real>(entries: impl ExactSizeIterator<Item = R>, shape: &[usize]
     Array::new(out, shape.to_vec())
 }
 
+/// f(x) entry by entry. The loop is written out: in an iterator's own loop a long `f` is not inlined into what
+/// `vectorised` compiles.
 pub(super) fn map<R: Real>(x: &Array<R>, f: impl Fn(R) -> R) -> Array<R> {
-    collected(
-        x.as_slice().iter().map(
-            #[inline(always)]
-            |&x| f(x),
-        ),
-        x.shape(),
-    )
+    let mut out = shelf::unset(x.as_slice().len());
+    vectorised(
+        #[inline(always)]
+        || {
+            for (to, &x) in out.iter_mut().zip(x.as_slice()) {
+                *to = f(x);
+            }
+        },
+    );
+    Array::new(out, x.shape().to_vec())
 }
 
 /// f(x): one loop per function, compiled for it.
@@ -126,12 +131,17 @@ impl<R: Real> Visit for ApplyDerivative<'_, R> {
 impl<R: Real> ApplyDerivative<'_, R> {
     fn zip(&self, slope: impl Fn(R, R) -> R) -> Array<R> {
         assert_eq!(self.x.shape(), self.g.shape(), "shapes of x and g");
-        let triples = self.x.as_slice().iter().zip(self.y.as_slice()).zip(self.g.as_slice());
-        let entries = triples.map(
+        let mut out = shelf::unset(self.x.as_slice().len());
+        vectorised(
             #[inline(always)]
-            |((&x, &y), &g)| slope(x, y) * g,
+            || {
+                let triples = self.x.as_slice().iter().zip(self.y.as_slice()).zip(self.g.as_slice());
+                for (to, ((&x, &y), &g)) in out.iter_mut().zip(triples) {
+                    *to = slope(x, y) * g;
+                }
+            },
         );
-        collected(entries, self.x.shape())
+        Array::new(out, self.x.shape().to_vec())
     }
 }
 
@@ -160,7 +170,7 @@ pub(super) fn sum<R: Real>(x: &Array<R>, axes: &[usize]) -> Array<R> {
 
 /// The sum of a run, in eight sums side by side.
 #[inline(always)]
-fn total<R: Real>(run: &[R]) -> R {
+pub(super) fn total<R: Real>(run: &[R]) -> R {
     let (chunks, rest) = run.as_chunks::<8>();
     let mut sums = [R::default(); 8];
     for chunk in chunks {
