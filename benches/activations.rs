@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tangent_kernels::backend::Arrays;
-use tangent_kernels::unary::{Elu, Erf, Exp, Gelu, Log, Sigmoid, Silu, Softplus, Tanh, Unary};
+use tangent_kernels::unary::{Elu, Erf, Exp, Gelu, Log, Order, Sigmoid, Silu, Softplus, Tanh, Unary};
 use tangent_kernels::{Cpu, Real};
 
 const ENTRIES: usize = 4096;
@@ -46,7 +46,10 @@ fn in_precision<R: Real>(criterion: &mut Criterion, std: [(Unary, fn(R) -> R); 9
         let name = format!("{}/{}", f.name(), R::NAME);
         let ours = least(criterion, &name, || cpu.apply(f, &array));
         let theirs = least(criterion, &format!("{name}/std"), || x.iter().map(|&x| scalar(x)).collect::<Vec<R>>());
-        lines.push(format!("{name:<14} {ours:>6.2} ns a value, by std {theirs:>6.2}"));
+        let y = cpu.apply(f, &array);
+        let slope =
+            least(criterion, &format!("{name}/first"), || cpu.apply_derivative(f, Order::First, &array, &y, &array));
+        lines.push(format!("{name:<14} {ours:>6.2} ns a value, its slope {slope:>6.2}, by std {theirs:>6.2}"));
     }
     let rows = cpu.upload(&numbers, &[ENTRIES / 64, 64]);
     let name = format!("softmax of 64/{}", R::NAME);

@@ -1,7 +1,7 @@
 use std::f64::consts::FRAC_1_SQRT_2;
 
 use super::sigmoid::{both_sides, times_sigmoid};
-use super::{Function, limited};
+use super::{Function, Visit, limited};
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::real::{Pair, Real, erf_near_zero, scaled_erfc};
@@ -39,21 +39,59 @@ impl Function for Gelu {
 
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
-        if self.approximate { by_tanh::value(x) } else { exact::value(x) }
+        if self.approximate { Form::<true>.value(x) } else { Form::<false>.value(x) }
     }
 
     #[inline(always)]
     fn first<R: Real>(self, x: R, y: R) -> R {
-        if self.approximate { by_tanh::first(x) } else { exact::first(x, y) }
+        if self.approximate { Form::<true>.first(x, y) } else { Form::<false>.first(x, y) }
     }
 
     #[inline(always)]
-    fn second<R: Real>(self, x: R, _: R) -> R {
-        if self.approximate { by_tanh::second(x) } else { exact::second(x) }
+    fn second<R: Real>(self, x: R, y: R) -> R {
+        if self.approximate { Form::<true>.second(x, y) } else { Form::<false>.second(x, y) }
+    }
+
+    fn visit<V: Visit>(self, visitor: V) -> V::Output {
+        if self.approximate { visitor.visit(Form::<true>) } else { visitor.visit(Form::<false>) }
     }
 
     fn cases() -> Vec<Self> {
         vec![Gelu { approximate: false }, Gelu { approximate: true }]
+    }
+}
+
+/// The function once it is known whether it is the approximation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Form<const APPROXIMATE: bool>;
+
+impl<const APPROXIMATE: bool> Function for Form<APPROXIMATE> {
+    /// Nothing is parsed as a form: `Gelu` is.
+    fn parse(_: &str, _: &Attributes) -> Option<Result<Self>> {
+        None
+    }
+
+    fn name(self) -> &'static str {
+        Gelu { approximate: APPROXIMATE }.name()
+    }
+
+    #[inline(always)]
+    fn value<R: Real>(self, x: R) -> R {
+        if APPROXIMATE { by_tanh::value(x) } else { exact::value(x) }
+    }
+
+    #[inline(always)]
+    fn first<R: Real>(self, x: R, y: R) -> R {
+        if APPROXIMATE { by_tanh::first(x) } else { exact::first(x, y) }
+    }
+
+    #[inline(always)]
+    fn second<R: Real>(self, x: R, _: R) -> R {
+        if APPROXIMATE { by_tanh::second(x) } else { exact::second(x) }
+    }
+
+    fn cases() -> Vec<Self> {
+        vec![Form]
     }
 }
 
@@ -86,13 +124,9 @@ mod exact {
     #[inline(always)]
     pub fn first<R: Real>(x: R, y: R) -> R {
         // P(x) is y / x, which spares the costly erfc, except where y may be subnormal or infinite.
-        let distribution = if x.abs() < R::of(1e-5) {
-            R::of(0.5) + R::of(FRAC_1_SQRT_2PI) * x
-        } else if x > R::of(END) {
-            R::of(1.0)
-        } else {
-            y / x
-        };
+        let near_zero = R::of(0.5) + R::of(FRAC_1_SQRT_2PI) * x;
+        let distribution = if x > R::of(END) { R::of(1.0) } else { y / x };
+        let distribution = if x.abs() < R::of(1e-5) { near_zero } else { distribution };
         let x = limited(x, END);
         distribution + x * density(x)
     }

@@ -43,6 +43,12 @@ pub trait Function: Copy + Debug + PartialEq + Send + Sync + 'static {
     /// f''(x), where `y` is [`value`](Function::value) at `x`.
     fn second<R: Real>(self, x: R, y: R) -> R;
 
+    /// Calls the visitor with this function, or with one for the choice that its parameters make: a choice between
+    /// long formulas is not to be made inside a loop over numbers.
+    fn visit<V: Visit>(self, visitor: V) -> V::Output {
+        visitor.visit(self)
+    }
+
     /// The parameter choices that tests of all functions run this one with.
     fn cases() -> Vec<Self>;
 
@@ -123,7 +129,7 @@ macro_rules! functions {
             #[inline]
             pub fn visit<V: Visit>(self, visitor: V) -> V::Output {
                 match self {
-                    $(Unary::$Type(f) => visitor.visit(f),)*
+                    $(Unary::$Type(f) => Function::visit(f, visitor),)*
                 }
             }
 

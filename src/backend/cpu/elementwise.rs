@@ -76,13 +76,15 @@ fn collected<R: Real>(entries: impl ExactSizeIterator<Item = R>, shape: &[usize]
 }
 
 /// f(x) entry by entry. The loop is written out: in an iterator's own loop a long `f` is not inlined into what
-/// `vectorised` compiles.
+/// `vectorised` compiles. It owns what it uses: the parameters of `f`, behind a reference, might be overwritten by `out`,
+/// for all that the compiler knows.
 pub(super) fn map<R: Real>(x: &Array<R>, f: impl Fn(R) -> R) -> Array<R> {
     let mut out = shelf::unset(x.as_slice().len());
+    let pairs = out.iter_mut().zip(x.as_slice());
     vectorised(
         #[inline(always)]
-        || {
-            for (to, &x) in out.iter_mut().zip(x.as_slice()) {
+        move || {
+            for (to, &x) in pairs {
                 *to = f(x);
             }
         },
@@ -99,7 +101,7 @@ impl<R: Real> Visit for Apply<'_, R> {
         map(
             self.0,
             #[inline(always)]
-            |x| f.value(x),
+            move |x| f.value(x),
         )
     }
 }
@@ -118,11 +120,11 @@ impl<R: Real> Visit for ApplyDerivative<'_, R> {
         match self.order {
             Order::First => self.zip(
                 #[inline(always)]
-                |x, y| f.first(x, y),
+                move |x, y| f.first(x, y),
             ),
             Order::Second => self.zip(
                 #[inline(always)]
-                |x, y| f.second(x, y),
+                move |x, y| f.second(x, y),
             ),
         }
     }
@@ -132,11 +134,12 @@ impl<R: Real> ApplyDerivative<'_, R> {
     fn zip(&self, slope: impl Fn(R, R) -> R) -> Array<R> {
         assert_eq!(self.x.shape(), self.g.shape(), "shapes of x and g");
         let mut out = shelf::unset(self.x.as_slice().len());
+        let triples = self.x.as_slice().iter().zip(self.y.as_slice()).zip(self.g.as_slice());
+        let quadruples = out.iter_mut().zip(triples);
         vectorised(
             #[inline(always)]
-            || {
-                let triples = self.x.as_slice().iter().zip(self.y.as_slice()).zip(self.g.as_slice());
-                for (to, ((&x, &y), &g)) in out.iter_mut().zip(triples) {
+            move || {
+                for (to, ((&x, &y), &g)) in quadruples {
                     *to = slope(x, y) * g;
                 }
             },
