@@ -4,7 +4,7 @@ use super::Real;
 use super::pair::Pair;
 use super::polynomial::polynomial;
 
-/// erf(x)
+/// erf(x), off by up to 1.85 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn erf<R: Real>(x: R) -> R {
     let near = erf_near_zero(x);
@@ -12,7 +12,7 @@ pub(super) fn erf<R: Real>(x: R) -> R {
     if x.abs() < R::of(NEAR) { near } else { far }
 }
 
-/// erfc(x)
+/// erfc(x), off by up to 3.95 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn erfc<R: Real>(x: R) -> R {
     let one = R::of(1.0);

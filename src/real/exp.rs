@@ -7,7 +7,7 @@ use std::f64::consts::LOG2_E;
 use super::polynomial::polynomial;
 use super::{Real, ln2};
 
-/// e^x
+/// e^x, off by up to 0.95 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn exp<R: Real>(x: R) -> R {
     exp_of_sum(x, R::default())
@@ -26,7 +26,7 @@ pub(super) fn exp_of_sum<R: Real>(x: R, tail: R) -> R {
     (R::of(1.0) + less_one(r + tail)) * half.power_of_two() * (k - half).power_of_two()
 }
 
-/// e^x - 1
+/// e^x - 1, off by up to 1.43 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn exp_m1<R: Real>(x: R) -> R {
     let (one, half) = (R::of(1.0), R::of(0.5));

@@ -6,7 +6,7 @@
 use super::polynomial::polynomial;
 use super::{Real, ln2};
 
-/// ln(x)
+/// ln(x), off by up to 0.81 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn ln<R: Real>(x: R) -> R {
     // A subnormal number is made a normal one, 2^64 times larger.
@@ -17,7 +17,7 @@ pub(super) fn ln<R: Real>(x: R) -> R {
     with_ends(x, sum(k - less, m, R::default()))
 }
 
-/// ln(1 + x)
+/// ln(1 + x), off by up to 0.82 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn ln_1p<R: Real>(x: R) -> R {
     let one = R::of(1.0);
