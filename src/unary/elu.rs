@@ -26,7 +26,9 @@ impl Function for Elu {
 
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
-        if x <= R::default() { R::of(self.alpha) * x.exp_m1() } else { x }
+        // Computed first and chosen then, so that loops have no branch.
+        let left = R::of(self.alpha) * x.exp_m1();
+        if x <= R::default() { left } else { x }
     }
 
     #[inline(always)]

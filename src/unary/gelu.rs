@@ -1,11 +1,10 @@
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+use std::f64::consts::FRAC_1_SQRT_2;
 
-use super::pair::Pair;
 use super::sigmoid::{both_sides, times_sigmoid};
-use super::{Function, limited};
+use super::{Function, Visit, limited};
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
-use crate::real::Real;
+use crate::real::{Pair, Real, erf_near_zero, scaled_erfc};
 
 /// x P(x), where P(x) = (1 + erf(x / sqrt(2))) / 2 is the normal distribution; or its approximation by tanh
 ///
@@ -40,21 +39,59 @@ impl Function for Gelu {
 
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
-        if self.approximate { by_tanh::value(x) } else { exact::value(x) }
+        if self.approximate { Form::<true>.value(x) } else { Form::<false>.value(x) }
     }
 
     #[inline(always)]
     fn first<R: Real>(self, x: R, y: R) -> R {
-        if self.approximate { by_tanh::first(x) } else { exact::first(x, y) }
+        if self.approximate { Form::<true>.first(x, y) } else { Form::<false>.first(x, y) }
     }
 
     #[inline(always)]
-    fn second<R: Real>(self, x: R, _: R) -> R {
-        if self.approximate { by_tanh::second(x) } else { exact::second(x) }
+    fn second<R: Real>(self, x: R, y: R) -> R {
+        if self.approximate { Form::<true>.second(x, y) } else { Form::<false>.second(x, y) }
+    }
+
+    fn visit<V: Visit>(self, visitor: V) -> V::Output {
+        if self.approximate { visitor.visit(Form::<true>) } else { visitor.visit(Form::<false>) }
     }
 
     fn cases() -> Vec<Self> {
         vec![Gelu { approximate: false }, Gelu { approximate: true }]
+    }
+}
+
+/// The function once it is known whether it is the approximation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Form<const APPROXIMATE: bool>;
+
+impl<const APPROXIMATE: bool> Function for Form<APPROXIMATE> {
+    /// Nothing is parsed as a form: `Gelu` is.
+    fn parse(_: &str, _: &Attributes) -> Option<Result<Self>> {
+        None
+    }
+
+    fn name(self) -> &'static str {
+        Gelu { approximate: APPROXIMATE }.name()
+    }
+
+    #[inline(always)]
+    fn value<R: Real>(self, x: R) -> R {
+        if APPROXIMATE { by_tanh::value(x) } else { exact::value(x) }
+    }
+
+    #[inline(always)]
+    fn first<R: Real>(self, x: R, y: R) -> R {
+        if APPROXIMATE { by_tanh::first(x) } else { exact::first(x, y) }
+    }
+
+    #[inline(always)]
+    fn second<R: Real>(self, x: R, _: R) -> R {
+        if APPROXIMATE { by_tanh::second(x) } else { exact::second(x) }
+    }
+
+    fn cases() -> Vec<Self> {
+        vec![Form]
     }
 }
 
@@ -65,63 +102,31 @@ mod exact {
     /// Where e^(-x^2/2) has vanished, even times x^2.
     const END: f64 = 100.0;
 
+    /// max(x, 0) - |x| P(-|x|): one formula for both sides, in which nothing cancels, as the second term is never more
+    /// than half of the first. P(-|x|) is e^(-x^2/2) s / 2, where s = e^(z^2) erfc(z), z = |x| / sqrt(2), is no larger
+    /// than 1: nothing underflows before the result does.
     #[inline(always)]
     pub fn value<R: Real>(x: R) -> R {
-        if x < R::of(-12.5) {
-            far_left(limited(x, END))
-        } else {
-            let half = R::of(0.5);
-            half * x * twice_distribution(x)
-        }
+        let (zero, half) = (R::default(), R::of(0.5));
+        // -0 on the left, from where the value goes to 0.
+        let positive_part = if x < zero { -zero } else { x };
+        let size = limited(x, END).abs();
+        let root = R::of(FRAC_1_SQRT_2);
+        let weight = half * size * scaled_erfc(root * size);
+        let Pair { head, tail } = Pair::product(size, size);
+        let exponent = Pair { head: -(half * head), tail: -(half * tail) };
+        let far = positive_part - exponent.exp() * weight;
+        // Near 0, where all of these roundings are as large as the result's own, by erf itself, which is small.
+        let near = half * x + half * x * erf_near_zero(root * x);
+        if size < R::of(0.7) { near } else { far }
     }
-
-    /// 2 P(x) = erfc(-x / sqrt(2)) for x >= -12.5.
-    #[inline(always)]
-    fn twice_distribution<R: Real>(x: R) -> R {
-        if x < R::default() {
-            // erfc falls like e^(-z^2), so that the rounding of z costs up to 2 z^2 as much. The tail of z is what
-            // rounding took, and the slope of erfc tells what that is worth.
-            // By the erfc of f64, as that of f32 is itself off by up to 3.3 units in the last place.
-            let z = Pair::constant(FRAC_1_SQRT_2, FRAC_1_SQRT_2_TAIL).times(-x);
-            let slope = R::of(-FRAC_2_SQRT_PI) * (-(z.head * z.head)).exp();
-            R::of(Real::erfc(z.head.f64())) + slope * z.tail
-        } else {
-            (R::of(-FRAC_1_SQRT_2) * x).erfc()
-        }
-    }
-
-    /// x P(x) for -END <= x < -12.5, where erfc may underflow although x times it does not.
-    ///
-    /// By Laplace's continued fraction: -p(x) / (1 + g) with g = t / (1 + 2 t / (1 + 3 t / ...)) and t = 1 / x^2.
-    #[inline(always)]
-    fn far_left<R: Real>(x: R) -> R {
-        let (one, half) = (R::of(1.0), R::of(0.5));
-        let square = Pair::product(x, x);
-        let t = one / square.head;
-        let mut g = R::default();
-        for level in (1..=LEVELS).rev() {
-            g = R::of(f64::from(level)) * t / (one + g);
-        }
-        // 1 / (1 + g) = 1 - g / (1 + g). This and the tail of the exponent are small corrections of 1, which cost one
-        // rounding in all if they are added up first.
-        let correction = -(half * square.tail) - g / (one + g);
-        let factor = R::of(FRAC_1_SQRT_2PI) + R::of(FRAC_1_SQRT_2PI) * correction;
-        -((-(half * square.head)).exp() * factor)
-    }
-
-    /// So many levels give the last digit of `f64` at -12.5, and further left too.
-    const LEVELS: u32 = 10;
 
     #[inline(always)]
     pub fn first<R: Real>(x: R, y: R) -> R {
         // P(x) is y / x, which spares the costly erfc, except where y may be subnormal or infinite.
-        let distribution = if x.abs() < R::of(1e-5) {
-            R::of(0.5) + R::of(FRAC_1_SQRT_2PI) * x
-        } else if x > R::of(END) {
-            R::of(1.0)
-        } else {
-            y / x
-        };
+        let near_zero = R::of(0.5) + R::of(FRAC_1_SQRT_2PI) * x;
+        let distribution = if x > R::of(END) { R::of(1.0) } else { y / x };
+        let distribution = if x.abs() < R::of(1e-5) { near_zero } else { distribution };
         let x = limited(x, END);
         distribution + x * density(x)
     }
@@ -140,8 +145,6 @@ mod exact {
 
     /// 1 / sqrt(2 pi)
     const FRAC_1_SQRT_2PI: f64 = 0.3989422804014327;
-    /// 1 / sqrt(2), less its nearest `f64`
-    const FRAC_1_SQRT_2_TAIL: f64 = -4.833646656726457e-17;
 }
 
 /// x sigmoid(w), where w = A x + B x^3

@@ -1,8 +1,7 @@
 use super::Function;
-use super::pair::Pair;
 use crate::attributes::Attributes;
 use crate::error::Result;
-use crate::real::Real;
+use crate::real::{Pair, Real};
 
 /// 1 / (1 + e^-x)
 ///
@@ -58,14 +57,16 @@ pub(super) fn both_sides<R: Real>(x: R) -> (R, R) {
 /// x must be finite where w.head < 0.
 #[inline(always)]
 pub(super) fn times_sigmoid<R: Real>(x: R, w: Pair<R>) -> R {
-    if w.head < R::of(-40.0) {
-        // sigmoid(w) is e^w here to the last digit, of either precision. As e^w may underflow where x e^w does not,
-        // it is taken 2^64 times larger; to scale by a power of two costs no rounding.
-        let scaled = w.plus(Pair::constant(LN_2_TIMES_64.0, LN_2_TIMES_64.1)).exp();
-        x * scaled * R::of(0.5f64.powi(64))
-    } else {
-        x / (R::of(1.0) + (-w).exp())
-    }
+    let (one, zero) = (R::of(1.0), R::default());
+    let (left, far) = (w.head < zero, w.head < R::of(-40.0));
+    // Far on the left sigmoid(w) is e^w to the last digit, of either precision. As e^w may underflow where x e^w does
+    // not, it is taken 2^64 times larger; to scale by a power of two costs no rounding.
+    let enlarged = w.plus(Pair::constant(LN_2_TIMES_64.0, LN_2_TIMES_64.1));
+    let exponent = if far { enlarged } else { w };
+    let e = if left { exponent } else { -w }.exp();
+    let numerator = if left { e } else { one };
+    let denominator = if far { R::of(2f64.powi(64)) } else { one + e };
+    x * numerator / denominator
 }
 
 /// 64 ln(2), and what is missing from the nearest `f64`

@@ -1,9 +1,8 @@
-use super::pair::Pair;
 use super::sigmoid::{both_sides, times_sigmoid};
 use super::{Function, limited};
 use crate::attributes::Attributes;
 use crate::error::Result;
-use crate::real::Real;
+use crate::real::{Pair, Real};
 
 /// x sigmoid(x) = x / (1 + e^-x), also known as swish
 ///

@@ -75,8 +75,21 @@ fn collected<R: Real>(entries: impl ExactSizeIterator<Item = R>, shape: &[usize]
     Array::new(out, shape.to_vec())
 }
 
+/// f(x) entry by entry. The loop is written out: in an iterator's own loop a long `f` is not inlined into what
+/// `vectorised` compiles. It owns what it uses: the parameters of `f`, behind a reference, might be overwritten by `out`,
+/// for all that the compiler knows.
 pub(super) fn map<R: Real>(x: &Array<R>, f: impl Fn(R) -> R) -> Array<R> {
-    collected(x.as_slice().iter().map(|&x| f(x)), x.shape())
+    let mut out = shelf::unset(x.as_slice().len());
+    let pairs = out.iter_mut().zip(x.as_slice());
+    vectorised(
+        #[inline(always)]
+        move || {
+            for (to, &x) in pairs {
+                *to = f(x);
+            }
+        },
+    );
+    Array::new(out, x.shape().to_vec())
 }
 
 /// f(x): one loop per function, compiled for it.
@@ -85,7 +98,11 @@ pub(super) struct Apply<'a, R: Real>(pub &'a Array<R>);
 impl<R: Real> Visit for Apply<'_, R> {
     type Output = Array<R>;
     fn visit<F: Function>(self, f: F) -> Array<R> {
-        map(self.0, |x| f.value(x))
+        map(
+            self.0,
+            #[inline(always)]
+            move |x| f.value(x),
+        )
     }
 }
 
@@ -101,8 +118,14 @@ impl<R: Real> Visit for ApplyDerivative<'_, R> {
     type Output = Array<R>;
     fn visit<F: Function>(self, f: F) -> Array<R> {
         match self.order {
-            Order::First => self.zip(|x, y| f.first(x, y)),
-            Order::Second => self.zip(|x, y| f.second(x, y)),
+            Order::First => self.zip(
+                #[inline(always)]
+                move |x, y| f.first(x, y),
+            ),
+            Order::Second => self.zip(
+                #[inline(always)]
+                move |x, y| f.second(x, y),
+            ),
         }
     }
 }
@@ -110,8 +133,18 @@ impl<R: Real> Visit for ApplyDerivative<'_, R> {
 impl<R: Real> ApplyDerivative<'_, R> {
     fn zip(&self, slope: impl Fn(R, R) -> R) -> Array<R> {
         assert_eq!(self.x.shape(), self.g.shape(), "shapes of x and g");
+        let mut out = shelf::unset(self.x.as_slice().len());
         let triples = self.x.as_slice().iter().zip(self.y.as_slice()).zip(self.g.as_slice());
-        collected(triples.map(|((&x, &y), &g)| slope(x, y) * g), self.x.shape())
+        let quadruples = out.iter_mut().zip(triples);
+        vectorised(
+            #[inline(always)]
+            move || {
+                for (to, ((&x, &y), &g)) in quadruples {
+                    *to = slope(x, y) * g;
+                }
+            },
+        );
+        Array::new(out, self.x.shape().to_vec())
     }
 }
 
@@ -140,7 +173,7 @@ pub(super) fn sum<R: Real>(x: &Array<R>, axes: &[usize]) -> Array<R> {
 
 /// The sum of a run, in eight sums side by side.
 #[inline(always)]
-fn total<R: Real>(run: &[R]) -> R {
+pub(super) fn total<R: Real>(run: &[R]) -> R {
     let (chunks, rest) = run.as_chunks::<8>();
     let mut sums = [R::default(); 8];
     for chunk in chunks {

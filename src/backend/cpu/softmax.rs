@@ -1,34 +1,66 @@
 //! softmax and its logarithm, over the last axis.
 
 use super::array::Array;
-use super::shelf;
+use super::elementwise::total;
+use super::{shelf, vectorised};
 use crate::real::Real;
 
-/// Every row with its largest entry, and what e^(x - largest) of all others sums to.
-fn by_row<R: Real>(x: &Array<R>, mut f: impl FnMut(&[R], R, R)) {
+/// Writes e^(x - largest) of every row to its row of `out`, and hands that to `f` with the row, its largest entry and
+/// what the exponentials of all others sum to.
+#[inline(always)]
+fn by_row<R: Real>(x: &Array<R>, out: &mut [R], mut f: impl FnMut(&mut [R], &[R], R, R)) {
     let last = *x.shape().last().expect("softmax has an axis");
-    for row in x.as_slice().chunks_exact(last.max(1)) {
+    let width = last.max(1);
+    for (row, exponentials) in x.as_slice().chunks_exact(width).zip(out.chunks_exact_mut(width)) {
         let largest = (1..last).fold(0, |best, k| if row[k] > row[best] { k } else { best });
-        let others = row[..largest].iter().chain(&row[largest + 1..]);
-        f(row, row[largest], others.map(|&x| (x - row[largest]).exp()).sum());
+        let top = row[largest];
+        for (e, &x) in exponentials.iter_mut().zip(row) {
+            *e = (x - top).exp();
+        }
+        let others = total(&exponentials[..largest]) + total(&exponentials[largest + 1..]);
+        f(exponentials, row, top, others);
     }
 }
 
 pub(super) fn softmax<R: Real>(x: &Array<R>) -> Array<R> {
-    let mut out = shelf::empty(x.as_slice().len());
-    by_row(x, |row, largest, others| {
-        let sum = R::of(1.0) + others;
-        out.extend(row.iter().map(|&x| (x - largest).exp() / sum));
-    });
+    let mut out = shelf::unset(x.as_slice().len());
+    vectorised(
+        #[inline(always)]
+        || {
+            by_row(
+                x,
+                &mut out,
+                #[inline(always)]
+                |exponentials, _, _, others| {
+                    let sum = R::of(1.0) + others;
+                    for e in exponentials {
+                        *e = *e / sum;
+                    }
+                },
+            )
+        },
+    );
     Array::new(out, x.shape().to_vec())
 }
 
 /// The largest entry's own 1 is left to `ln_1p`, which keeps the digits where it outweighs all others.
 pub(super) fn log_softmax<R: Real>(x: &Array<R>) -> Array<R> {
-    let mut out = shelf::empty(x.as_slice().len());
-    by_row(x, |row, largest, others| {
-        let log = others.ln_1p();
-        out.extend(row.iter().map(|&x| (x - largest) - log));
-    });
+    let mut out = shelf::unset(x.as_slice().len());
+    vectorised(
+        #[inline(always)]
+        || {
+            by_row(
+                x,
+                &mut out,
+                #[inline(always)]
+                |entries, row, largest, others| {
+                    let log = others.ln_1p();
+                    for (y, &x) in entries.iter_mut().zip(row) {
+                        *y = (x - largest) - log;
+                    }
+                },
+            )
+        },
+    );
     Array::new(out, x.shape().to_vec())
 }

@@ -3,11 +3,12 @@
 //! e^w has the relative error that w has absolutely. At w = -80 the rounding of w alone is worth some 40 units in the
 //! last place of e^w, and the left tails of the activations would lose two digits.
 
-use crate::real::Real;
+use super::Real;
+use super::exp::exp_of_sum;
 
 /// The unevaluated sum of a number and of what rounding took from it.
 #[derive(Clone, Copy)]
-pub(super) struct Pair<R> {
+pub(crate) struct Pair<R> {
     pub head: R,
     pub tail: R,
 }
@@ -49,8 +50,7 @@ impl<R: Real> Pair<R> {
     /// e^self
     #[inline(always)]
     pub fn exp(self) -> R {
-        let e = self.head.exp();
-        e + e * self.tail
+        exp_of_sum(self.head, self.tail)
     }
 
     /// head + tail as a pair whose tail is no more than the rounding of its head. |head| >= |tail|.
@@ -80,7 +80,7 @@ impl<R: Real> std::ops::Neg for Pair<R> {
 #[inline(always)]
 fn halves<R: Real>(x: R) -> (R, R) {
     // 2^12 + 1 for the 24 digits of f32, 2^27 + 1 for the 53 of f64.
-    let factor = if size_of::<R>() == 4 { 4097.0 } else { 134217729.0 };
+    let factor = if R::SINGLE { 4097.0 } else { 134217729.0 };
     let scaled = R::of(factor) * x;
     let high = scaled - (scaled - x);
     (high, x - high)

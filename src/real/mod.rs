@@ -10,10 +10,24 @@ use crate::backend::cpu::gemm::{self, Gemm};
 use crate::backend::cpu::shelf::Shelf;
 use crate::backend::cpu::vector::Vector;
 
+mod bits;
+mod erf;
+mod exp;
+mod ln;
+mod pair;
+mod polynomial;
+mod tanh;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use erf::{erf_near_zero, scaled_erfc};
+pub(crate) use pair::Pair;
+
 /// A floating point number: `f32` or `f64`, and no other (the trait is sealed).
 ///
 /// The functions are those that the activations in [`unary`](crate::unary) are made of; each is accurate to a few
-/// units in the last place over the whole range.
+/// units in the last place over the whole range. All but `sin` and `cos` are made here, of additions, products,
+/// divisions, shifts and choices: loops over them are vectorised, and their bits are the same on every machine.
 pub trait Real:
     Copy
     + PartialEq
@@ -34,7 +48,7 @@ pub trait Real:
     + AddAssign
     + MulAssign
     + Vector
-    + sealed::Sealed
+    + bits::Bits
 {
     /// `"f32"` or `"f64"`.
     const NAME: &'static str;
@@ -78,14 +92,19 @@ pub trait Real:
     fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>>;
 }
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
+/// ln(2), as a head so short that its product with an exponent is exact, and the rest.
+#[inline(always)]
+fn ln2<R: Real>() -> (R, R) {
+    let (head, tail) = if R::SINGLE {
+        (0.693145751953125, 1.4286068203094173e-06)
+    } else {
+        (0.6931471805601177, -1.7239444525614835e-13)
+    };
+    (R::of(head), R::of(tail))
 }
 
 macro_rules! real {
-    ($t:ident, $erf:path, $erfc:path) => {
+    ($t:ident) => {
         impl Real for $t {
             const NAME: &'static str = stringify!($t);
             const EPSILON: Self = $t::EPSILON;
@@ -112,19 +131,19 @@ macro_rules! real {
             }
             #[inline(always)]
             fn exp(self) -> Self {
-                $t::exp(self)
+                exp::exp(self)
             }
             #[inline(always)]
             fn exp_m1(self) -> Self {
-                $t::exp_m1(self)
+                exp::exp_m1(self)
             }
             #[inline(always)]
             fn ln(self) -> Self {
-                $t::ln(self)
+                ln::ln(self)
             }
             #[inline(always)]
             fn ln_1p(self) -> Self {
-                $t::ln_1p(self)
+                ln::ln_1p(self)
             }
             #[inline(always)]
             fn sqrt(self) -> Self {
@@ -140,15 +159,15 @@ macro_rules! real {
             }
             #[inline(always)]
             fn tanh(self) -> Self {
-                $t::tanh(self)
+                tanh::tanh(self)
             }
             #[inline(always)]
             fn erf(self) -> Self {
-                $erf(self)
+                erf::erf(self)
             }
             #[inline(always)]
             fn erfc(self) -> Self {
-                $erfc(self)
+                erf::erfc(self)
             }
             fn gemm(call: Gemm<'_, Self>) {
                 gemm::by_faer(call);
@@ -163,5 +182,5 @@ macro_rules! real {
     };
 }
 
-real!(f32, libm::erff, libm::erfcf);
-real!(f64, libm::erf, libm::erfc);
+real!(f32);
+real!(f64);
