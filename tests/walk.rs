@@ -1,4 +1,5 @@
 //! The walk over K: units of any size, factors held or made again, shares and budgets give the same bits.
+#![cfg(feature = "rand")]
 
 use std::ops::ControlFlow;
 use std::sync::Mutex;

@@ -2,7 +2,7 @@
 //!
 //! A general product packs its operands each time, for an operand is used once. A side of a kernel is used in as many
 //! tiles as there are blocks, so that it is packed once, and both products of a layer are multiplied entry by entry before
-//! they leave the registers. Measured with `benches/micro.rs`.
+//! they leave the registers. Measured with `benches/tiles.rs`.
 
 use pulp::{Simd, WithSimd};
 
