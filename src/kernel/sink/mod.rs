@@ -2,9 +2,13 @@
 
 mod canvas;
 mod dense;
+mod fold;
+mod folds;
 mod packed;
 
 pub(crate) use dense::Dense;
+pub use fold::{Fold, Folding, Tile};
+pub use folds::{Aligned, Alignment, MatVec, SquaredNorm, Trace};
 pub use packed::{Packed, PackedMatrix};
 
 use std::ops::Range;
