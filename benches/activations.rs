@@ -34,7 +34,10 @@ fn least<T>(criterion: &mut Criterion, name: &str, mut run: impl FnMut() -> T) -
     least
 }
 
-fn in_precision<R: Real>(criterion: &mut Criterion, std: [(Unary, fn(R) -> R); 9]) {
+/// A function, and the same made of std's.
+type Pair<R> = (Unary, fn(R) -> R);
+
+fn in_precision<R: Real>(criterion: &mut Criterion, std: [Pair<R>; 9]) {
     let cpu = Cpu::<R>::new();
     let numbers: Vec<R> = machine::numbers::<R>(ENTRIES).into_iter().map(|x| R::of(4.0) * x).collect();
     // Some functions have no value left of 0.

@@ -23,7 +23,7 @@ fn ulp<R: Real>(x: f64) -> f64 {
 fn off<R: Real>(f: impl Fn(R) -> R, want: impl Fn(f64) -> f64) -> f64 {
     let smallest_normal = if R::SINGLE { f32::MIN_POSITIVE.into() } else { f64::MIN_POSITIVE };
     // In f64, numbers that fill the digits.
-    let stretch = if R::SINGLE { 1.0 } else { 1.000_000_012_345_678_9 };
+    let stretch = if R::SINGLE { 1.0 } else { 1.000_000_012_345_679 };
     let (mut worst, mut place) = (0.0, 0.0);
     for x in sample().map(|x| f64::from(x) * stretch) {
         let (got, want) = (f(R::of(x)).f64(), want(x));
@@ -80,7 +80,8 @@ fn ends_and_zeros() {
         for odd in [R::exp_m1, R::ln_1p, R::tanh, R::erf] {
             assert_eq!([0.0, -0.0].map(|x| at(odd, x)), [0f64, -0.0].map(f64::to_bits));
         }
-        let ends: [(fn(R) -> R, f64, f64); 7] = [
+        type End<R> = (fn(R) -> R, f64, f64);
+        let ends: [End<R>; 7] = [
             (R::exp, 0.0, infinity),
             (R::exp_m1, -1.0, infinity),
             (R::ln, f64::NAN, infinity),
