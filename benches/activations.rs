@@ -34,10 +34,10 @@ fn least<T>(criterion: &mut Criterion, name: &str, mut run: impl FnMut() -> T) -
     least
 }
 
-/// One of our functions, and the same of std.
-type Both<R> = (Unary, fn(R) -> R);
+/// A function, and the same made of std's.
+type Pair<R> = (Unary, fn(R) -> R);
 
-fn in_precision<R: Real>(criterion: &mut Criterion, std: [Both<R>; 9]) {
+fn in_precision<R: Real>(criterion: &mut Criterion, std: [Pair<R>; 9]) {
     let cpu = Cpu::<R>::new();
     let numbers: Vec<R> = machine::numbers::<R>(ENTRIES).into_iter().map(|x| R::of(4.0) * x).collect();
     // Some functions have no value left of 0.

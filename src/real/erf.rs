@@ -22,7 +22,7 @@ pub(super) fn erfc<R: Real>(x: R) -> R {
     if x.abs() < R::of(NEAR) { near } else { far }
 }
 
-/// e^(x^2) erfc(x) for x >= 0, which falls like 1 / x: over 1 + 2 x, a polynomial in t = (x - K) / (x + K).
+/// e^(x^2) erfc(x) for x >= 0, which falls like 1 / x: over 1 + 2 x, a polynomial in t = (x - 3) / (x + 3).
 ///
 /// Times 1 + 2 x it hardly changes from 0 to infinity, so that neither the rounding of t nor that of the polynomial's
 /// higher terms counts for much.

@@ -80,8 +80,8 @@ fn ends_and_zeros() {
         for odd in [R::exp_m1, R::ln_1p, R::tanh, R::erf] {
             assert_eq!([0.0, -0.0].map(|x| at(odd, x)), [0f64, -0.0].map(f64::to_bits));
         }
-        type Ends<R> = (fn(R) -> R, f64, f64);
-        let ends: [Ends<R>; 7] = [
+        type End<R> = (fn(R) -> R, f64, f64);
+        let ends: [End<R>; 7] = [
             (R::exp, 0.0, infinity),
             (R::exp_m1, -1.0, infinity),
             (R::ln, f64::NAN, infinity),
