@@ -21,6 +21,8 @@ pub mod ops;
 mod real;
 mod samples;
 pub mod shape;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod tape;
 pub mod unary;
 

@@ -42,8 +42,8 @@ pub(super) fn of<B: Gram, O: Op>(
     let manifest = manifest.to_json();
     let manifest = manifest.trim_end();
     Ok(format!(
-        "{{\n\"model\": \"{model:016x}\",\n\"rows\": \"{rows:016x}\",\n\"columns\": {columns},\n\"options\": \"{:016x}\",\n\
-         \"manifest\": {manifest}\n}}",
+        "{{\n\"model\": \"{model:016x}\",\n\"samples\": {{\"rows\": \"{rows:016x}\", \"columns\": {columns}}},\n\
+         \"options\": \"{:016x}\",\n\"manifest\": {manifest}\n}}",
         options(ntk)
     ))
 }

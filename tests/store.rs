@@ -1,0 +1,367 @@
+//! Kernels on disk: the bytes of those in memory, whatever happens on the way.
+#![cfg(all(feature = "store", feature = "rand"))]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tangent_kernels::io::npy;
+use tangent_kernels::kernel::sink::{Frame, Part, Sink, Wants};
+use tangent_kernels::store::{self, NpyFile};
+use tangent_kernels::unary::Tanh;
+use tangent_kernels::{
+    Batch, Cpu, Error, Model, Ntk, Outputs, Parameterisation, Real, Result, Sequential, Session, ops::Builtin,
+};
+
+const SAMPLES: usize = 1000;
+const SIDE: usize = 100;
+
+fn model(seed: u64) -> Model {
+    let mut model = Sequential::mlp(&[5, 9, 7, 2], Tanh, true, Parameterisation::Standard).unwrap();
+    model.initialise(Parameterisation::Standard, seed).unwrap();
+    model
+}
+
+fn numbers<R: Real>(count: usize) -> Vec<R> {
+    (0..count).map(|k| R::of(((k * k) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
+}
+
+fn options(ntk: Ntk<'_, Cpu<f32>, Builtin>) -> Ntk<'_, Cpu<f32>, Builtin> {
+    ntk.outputs(Outputs::Output(1))
+}
+
+/// Fills a sink with the kernel that all tests here have in common.
+fn fill<S: Sink<f32>>(share: (usize, usize), sink: &mut S) -> Result<()> {
+    let model = model(3);
+    let session = Session::new(&model, Cpu::<f32>::new())?;
+    let x = numbers::<f32>(SAMPLES * 5);
+    let x = Batch::new(&x, &[SAMPLES, 5])?;
+    options(session.ntk()).share(share.0, share.1).fill(&x, sink).map(|_| ())
+}
+
+/// K without components, in memory.
+fn dense() -> tangent_kernels::Kernel<f32> {
+    let model = model(3);
+    let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
+    let x = numbers::<f32>(SAMPLES * 5);
+    options(session.ntk()).compute(&Batch::new(&x, &[SAMPLES, 5]).unwrap()).unwrap()
+}
+
+/// A sink that stops after some units: with an error, or as if the process had been killed.
+struct Stopping {
+    inner: NpyFile,
+    left: AtomicUsize,
+    by_abort: bool,
+    seen: AtomicUsize,
+}
+
+impl Stopping {
+    fn new(inner: NpyFile, after: usize, by_abort: bool) -> Self {
+        Stopping { inner, left: AtomicUsize::new(after), by_abort, seen: AtomicUsize::new(0) }
+    }
+}
+
+impl Sink<f32> for Stopping {
+    fn wants(&self) -> Wants {
+        Sink::<f32>::wants(&self.inner)
+    }
+    fn begin(&mut self, frame: &Frame) -> Result<()> {
+        Sink::<f32>::begin(&mut self.inner, frame)
+    }
+    fn has(&self, index: usize) -> bool {
+        Sink::<f32>::has(&self.inner, index)
+    }
+    fn put(&self, part: &Part<'_, f32>) -> Result<()> {
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+            if self.by_abort {
+                std::process::abort();
+            }
+            return Err(Error::value("enough"));
+        }
+        self.seen.fetch_add(1, Ordering::Relaxed);
+        self.inner.put(part)
+    }
+    fn end(&mut self, frame: &Frame) -> Result<()> {
+        Sink::<f32>::end(&mut self.inner, frame)
+    }
+}
+
+fn sink(path: &Path) -> NpyFile {
+    NpyFile::new(path).side(SIDE)
+}
+
+fn is_the_kernel(path: &Path) {
+    let want = dense();
+    let (shape, entries) = npy::read::<f32>(path).unwrap();
+    assert_eq!(shape, [SAMPLES, SAMPLES]);
+    assert!(entries == want.total().as_slice(), "{} is another kernel", path.display());
+    for (name, matrix) in want.components() {
+        let own = path.with_file_name(format!("{}.{name}.npy", path.file_stem().unwrap().to_str().unwrap()));
+        assert!(npy::read::<f32>(&own).unwrap().1 == matrix.as_slice(), "component {name}");
+    }
+    let report = store::check(path).unwrap();
+    assert!(report.is_whole() && report.finished, "{report}");
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut list: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    list.sort();
+    list
+}
+
+#[test]
+fn a_file_holds_the_kernel_in_memory_and_its_components() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.npy");
+    fill((0, 1), &mut sink(&path)).unwrap();
+    is_the_kernel(&path);
+    assert!(names(folder.path()).iter().all(|name| !name.contains("partial")));
+    // The same again is there already; nothing is computed.
+    let mut again = Stopping::new(sink(&path), 0, false);
+    fill((0, 1), &mut again).unwrap();
+    // In numbers of rows and columns that are no multiples of anything, between two sets, several blocks, in f64.
+    let model = model(3);
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let (x, z) = (numbers::<f64>(217 * 5), numbers::<f64>(90 * 5));
+    let (x, z) = (Batch::new(&x, &[217, 5]).unwrap(), Batch::new(&z, &[90, 5]).unwrap());
+    let ntk = || session.ntk().outputs(Outputs::PerOutput).components(false);
+    let path = folder.path().join("between.npy");
+    ntk().fill_between(&x, &z, &mut NpyFile::new(&path).side(70)).unwrap();
+    let (shape, entries) = npy::read::<f64>(&path).unwrap();
+    assert_eq!(shape, [2, 217, 90]);
+    assert!(entries == ntk().between(&x, &z).unwrap().total().as_slice());
+}
+
+#[test]
+fn a_run_that_stopped_anywhere_goes_on_with_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    for (k, after) in [0, 1, 4, 11].into_iter().enumerate() {
+        let path = folder.path().join(format!("{k}.npy"));
+        let mut stopped = Stopping::new(sink(&path), after, false);
+        assert!(fill((0, 1), &mut stopped).is_err());
+        drop(stopped);
+        assert!(!path.exists(), "nothing looks whole");
+        let mut rest = Stopping::new(sink(&path), usize::MAX, false);
+        fill((0, 1), &mut rest).unwrap();
+        let (units, seen) = (store::check(&path).unwrap().units, rest.seen.into_inner());
+        assert!(seen <= units - after && seen < units || after == 0, "{seen} of {units} after {after}");
+        is_the_kernel(&path);
+    }
+}
+
+/// Runs the test `child` of this program in a process of its own: a share that dies after some units.
+fn process(path: &Path, share: (usize, usize), dies_after: Option<usize>) -> std::process::Output {
+    let job = format!("{} {} {}", share.0, share.1, dies_after.map_or("-".into(), |after| after.to_string()));
+    let program = std::env::current_exe().unwrap();
+    let mut command = Command::new(program);
+    command.args(["--exact", "child", "--nocapture"]).env("STORE_CHILD", path).env("STORE_JOB", job);
+    command.output().unwrap()
+}
+
+#[test]
+fn child() {
+    let Some(path) = std::env::var_os("STORE_CHILD") else { return };
+    let job = std::env::var("STORE_JOB").unwrap();
+    let job: Vec<&str> = job.split(' ').collect();
+    let share = (job[0].parse().unwrap(), job[1].parse().unwrap());
+    let after = job[2].parse().unwrap_or(usize::MAX);
+    fill(share, &mut Stopping::new(sink(Path::new(&path)), after, true)).unwrap();
+}
+
+#[test]
+fn a_killed_process_loses_only_what_it_had_not_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.npy");
+    for after in [0, 3, 9] {
+        assert!(!process(&path, (0, 1), Some(after)).status.success());
+        assert!(!path.exists());
+    }
+    assert!(process(&path, (0, 1), None).status.success());
+    is_the_kernel(&path);
+}
+
+#[test]
+fn five_processes_fill_one_kernel_though_one_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.npy");
+    std::thread::scope(|scope| {
+        for part in 0..5 {
+            let path = &path;
+            scope.spawn(move || {
+                let dies = (part == 3).then_some(2);
+                assert_eq!(process(path, (part, 5), dies).status.success(), part != 3);
+            });
+        }
+    });
+    let report = store::check(&path).unwrap();
+    assert!(!report.is_whole() && !report.finished && !report.missing.is_empty(), "{report}");
+    let error = store::merge(&path).unwrap_err();
+    let first = &report.missing[0];
+    let place = format!("missing: unit {}, rows {:?}, columns {:?}", first.unit, first.rows, first.cols);
+    assert!(error.to_string().contains(&place), "{error}: {place}");
+    assert!(!path.exists(), "nothing looks whole");
+
+    assert!(process(&path, (3, 5), None).status.success());
+    let merged = store::merge(&path).unwrap();
+    assert!(merged.finished && merged.is_whole());
+    is_the_kernel(&path);
+    assert!(names(folder.path()).iter().all(|name| !name.contains("-of-") && !name.contains("partial")));
+}
+
+#[test]
+fn another_run_is_refused_and_told_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |path: &Path, seed: u64, first: f32, outputs: usize| {
+        let model = model(seed);
+        let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
+        let mut x = numbers::<f32>(SAMPLES * 5);
+        x[0] = first;
+        let x = Batch::new(&x, &[SAMPLES, 5]).unwrap();
+        session.ntk().outputs(Outputs::Output(outputs)).fill(&x, &mut Stopping::new(sink(path), 4, false))
+    };
+    let path = folder.path().join("K.npy");
+    assert!(run(&path, 3, 0.0, 1).unwrap_err().to_string().contains("enough"));
+    for (seed, first, output, message) in
+        [(4, 0.0, 1, "the model differs"), (3, 0.5, 1, "the samples (rows) differ"), (3, 0.0, 0, "outputs")]
+    {
+        let error = run(&path, seed, first, output).unwrap_err();
+        assert!(error.to_string().contains(message) && error.to_string().contains("K.npy"), "{error}");
+    }
+    // A finished one is not written over either.
+    let done = folder.path().join("done.npy");
+    fill((0, 1), &mut sink(&done)).unwrap();
+    let error = run(&done, 4, 0.0, 1).unwrap_err();
+    assert!(error.to_string().contains("the model differs"), "{error}");
+    is_the_kernel(&done);
+    // Nor is a file that is somebody else's.
+    let other = folder.path().join("other.npy");
+    fs::write(&other, "precious").unwrap();
+    assert!(fill((0, 1), &mut sink(&other)).is_err());
+    assert_eq!(fs::read(&other).unwrap(), b"precious");
+}
+
+#[test]
+fn what_is_altered_or_gone_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.npy");
+    fill((0, 1), &mut sink(&path)).unwrap();
+    let whole = fs::read(&path).unwrap();
+    // One bit above the diagonal, one below it.
+    for at in [whole.len() / 3, whole.len() - 700] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let report = store::check(&path).unwrap();
+        assert_eq!(report.altered.len(), 1, "{report}");
+        let (entry, place) = ((at - 4096) / 4, &report.altered[0].place);
+        let (row, col) = (entry / SAMPLES, entry % SAMPLES);
+        let inside = |row, col| place.rows.contains(&row) && place.cols.contains(&col);
+        assert!(inside(row, col) || inside(col, row), "({row}, {col}) is not in {place}");
+    }
+    fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert!(store::check(&path).unwrap_err().to_string().contains("bytes where its journal needs"));
+    fs::remove_file(&path).unwrap();
+    assert!(store::check(&path).unwrap_err().to_string().contains("K.npy"));
+    fs::write(&path, &whole).unwrap();
+    is_the_kernel(&path);
+
+    let journal = folder.path().join("K.npy.journal");
+    let text = fs::read(&journal).unwrap();
+    for damage in [&b""[..], b"\xff\xfe\x00", b"{", b"kernel 99999999999999999999999\n", &text[..text.len() / 2]] {
+        fs::write(&journal, damage).unwrap();
+        match store::check(&path) {
+            Ok(report) => assert!(!report.is_whole(), "{report}"),
+            Err(error) => assert!(error.to_string().contains("K.npy"), "{error}"),
+        }
+        let again = fill((0, 1), &mut sink(&path));
+        assert!(again.is_err(), "a file whose journal is damaged is not written over");
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
+}
+
+#[test]
+fn a_file_that_vanishes_while_it_is_written_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.npy");
+    let gone = folder.path().join("K.npy.partial");
+    /// Removes the file when the run has begun.
+    struct Removing<'a>(Stopping, &'a Path);
+    impl Sink<f32> for Removing<'_> {
+        fn wants(&self) -> Wants {
+            self.0.wants()
+        }
+        fn begin(&mut self, frame: &Frame) -> Result<()> {
+            self.0.begin(frame)?;
+            fs::remove_file(self.1).map_err(|error| Error::io(error.to_string()))
+        }
+        fn put(&self, part: &Part<'_, f32>) -> Result<()> {
+            self.0.put(part)
+        }
+        fn end(&mut self, frame: &Frame) -> Result<()> {
+            self.0.end(frame)
+        }
+    }
+    let error = fill((0, 1), &mut Removing(Stopping::new(sink(&path), usize::MAX, false), &gone)).unwrap_err();
+    assert!(error.to_string().contains("K.npy.partial is gone"), "{error}");
+    assert!(!path.exists(), "nothing looks whole");
+    // The journal tells of data that are nowhere: it is not believed.
+    let error = fill((0, 1), &mut sink(&path)).unwrap_err();
+    assert!(error.to_string().contains("cannot be opened"), "{error}");
+}
+
+/// A limit on the size of files stands for a disk that is full: both refuse the room, and the same calls see it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_without_room_says_so_before_anything_is_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.npy");
+    let run = |limit: &str| {
+        let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" --exact child --nocapture");
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).arg(std::env::current_exe().unwrap());
+        command.env("STORE_CHILD", &path).env("STORE_JOB", "0 1 -").output().unwrap()
+    };
+    let failed = run("1000");
+    let told = String::from_utf8_lossy(&failed.stderr).into_owned() + &String::from_utf8_lossy(&failed.stdout);
+    assert!(!failed.status.success() && told.contains("K.npy.partial"), "{told}");
+    assert!(told.contains("there is no room for 4004096 bytes"), "{told}");
+    assert!(!path.exists(), "nothing looks whole");
+    assert!(run("unlimited").status.success(), "the same run goes on when there is room");
+    is_the_kernel(&path);
+}
+
+#[test]
+fn two_processes_do_not_write_one_share_and_places_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.npy");
+    /// Starts the same share again while it runs.
+    struct Twice<'a>(Stopping, &'a Path);
+    impl Sink<f32> for Twice<'_> {
+        fn wants(&self) -> Wants {
+            self.0.wants()
+        }
+        fn begin(&mut self, frame: &Frame) -> Result<()> {
+            self.0.begin(frame)?;
+            let error = Sink::<f32>::begin(&mut sink(self.1), frame).unwrap_err();
+            assert!(error.to_string().contains("journal"), "{error}");
+            Ok(())
+        }
+        fn put(&self, part: &Part<'_, f32>) -> Result<()> {
+            self.0.put(part)
+        }
+        fn end(&mut self, frame: &Frame) -> Result<()> {
+            self.0.end(frame)
+        }
+    }
+    fill((0, 1), &mut Twice(Stopping::new(sink(&path), usize::MAX, false), &path)).unwrap();
+    is_the_kernel(&path);
+    for (place, named) in [("no/K.npy", "no"), ("", "")] {
+        let error = fill((0, 1), &mut sink(&folder.path().join(place))).unwrap_err();
+        let named = folder.path().join(named);
+        assert!(error.to_string().contains(&*named.to_string_lossy()), "{error}");
+    }
+    assert!(store::check(folder.path().join("nothing.npy")).is_err());
+    assert!(store::merge(folder.path().join("nothing.npy")).is_err());
+}
