@@ -54,9 +54,10 @@ impl<R: Real> Canvas<R> {
         let size = if layout == Layout::Full { n.checked_mul(cols) } else { n.checked_mul(n + 1).map(|x| x / 2) };
         let matrix = |_: &String| {
             let data: Option<Vec<R>> = size.and_then(|size| zeros(&[frame.blocks, size]));
-            let data = data.ok_or_else(|| {
+            let mut data = data.ok_or_else(|| {
                 Error::memory(format!("a kernel of {} x {n} x {cols} {} does not fit", frame.blocks, R::NAME))
             })?;
+            advise_huge_pages(&mut data);
             // SAFETY: UnsafeCell<R> has the layout of R, and the box is the only owner.
             Ok(unsafe { Box::from_raw(Box::into_raw(data.into_boxed_slice()) as *mut [UnsafeCell<R>]) })
         };
@@ -138,6 +139,23 @@ impl<R: Real> Canvas<R> {
         }
     }
 }
+
+/// Asks for pages of 2 MiB, which are touched for the first time two to three times as fast as those of 4 KiB: for thin
+/// networks that is a third of all time. Where there are none, nothing happens.
+#[cfg(target_os = "linux")]
+fn advise_huge_pages<R>(data: &mut [R]) {
+    const HUGE: usize = 2 << 20;
+    // What is smaller an allocator often takes from memory that was touched before.
+    const LEAST: usize = 16 * HUGE;
+    let (start, bytes) = (data.as_mut_ptr() as usize, size_of_val(data));
+    let first = start.next_multiple_of(HUGE);
+    let Some(bytes) = (start + bytes).checked_sub(first).filter(|&bytes| bytes >= LEAST) else { return };
+    // SAFETY: the pages from `first` on are those of `data`, to the last whole one; the advice changes no byte of them.
+    unsafe { libc::madvise(first as *mut libc::c_void, bytes / HUGE * HUGE, libc::MADV_HUGEPAGE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise_huge_pages<R>(_: &mut [R]) {}
 
 /// Only for rectangles of a unit that this thread has taken.
 fn put<R: Copy>(matrix: &[UnsafeCell<R>], at: usize, from: &[R]) {
