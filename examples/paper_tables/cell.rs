@@ -34,11 +34,14 @@ pub struct Measured {
 
 /// A run whose first kernel takes longer counts it; otherwise it is the warm-up.
 const SHORT: f64 = 1.0;
-/// Repetitions go on until both are reached, but at most for the third.
+/// Repetitions go on until so many seconds and so many times are reached, but no more are begun after `TOO_LONG`.
 const ENOUGH_SECONDS: f64 = 2.0;
 const ENOUGH_TIMES: usize = 5;
 const TOO_LONG: f64 = 10.0;
 const MOST_TIMES: usize = 100;
+/// The same for a quick run.
+const QUICK: (f64, usize) = (1.0, 3);
+pub const TOO_LONG_QUICK: f64 = 5.0;
 
 pub fn measure(cell: Cell, quick: bool) -> Result<Measured> {
     match cell.precision {
@@ -107,11 +110,9 @@ fn repeat<R: Real>(ntk: &Ntk<'_, Cpu<R>, Builtin>, x: &Batch<'_, R>, quick: bool
 
 fn enough(times: &[f64], quick: bool) -> bool {
     let spent: f64 = times.iter().sum();
-    if quick {
-        return times.len() == MOST_TIMES || (!times.is_empty() && spent >= SHORT);
-    }
-    let done = spent >= ENOUGH_SECONDS && times.len() >= ENOUGH_TIMES;
-    done || times.len() == MOST_TIMES || spent >= TOO_LONG
+    let ((seconds, count), too_long) =
+        if quick { (QUICK, TOO_LONG_QUICK) } else { ((ENOUGH_SECONDS, ENOUGH_TIMES), TOO_LONG) };
+    (spent >= seconds && times.len() >= count) || spent >= too_long || times.len() == MOST_TIMES
 }
 
 impl Measured {

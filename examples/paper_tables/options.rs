@@ -26,7 +26,7 @@ With one it measures one cell.
   --precision P   f32 or f64 (f32)
   --device D      cpu; there is no other yet (cpu)
   --json          the cell as one JSON object
-  --quick         the cell without the matrix-product rate and in about one second if it is short, as tables run it
+  --quick         the cell without the matrix-product rate and with fewer repetitions, as the tables run it
   --minutes M     the time that the tables may take (10)
 
 Exit codes: 0 done, 1 failed, 2 something that there is not or that cannot be done, 3 not enough memory.";
@@ -72,6 +72,12 @@ pub const METHODS: [Method; 6] = [
     Method::ClosedForm,
     Method::Structured,
 ];
+
+/// Whether the method takes derivatives in closed form, without a Jacobian: the paper's *explicit*, and its like for
+/// every network.
+pub fn is_explicit(method: Method) -> bool {
+    matches!(method, Method::ClosedForm | Method::Structured)
+}
 
 /// What was said, before it is known whether it fits together.
 #[derive(Default)]
