@@ -24,19 +24,31 @@ pub enum Figure {
     OutOfMemory,
 }
 
-/// The paper's figures that we know: network, method, samples, seconds, megabytes (10^6 bytes).
-const FIGURES: &[(Network, Method, usize, Option<Figure>, Option<Figure>)] = &[
-    (Network::Mlp, Method::ClosedForm, 40_000, Some(Figure::OutOfMemory), Some(Figure::OutOfMemory)),
-    (Network::MlpH, Method::ClosedForm, 10_000, Some(Figure::Is(0.0443)), None),
-    (Network::MlpH, Method::ClosedForm, 20_000, None, Some(Figure::Is(17_899.0))),
+/// One figure and its place. `samples` is the row, the method the column.
+struct Entry {
+    network: Network,
+    quantity: Quantity,
+    method: Method,
+    samples: usize,
+    figure: Figure,
+}
+
+const fn entry(network: Network, quantity: Quantity, method: Method, samples: usize, figure: Figure) -> Entry {
+    Entry { network, quantity, method, samples, figure }
+}
+
+/// The paper's figures that we know; megabytes are of 10^6 bytes. To add one, add a line.
+const FIGURES: &[Entry] = &[
+    entry(Network::Mlp, Quantity::Seconds, Method::ClosedForm, 40_000, Figure::OutOfMemory),
+    entry(Network::Mlp, Quantity::Megabytes, Method::ClosedForm, 40_000, Figure::OutOfMemory),
+    entry(Network::MlpH, Quantity::Seconds, Method::ClosedForm, 10_000, Figure::Is(0.0443)),
+    entry(Network::MlpH, Quantity::Megabytes, Method::ClosedForm, 20_000, Figure::Is(17_899.0)),
 ];
 
 pub fn figure(network: Network, method: Method, samples: usize, quantity: Quantity) -> Option<Figure> {
-    let row = FIGURES.iter().find(|row| (row.0, row.1, row.2) == (network, method, samples))?;
-    match quantity {
-        Quantity::Seconds => row.3,
-        Quantity::Megabytes => row.4,
-    }
+    let fits =
+        |own: &&Entry| (own.network, own.method, own.samples, own.quantity) == (network, method, samples, quantity);
+    FIGURES.iter().find(fits).map(|entry| entry.figure)
 }
 
 /// A method under the paper's name; `None` for one that it does not have.
