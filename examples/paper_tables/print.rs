@@ -31,7 +31,7 @@ pub fn tables(results: &Results, precision: Precision) {
         }
     }
     println!(
-        "\nHere: {}, {} threads on a CPU. In brackets the paper's figures, where we have them: an A100, TF32.",
+        "\nHere: {}, {} threads on a CPU. In brackets the paper's figures, where we have them: an A100, by our reckoning in TF32.",
         precision.name(),
         rayon::current_num_threads()
     );
