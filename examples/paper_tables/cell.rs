@@ -1,0 +1,165 @@
+//! One cell: a kernel computed again and again, timed, with its peak of memory, in a process of its own.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use faer::traits::RealField;
+use serde_json::{Value, json};
+use tangent_kernels::ops::Builtin;
+use tangent_kernels::{Batch, Cpu, Error, Kernel, Ntk, Outputs, Real, Result, Session};
+
+use crate::machine::{median, product_rate};
+use crate::memory::{self, Peak};
+use crate::network;
+use crate::options::{Cell, Precision};
+
+/// What a cell came to.
+pub struct Measured {
+    pub cell: Cell,
+    /// The median.
+    pub seconds: f64,
+    pub repetitions: usize,
+    /// Bytes beyond what was there before the first kernel.
+    pub peak_bytes: Option<f64>,
+    /// Multiplications and additions for pairs of samples, of the half of K that is computed, as the structured method
+    /// counts them, whichever method it was: so cells of one model are told from the same work.
+    pub gram_flops: f64,
+    /// The same in the products of forward and reverse.
+    pub other_flops: f64,
+    /// The machine's own rate; `None` if it was not asked for.
+    pub matmul_gflops: Option<f64>,
+    pub trace: f64,
+    pub frobenius_norm: f64,
+}
+
+/// A run whose first kernel takes longer counts it; otherwise it is the warm-up.
+const SHORT: f64 = 1.0;
+/// Repetitions go on until so many seconds and so many times are reached, but no more are begun after `TOO_LONG`.
+const ENOUGH_SECONDS: f64 = 2.0;
+const ENOUGH_TIMES: usize = 5;
+const TOO_LONG: f64 = 10.0;
+const MOST_TIMES: usize = 100;
+/// The same for a quick run.
+const QUICK: (f64, usize) = (1.0, 3);
+pub const TOO_LONG_QUICK: f64 = 5.0;
+
+pub fn measure(cell: Cell, quick: bool) -> Result<Measured> {
+    match cell.precision {
+        Precision::F32 => in_precision::<f32>(cell, quick),
+        Precision::F64 => in_precision::<f64>(cell, quick),
+    }
+}
+
+fn in_precision<R: Real + RealField>(cell: Cell, quick: bool) -> Result<Measured> {
+    let model = cell.network.model(cell.outputs)?;
+    memory::check::<R>(&model, &cell)?;
+    let session = Session::new(&model, Cpu::<R>::new())?;
+    let size: usize = model.input_shape().iter().product();
+    let numbers = network::samples::<R>(cell.samples * size);
+    let batch = |count: usize| Batch::new(&numbers[..count * size], &[&[count], model.input_shape()].concat());
+    let ntk = session.ntk().method(cell.method).outputs(Outputs::Full).components(false);
+    refuse_early(&ntk, &batch(1)?)?;
+    let plan = session.ntk().components(false).explain(cell.samples)?;
+
+    let before = (!quick).then(product_rate::<R>);
+    let peak = Peak::new();
+    let (mut times, kernel) = repeat(&ntk, &batch(cell.samples)?, quick)?;
+    let peak_bytes = peak.bytes();
+    let after = (!quick).then(product_rate::<R>);
+    Ok(Measured {
+        cell,
+        repetitions: times.len(),
+        seconds: median(&mut times),
+        peak_bytes,
+        gram_flops: plan.gram_flops(),
+        other_flops: plan.forward_flops + plan.reverse_flops,
+        matmul_gflops: before.zip(after).map(|(before, after)| before.max(after)),
+        trace: kernel.total().trace(),
+        frobenius_norm: kernel.total().frobenius_norm(),
+    })
+}
+
+/// What cannot be done is refused at once, on one sample, and not after seconds with the ruler. Its thread is gone
+/// afterwards, and with it the arrays that a thread keeps to use again: a peak is not to begin from them.
+///
+/// # Errors
+/// The library's.
+fn refuse_early<R: Real>(ntk: &Ntk<'_, Cpu<R>, Builtin>, x: &Batch<'_, R>) -> Result<()> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = pool.map_err(|error| Error::io(error.to_string()))?;
+    ntk.clone().pool(&pool).compute(x).map(|_| ())
+}
+
+/// The seconds of every repetition, and the last kernel. K is allocated inside, and the one before is gone by then.
+fn repeat<R: Real>(ntk: &Ntk<'_, Cpu<R>, Builtin>, x: &Batch<'_, R>, quick: bool) -> Result<(Vec<f64>, Kernel<R>)> {
+    let timed = || -> Result<(f64, Kernel<R>)> {
+        let start = Instant::now();
+        let kernel = black_box(ntk.compute(x)?);
+        Ok((start.elapsed().as_secs_f64(), kernel))
+    };
+    let (first, mut kernel) = timed()?;
+    let mut times = if first < SHORT { Vec::new() } else { vec![first] };
+    while !enough(&times, quick) {
+        drop(kernel);
+        let (seconds, next) = timed()?;
+        times.push(seconds);
+        kernel = next;
+    }
+    Ok((times, kernel))
+}
+
+fn enough(times: &[f64], quick: bool) -> bool {
+    let spent: f64 = times.iter().sum();
+    let ((seconds, count), too_long) =
+        if quick { (QUICK, TOO_LONG_QUICK) } else { ((ENOUGH_SECONDS, ENOUGH_TIMES), TOO_LONG) };
+    (spent >= seconds && times.len() >= count) || spent >= too_long || times.len() == MOST_TIMES
+}
+
+impl Measured {
+    /// The rate of the products that are needed, of the machine's own. Above 1 is possible: the machine's rate is a
+    /// ruler, not a bound.
+    fn efficiency(&self) -> Option<f64> {
+        Some((self.gram_flops + self.other_flops) / self.seconds / (self.matmul_gflops? * 1e9))
+    }
+
+    pub fn json(&self) -> Value {
+        json!({
+            "model": self.cell.network.name(),
+            "samples": self.cell.samples,
+            "outputs": self.cell.outputs,
+            "method": self.cell.method.name(),
+            "precision": self.cell.precision.name(),
+            "device": "cpu",
+            "threads": rayon::current_num_threads(),
+            "seconds": self.seconds,
+            "repetitions": self.repetitions,
+            "peak_bytes": self.peak_bytes.map(|bytes| bytes as u64),
+            "gram_flops": self.gram_flops,
+            "other_flops": self.other_flops,
+            "matmul_gflops": self.matmul_gflops,
+            "efficiency": self.efficiency(),
+            "trace": self.trace,
+            "frobenius_norm": self.frobenius_norm,
+        })
+    }
+
+    pub fn print(&self) {
+        let Cell { network, samples, outputs, method, precision } = self.cell;
+        let threads = rayon::current_num_threads();
+        println!(
+            "{}, {samples} samples, {outputs} outputs, {method}, {}, {threads} threads",
+            network.title(),
+            precision.name()
+        );
+        println!("  {:.6} s, median of {}", self.seconds, self.repetitions);
+        if let Some(bytes) = self.peak_bytes {
+            println!("  {:.1} MB at the peak, beyond model and samples", bytes / 1e6);
+        }
+        let (gram, other) = (self.gram_flops / 1e9, self.other_flops / 1e9);
+        println!("  {gram:.3} GFLOP for pairs of samples, {other:.3} in forward and reverse");
+        if let (Some(rate), Some(efficiency)) = (self.matmul_gflops, self.efficiency()) {
+            println!("  {efficiency:.2} of the machine's {rate:.1} GFLOP/s (matrix product, 4096 cubed)");
+        }
+        println!("  trace {:e}, |K|_F {:e}", self.trace, self.frobenius_norm);
+    }
+}

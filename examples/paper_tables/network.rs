@@ -1,0 +1,91 @@
+//! The networks of the tables, and their samples.
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
+use tangent_kernels::ops::{AvgPool2d, Conv2d};
+use tangent_kernels::unary::{Relu, Tanh};
+use tangent_kernels::{Error, Graph, Init, Model, Parameterisation, Real, Result, Sequential};
+
+/// What section 4 of the paper measures, and a CNN as users of other programs time it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// Four linear layers of width 100: 100-100-100-100-1.
+    Mlp,
+    /// Eight linear layers of width 1000.
+    MlpH,
+    /// Three convolutions, 3-32-64-64, on 32 x 32, and a dense layer.
+    Cnn,
+}
+
+impl Network {
+    pub const ALL: [Network; 3] = [Network::Mlp, Network::MlpH, Network::Cnn];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Network::Mlp => "mlp",
+            Network::MlpH => "mlp-h",
+            Network::Cnn => "cnn",
+        }
+    }
+
+    /// Its name in the paper.
+    pub fn title(self) -> &'static str {
+        match self {
+            Network::Mlp => "MLP",
+            Network::MlpH => "MLP-h",
+            Network::Cnn => "CNN",
+        }
+    }
+
+    pub fn named(name: &str) -> Result<Self> {
+        Network::ALL
+            .into_iter()
+            .find(|network| network.name() == name)
+            .ok_or_else(|| Error::value(format!("--model is '{name}', where mlp, mlp-h or cnn is needed")))
+    }
+
+    /// The model, with random weights that are the same in every process.
+    pub fn model(self, outputs: usize) -> Result<Model> {
+        match self {
+            Network::Mlp => mlp(4, 100, outputs),
+            Network::MlpH => mlp(8, 1000, outputs),
+            Network::Cnn => cnn(outputs),
+        }
+    }
+}
+
+/// `layers` linear layers, all of one width but for the last: tanh, no biases, NTK parameterisation.
+fn mlp(layers: usize, width: usize, outputs: usize) -> Result<Model> {
+    let mut widths = vec![width; layers];
+    widths.push(outputs);
+    let mut model = Sequential::mlp(&widths, Tanh, false, Parameterisation::Ntk)?;
+    model.initialise(Parameterisation::Ntk, 0)?;
+    Ok(model)
+}
+
+/// 3 x 3 convolutions that keep the size, ReLU, 2 x 2 means, a dense layer; no biases.
+fn cnn(outputs: usize) -> Result<Model> {
+    let mut graph = Graph::new(&[3, 32, 32])?;
+    let mut x = graph.input();
+    for (l, [i, o]) in [[3, 32], [32, 64], [64, 64]].into_iter().enumerate() {
+        let weight = graph.parameter(format!("conv{}.weight", l + 1), &[o, i, 3, 3])?;
+        x = graph.conv2d(x, Conv2d::new().padding([1, 1]), weight, None)?;
+        x = graph.unary(Relu, x)?;
+        x = graph.avg_pool2d(x, AvgPool2d::new([2, 2]))?;
+    }
+    let x = graph.flatten(x)?;
+    let weight = graph.parameter("out.weight", &[outputs, graph.shape(x)[0]])?;
+    let y = graph.linear(x, weight, None)?;
+    let mut model = Model::new(graph, y)?;
+    model.initialise(Init::Scaled, 0)?;
+    Ok(model)
+}
+
+/// Standard normal samples, the same for every method and the same numbers, rounded, in both precisions.
+pub fn samples<R: Real>(entries: usize) -> Vec<R> {
+    let mut generator = ChaCha12Rng::seed_from_u64(1);
+    let mut draw = || -> f64 { StandardNormal.sample(&mut generator) };
+    (0..entries).map(|_| R::of(draw())).collect()
+}

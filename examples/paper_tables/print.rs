@@ -1,0 +1,92 @@
+//! The tables as text.
+
+use tangent_kernels::Method;
+
+use crate::child::Outcome;
+use crate::network::Network;
+use crate::options::{METHODS, Precision};
+use crate::paper::{self, Figure, Quantity, SAMPLES};
+use crate::tables::{NETWORKS, Results};
+
+/// What is said of a cell once it is over.
+pub fn progress(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Done { seconds, .. } => format!("{} s", significant(seconds)),
+        Outcome::OutOfMemory => "OOM".to_string(),
+        Outcome::OutOfTime => "-".to_string(),
+    }
+}
+
+pub fn tables(results: &Results, precision: Precision) {
+    let mut number = 0;
+    for network in NETWORKS {
+        for quantity in [Quantity::Seconds, Quantity::Megabytes] {
+            number += 1;
+            let what = match quantity {
+                Quantity::Seconds => "seconds",
+                Quantity::Megabytes => "MB at the peak",
+            };
+            println!("\nTable {number}: {}, {what}", network.title());
+            table(results, network, quantity);
+        }
+    }
+    println!(
+        "\nHere: {}, {} threads on a CPU. In brackets the paper's figures, where we have them: an A100, by our reckoning in TF32.",
+        precision.name(),
+        rayon::current_num_threads()
+    );
+    println!(
+        "OOM: does not fit in memory. -: would not have been done in time. ?: the paper's figure is not known here."
+    );
+}
+
+fn table(results: &Results, network: Network, quantity: Quantity) {
+    let head = METHODS.map(|method| paper::name(method).unwrap_or(method.name()));
+    println!("{:>8}{}", "N", head.map(|name| format!("  {name:>18}")).concat());
+    for samples in SAMPLES {
+        let cells = METHODS.map(|method| format!("  {:>18}", entry(results, network, method, samples, quantity)));
+        println!("{:>8}{}", grouped(samples), cells.concat());
+    }
+}
+
+/// Ours, and the paper's in brackets if it has the method.
+fn entry(results: &Results, network: Network, method: Method, samples: usize, quantity: Quantity) -> String {
+    let ours = match (results.get(network, method, samples), quantity) {
+        (Some(Outcome::Done { seconds, .. }), Quantity::Seconds) => significant(seconds),
+        (Some(Outcome::Done { peak_bytes: Some(bytes), .. }), Quantity::Megabytes) => significant(bytes / 1e6),
+        (Some(Outcome::Done { peak_bytes: None, .. }), Quantity::Megabytes) => "n/a".to_string(),
+        (Some(Outcome::OutOfMemory), _) => "OOM".to_string(),
+        (Some(Outcome::OutOfTime) | None, _) => "-".to_string(),
+    };
+    if paper::name(method).is_none() {
+        return ours;
+    }
+    let theirs = match paper::figure(network, method, samples, quantity) {
+        Some(Figure::Is(number)) => significant(number),
+        Some(Figure::OutOfMemory) => "OOM".to_string(),
+        None => "?".to_string(),
+    };
+    format!("{ours} ({theirs})")
+}
+
+/// Three digits that count, and no power of ten.
+pub fn significant(number: f64) -> String {
+    if number == 0.0 {
+        return "0".to_string();
+    }
+    let digits = 2 - number.abs().log10().floor() as i32;
+    format!("{number:.*}", digits.clamp(0, 9) as usize)
+}
+
+/// 10000 as 10,000.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (k, digit) in digits.chars().enumerate() {
+        if k > 0 && (digits.len() - k).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
