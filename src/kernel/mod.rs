@@ -6,7 +6,7 @@
 //! (`closed-form`), or Jacobian rows (all others).
 
 mod choice;
-mod cut;
+pub(crate) mod cut;
 mod diagonal;
 mod identity;
 mod manifest;

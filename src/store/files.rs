@@ -36,6 +36,11 @@ pub(super) trait Files: Debug + Send + Sync + Sized {
     /// The files or folders of the kernel at `path`; the first is that of the total.
     fn pairs(path: &std::path::Path, layout: &Layout) -> Vec<Pair>;
 
+    /// Can it hold a kernel of this layout?
+    fn fits(_: &Layout) -> Result<()> {
+        Ok(())
+    }
+
     /// Makes room for a kernel at the partial names. Another process may do the same at the same time.
     fn create(pairs: &[Pair], header: &Header) -> Result<Self>;
 

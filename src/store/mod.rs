@@ -1,6 +1,7 @@
 //! Kernels on disk: written unit by unit while they are computed, taken up again after a crash, shared among processes.
 //!
-//! [`NpyFile`] writes what numpy reads. It is a sink for [`Ntk::fill`](crate::Ntk::fill), and keeps books:
+//! [`NpyFile`] writes what numpy reads, `ZarrStore` (feature `zarr`) what any reader of Zarr does, chunk by chunk. They are
+//! sinks for [`Ntk::fill`](crate::Ntk::fill), and keep books:
 //!
 //! - Data go to `NAME.partial`, which takes the name `NAME` when all of them are on the disk. What is at `NAME` already is
 //!   never written over.
@@ -45,6 +46,8 @@
 mod books;
 mod difference;
 mod files;
+#[cfg(feature = "zarr")]
+mod grid;
 mod journal;
 mod layout;
 mod npy;
@@ -52,6 +55,8 @@ mod paths;
 mod positioned;
 mod report;
 mod run;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 use std::path::{Path, PathBuf};
 
@@ -131,4 +136,27 @@ sinks! {
     ///
     /// See the [module](self) for how it is written.
     NpyFile of npy::Npy, 1024;
+}
+
+#[cfg(feature = "zarr")]
+sinks! {
+    /// A kernel as a Zarr store of version 3, which zarr-python, zarrs and others read: a folder, in which a group has the
+    /// array `total` and, if components are asked for, a group `components` with an array for each.
+    ///
+    /// Arrays are of `float32` or `float64` and of shape \[rows, cols\], or \[blocks, rows, cols\] if there is more than
+    /// one block. Chunks are squares, each a file `c/I/J` (or `c/BLOCK/I/J`) that ends with its crc32c; their side is the
+    /// width of a unit, about [`side`](Self::side), but no more than K has. K(X, X) is there in full, both triangles. At
+    /// K's edges chunks are filled up with NaN.
+    ///
+    /// A component is named by its parameter, `d1.weight`. What no file's name should hold is there as in an address:
+    /// `%2F` for a slash; `zarr.json` and names that begin with `__`, which Zarr keeps for itself, have their first letter
+    /// so. The array's attribute `name` is the name as it is.
+    ///
+    /// A unit is written in chunks of its own, so threads and processes never meet in a file, and no chunk is ever seen
+    /// half written. The disk's room is not asked for beforehand. [`check`] names a chunk that is missing or altered.
+    ///
+    /// A run whose units lie on no grid of squares as wide as they are is refused. Those of [`Ntk`](crate::Ntk) always do.
+    ///
+    /// See the [module](self) for how it is written.
+    ZarrStore of zarr::Zarr, 1024;
 }

@@ -12,6 +12,8 @@ use super::files::{Buffers, Files, Pair};
 use super::journal::{Journal, Lock};
 use super::layout::{Header, Layout};
 use super::npy::Npy;
+#[cfg(feature = "zarr")]
+use super::zarr::Zarr;
 use super::{paths, run};
 use crate::error::{Error, Result};
 
@@ -128,6 +130,8 @@ pub fn check(path: impl AsRef<Path>) -> Result<Report> {
     let (books, header) = open(path)?;
     match header.layout.format {
         Npy::FORMAT => compare::<Npy>(path, &books, &header),
+        #[cfg(feature = "zarr")]
+        Zarr::FORMAT => compare::<Zarr>(path, &books, &header),
         format => Err(Error::unsupported(format!("{} is {format}: this needs that feature", path.display()))),
     }
 }
@@ -178,6 +182,8 @@ fn open(path: &Path) -> Result<(Books, Header)> {
 fn pairs(path: &Path, layout: &Layout) -> Result<Vec<Pair>> {
     match layout.format {
         Npy::FORMAT => Ok(Npy::pairs(path, layout)),
+        #[cfg(feature = "zarr")]
+        Zarr::FORMAT => Ok(Zarr::pairs(path, layout)),
         format => Err(Error::unsupported(format!("{} is {format}: this needs that feature", path.display()))),
     }
 }

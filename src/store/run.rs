@@ -46,6 +46,7 @@ impl<F: Files> Store<F> {
         // An earlier run of the same sink gives its lock back.
         self.run = None;
         let header = Header::new::<R>(F::FORMAT, frame).map_err(|error| error.context(path.display()))?;
+        F::fits(&header.layout).map_err(|error| error.context(path.display()))?;
         let (i, n) = frame.part;
         if i >= n {
             return Err(Error::value(format!("{}: there is no share {i} of {n}", path.display())));

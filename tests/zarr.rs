@@ -1,0 +1,359 @@
+//! Kernels as Zarr stores: the bytes of those in memory, chunk by chunk, whatever happens on the way.
+#![cfg(all(feature = "zarr", feature = "rand"))]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tangent_kernels::kernel::sink::{Frame, Part, Sink, Unit, Wants};
+use tangent_kernels::store::{self, ZarrStore};
+use tangent_kernels::unary::Tanh;
+use tangent_kernels::{
+    Batch, Cpu, Error, Kernel, Matrix, Model, Ntk, Outputs, Parameterisation, Real, Result, Sequential, Session,
+    ops::Builtin,
+};
+
+/// No multiple of a unit's side, so that chunks stand out of K.
+const SAMPLES: usize = 617;
+const SIDE: usize = 100;
+
+fn model(seed: u64) -> Model {
+    let mut model = Sequential::mlp(&[5, 9, 7, 2], Tanh, true, Parameterisation::Standard).unwrap();
+    model.initialise(Parameterisation::Standard, seed).unwrap();
+    model
+}
+
+fn numbers<R: Real>(count: usize) -> Vec<R> {
+    (0..count).map(|k| R::of(((k * k) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
+}
+
+fn options(ntk: Ntk<'_, Cpu<f32>, Builtin>) -> Ntk<'_, Cpu<f32>, Builtin> {
+    ntk.outputs(Outputs::Output(1))
+}
+
+/// Fills a sink with the kernel that all tests here have in common.
+fn fill<S: Sink<f32>>(seed: u64, share: (usize, usize), sink: &mut S) -> Result<()> {
+    let model = model(seed);
+    let session = Session::new(&model, Cpu::<f32>::new())?;
+    let x = numbers::<f32>(SAMPLES * 5);
+    let x = Batch::new(&x, &[SAMPLES, 5])?;
+    options(session.ntk()).share(share.0, share.1).fill(&x, sink).map(|_| ())
+}
+
+fn dense() -> Kernel<f32> {
+    let model = model(3);
+    let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
+    let x = numbers::<f32>(SAMPLES * 5);
+    options(session.ntk()).compute(&Batch::new(&x, &[SAMPLES, 5]).unwrap()).unwrap()
+}
+
+/// A sink that stops after some units: with an error, or as if the process had been killed.
+struct Stopping {
+    inner: ZarrStore,
+    left: AtomicUsize,
+    by_abort: bool,
+    seen: AtomicUsize,
+}
+
+impl Stopping {
+    fn new(path: &Path, after: usize, by_abort: bool) -> Self {
+        Stopping { inner: sink(path), left: AtomicUsize::new(after), by_abort, seen: AtomicUsize::new(0) }
+    }
+}
+
+impl Sink<f32> for Stopping {
+    fn wants(&self) -> Wants {
+        Sink::<f32>::wants(&self.inner)
+    }
+    fn begin(&mut self, frame: &Frame) -> Result<()> {
+        Sink::<f32>::begin(&mut self.inner, frame)
+    }
+    fn has(&self, index: usize) -> bool {
+        Sink::<f32>::has(&self.inner, index)
+    }
+    fn put(&self, part: &Part<'_, f32>) -> Result<()> {
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+            if self.by_abort {
+                std::process::abort();
+            }
+            return Err(Error::value("enough"));
+        }
+        self.seen.fetch_add(1, Ordering::Relaxed);
+        self.inner.put(part)
+    }
+    fn end(&mut self, frame: &Frame) -> Result<()> {
+        Sink::<f32>::end(&mut self.inner, frame)
+    }
+}
+
+fn sink(path: &Path) -> ZarrStore {
+    ZarrStore::new(path).side(SIDE)
+}
+
+/// CRC-32C as it is defined, bit by bit.
+fn crc32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |sum, &byte| {
+        (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ (0x82F6_3B78 & (sum & 1).wrapping_neg()))
+    })
+}
+
+/// An array by its metadata alone, decoded as the specification of Zarr says.
+fn decode(array: &Path, size: usize) -> (Vec<usize>, Vec<f64>) {
+    let node: serde_json::Value = serde_json::from_slice(&fs::read(array.join("zarr.json")).unwrap()).unwrap();
+    assert_eq!((&node["zarr_format"], &node["node_type"]), (&3.into(), &"array".into()));
+    assert_eq!(node["data_type"], if size == 4 { "float32" } else { "float64" });
+    assert_eq!((&node["codecs"][0]["name"], &node["codecs"][1]["name"]), (&"bytes".into(), &"crc32c".into()));
+    let list = |value: &serde_json::Value| -> Vec<usize> {
+        value.as_array().unwrap().iter().map(|number| number.as_u64().unwrap() as usize).collect()
+    };
+    let (shape, chunk) = (list(&node["shape"]), list(&node["chunk_grid"]["configuration"]["chunk_shape"]));
+    let mut entries = vec![f64::INFINITY; shape.iter().product()];
+    let counts: Vec<usize> = shape.iter().zip(&chunk).map(|(all, one)| all.div_ceil(*one)).collect();
+    for number in 0..counts.iter().product() {
+        let at = position(number, &counts);
+        let path = at.iter().fold(array.join("c"), |path, index| path.join(index.to_string()));
+        let bytes = fs::read(&path).unwrap();
+        let (bytes, sum) = bytes.split_at(bytes.len() - 4);
+        assert_eq!(crc32c(bytes).to_le_bytes(), sum, "{}", path.display());
+        assert_eq!(bytes.len(), chunk.iter().product::<usize>() * size);
+        for (k, entry) in bytes.chunks_exact(size).enumerate() {
+            let inside = position(k, &chunk);
+            let place: Vec<usize> = (0..shape.len()).map(|axis| at[axis] * chunk[axis] + inside[axis]).collect();
+            let entry = match size {
+                4 => f64::from(f32::from_le_bytes(entry.try_into().unwrap())),
+                _ => f64::from_le_bytes(entry.try_into().unwrap()),
+            };
+            if place.iter().zip(&shape).all(|(at, end)| at < end) {
+                entries[place.iter().zip(&shape).fold(0, |sum, (at, size)| sum * size + at)] = entry;
+            } else {
+                assert!(entry.is_nan(), "{place:?} is beyond K");
+            }
+        }
+    }
+    (shape, entries)
+}
+
+fn position(mut number: usize, counts: &[usize]) -> Vec<usize> {
+    let mut at = vec![0; counts.len()];
+    for (at, count) in at.iter_mut().zip(counts).rev() {
+        (*at, number) = (number % count, number / count);
+    }
+    at
+}
+
+fn is_the_kernel(path: &Path) {
+    let want = dense();
+    let same = |array: PathBuf, want: &Matrix<f32>| {
+        let (shape, entries) = decode(&array, 4);
+        assert_eq!(shape, [SAMPLES, SAMPLES]);
+        let want = want.as_slice().iter().map(|&entry| f64::from(entry));
+        assert!(entries.into_iter().eq(want), "{} is another kernel", array.display());
+    };
+    same(path.join("total"), want.total());
+    let mut components = 0;
+    for (name, matrix) in want.components() {
+        same(path.join("components").join(name), matrix);
+        components += 1;
+    }
+    assert_eq!(fs::read_dir(path.join("components")).unwrap().count(), components + 1, "and the group's own file");
+    let report = store::check(path).unwrap();
+    assert!(report.is_whole() && report.finished, "{report}");
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut list: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
+    list.sort();
+    list
+}
+
+#[test]
+fn a_store_holds_the_kernel_in_memory_and_its_components() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.zarr");
+    fill(3, (0, 1), &mut sink(&path)).unwrap();
+    is_the_kernel(&path);
+    assert_eq!(names(folder.path()), ["K.zarr", "K.zarr.journal"]);
+    assert_eq!(names(&path), ["components", "total", "zarr.json"]);
+    // The same again is there already; nothing is computed.
+    fill(3, (0, 1), &mut Stopping::new(&path, 0, false)).unwrap();
+}
+
+#[test]
+fn several_blocks_between_two_sets_in_f64() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(3);
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    for (n, m, side) in [(217, 90, 70), (217, 13, 70), (13, 217, 70), (40, 40, 1000)] {
+        let (x, z) = (numbers::<f64>(n * 5), numbers::<f64>(m * 5));
+        let (x, z) = (Batch::new(&x, &[n, 5]).unwrap(), Batch::new(&z, &[m, 5]).unwrap());
+        let ntk = || session.ntk().outputs(Outputs::PerOutput).components(false);
+        let path = folder.path().join(format!("{n}-{m}.zarr"));
+        ntk().fill_between(&x, &z, &mut ZarrStore::new(&path).side(side)).unwrap();
+        let (shape, entries) = decode(&path.join("total"), 8);
+        assert_eq!(shape, [2, n, m]);
+        assert!(entries == ntk().between(&x, &z).unwrap().total().as_slice(), "{n} x {m}");
+        assert!(!path.join("components").exists());
+        assert!(store::check(&path).unwrap().is_whole());
+    }
+}
+
+#[test]
+fn a_run_that_stopped_anywhere_goes_on_with_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    for after in [0, 1, 7] {
+        let path = folder.path().join(format!("{after}.zarr"));
+        let mut stopped = Stopping::new(&path, after, false);
+        assert!(fill(3, (0, 1), &mut stopped).is_err());
+        drop(stopped);
+        assert!(!path.exists(), "nothing looks whole");
+        let mut rest = Stopping::new(&path, usize::MAX, false);
+        fill(3, (0, 1), &mut rest).unwrap();
+        let (units, seen) = (store::check(&path).unwrap().units, rest.seen.into_inner());
+        assert!(seen <= units - after, "{seen} of {units} after {after}");
+        is_the_kernel(&path);
+    }
+}
+
+/// Runs the test `child` of this program in a process of its own: a share that dies after some units.
+fn process(path: &Path, share: (usize, usize), dies_after: Option<usize>) -> bool {
+    let job = format!("{} {} {}", share.0, share.1, dies_after.map_or("-".into(), |after| after.to_string()));
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child", "--nocapture"]).env("ZARR_CHILD", path).env("ZARR_JOB", job);
+    command.output().unwrap().status.success()
+}
+
+#[test]
+fn child() {
+    let Some(path) = std::env::var_os("ZARR_CHILD") else { return };
+    let job = std::env::var("ZARR_JOB").unwrap();
+    let job: Vec<&str> = job.split(' ').collect();
+    let share = (job[0].parse().unwrap(), job[1].parse().unwrap());
+    let after = job[2].parse().unwrap_or(usize::MAX);
+    fill(3, share, &mut Stopping::new(Path::new(&path), after, true)).unwrap();
+}
+
+#[test]
+fn a_killed_process_loses_only_what_it_had_not_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.zarr");
+    for after in [0, 3, 9] {
+        assert!(!process(&path, (0, 1), Some(after)));
+        assert!(!path.exists());
+    }
+    assert!(process(&path, (0, 1), None));
+    is_the_kernel(&path);
+}
+
+#[test]
+fn five_processes_fill_one_kernel_though_one_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.zarr");
+    std::thread::scope(|scope| {
+        for part in 0..5 {
+            let path = &path;
+            scope.spawn(move || assert_eq!(process(path, (part, 5), (part == 3).then_some(1)), part != 3));
+        }
+    });
+    let report = store::check(&path).unwrap();
+    assert!(!report.is_whole() && !report.finished && !report.missing.is_empty(), "{report}");
+    assert!(report.altered.is_empty(), "{report}");
+    let error = store::merge(&path).unwrap_err().to_string();
+    assert!(error.contains(&format!("missing: {}", report.missing[0])), "{error}");
+    assert!(!path.exists(), "nothing looks whole");
+
+    assert!(process(&path, (3, 5), None));
+    assert!(store::merge(&path).unwrap().is_whole());
+    is_the_kernel(&path);
+    assert_eq!(names(folder.path()), ["K.zarr", "K.zarr.journal"]);
+}
+
+#[test]
+fn a_chunk_that_is_gone_or_altered_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.zarr");
+    fill(3, (0, 1), &mut sink(&path)).unwrap();
+    // Above the diagonal, below it, at the edge, and of a component.
+    for chunk in ["total/c/0/1", "total/c/2/0", "total/c/3/3", "components/d1.weight/c/1/2"] {
+        let file = path.join(chunk);
+        let whole = fs::read(&file).unwrap();
+        let mut altered = whole.clone();
+        altered[whole.len() / 2] ^= 1;
+        let mut sum = whole.clone();
+        *sum.last_mut().unwrap() ^= 1;
+        for (bytes, fault) in [
+            (Some(&altered[..]), "does not have its checksum"),
+            (Some(&sum), "does not have its checksum"),
+            (Some(&whole[1..]), "bytes where a chunk has"),
+            (None, "cannot be opened"),
+        ] {
+            bytes.map_or_else(|| fs::remove_file(&file), |bytes| fs::write(&file, bytes)).unwrap();
+            let report = store::check(&path).unwrap();
+            assert_eq!(report.altered.len(), 1, "{report}");
+            let told = report.to_string();
+            assert!(told.contains(fault) && told.contains(&file.display().to_string()), "{chunk}: {told}");
+        }
+        fs::write(&file, whole).unwrap();
+    }
+    // A chunk that is sound, but another's.
+    let (one, other) = (path.join("total/c/0/1"), path.join("total/c/0/2"));
+    let whole = fs::read(&one).unwrap();
+    fs::copy(&other, &one).unwrap();
+    assert_eq!(store::check(&path).unwrap().altered.len(), 1);
+    fs::write(&one, whole).unwrap();
+    is_the_kernel(&path);
+
+    let metadata = path.join("total/zarr.json");
+    let whole = fs::read(&metadata).unwrap();
+    for damage in [&b""[..], b"{}"] {
+        fs::write(&metadata, damage).unwrap();
+        assert!(store::check(&path).unwrap_err().to_string().contains("zarr.json"));
+    }
+    fs::remove_file(&metadata).unwrap();
+    assert!(store::check(&path).unwrap_err().to_string().contains("zarr.json"));
+    fs::write(&metadata, whole).unwrap();
+    fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+    assert!(store::check(&path).unwrap_err().to_string().contains("K.zarr"));
+}
+
+#[test]
+fn another_run_is_refused_and_told_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.zarr");
+    assert!(fill(3, (0, 1), &mut Stopping::new(&path, 4, false)).is_err());
+    let error = fill(4, (0, 1), &mut sink(&path)).unwrap_err().to_string();
+    assert!(error.contains("the model differs") && error.contains("K.zarr"), "{error}");
+    fill(3, (0, 1), &mut sink(&path)).unwrap();
+    let error = fill(4, (0, 1), &mut sink(&path)).unwrap_err().to_string();
+    assert!(error.contains("the model differs") && error.contains("K.zarr"), "{error}");
+    is_the_kernel(&path);
+    // A folder that is somebody else's, and a file where a folder should be.
+    let other = folder.path().join("other.zarr");
+    fs::create_dir(&other).unwrap();
+    assert!(fill(3, (0, 1), &mut sink(&other)).is_err());
+    assert!(names(&other).is_empty());
+    let error = fill(3, (0, 1), &mut sink(&folder.path().join("no/K.zarr"))).unwrap_err().to_string();
+    assert!(error.contains(&folder.path().join("no").display().to_string()), "{error}");
+}
+
+#[test]
+fn a_cut_along_no_grid_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.zarr");
+    let unit = |cols| Unit { rows: 0..9, cols };
+    let frame = Frame {
+        matrices: vec!["total".into()],
+        blocks: 1,
+        rows: 9,
+        cols: 9,
+        symmetric: false,
+        units: vec![unit(0..2), unit(2..5), unit(5..9)],
+        share: 0..3,
+        part: (0, 1),
+        identity: "{}".into(),
+    };
+    let error = Sink::<f32>::begin(&mut ZarrStore::new(&path), &frame).unwrap_err().to_string();
+    assert!(error.contains("no grid") && error.contains("K.zarr"), "{error}");
+    assert!(names(folder.path()).is_empty());
+}
