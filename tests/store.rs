@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tangent_kernels::io::npy;
-use tangent_kernels::kernel::sink::{Frame, Part, Sink, Wants};
+use tangent_kernels::kernel::sink::{Frame, Part, Sink, Unit, Wants};
 use tangent_kernels::store::{self, NpyFile};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{
@@ -364,4 +364,36 @@ fn two_processes_do_not_write_one_share_and_places_are_checked() {
     }
     assert!(store::check(folder.path().join("nothing.npy")).is_err());
     assert!(store::merge(folder.path().join("nothing.npy")).is_err());
+}
+
+/// A process that is just being started has for a moment what its parent had open, locks among it.
+#[cfg(unix)]
+#[test]
+fn a_run_gives_its_lock_back_though_processes_are_started_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let frame = Frame {
+        matrices: vec!["total".into()],
+        blocks: 1,
+        rows: 2,
+        cols: 2,
+        symmetric: true,
+        units: vec![Unit { rows: 0..2, cols: 0..2 }],
+        share: 0..1,
+        part: (0, 1),
+        identity: "{}".into(),
+    };
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    Command::new("true").status().unwrap();
+                }
+            });
+        }
+        let again = |_| Sink::<f32>::begin(&mut sink(&folder.path().join("K.npy")), &frame);
+        let runs = (0..300).map(again).collect::<Result<Vec<_>>>();
+        done.store(true, Ordering::Relaxed);
+        runs.unwrap();
+    });
 }

@@ -148,7 +148,7 @@ impl Journal {
 /// A lock on a journal, as long as this lives.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -173,6 +173,14 @@ impl Lock {
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(at(path)(error)),
         }
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
+    }
+}
+
+/// To close the file is not enough: a process that is being started at this moment has it open too.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Where there are no locks there is nothing to give back.
+        let _ = self.file.unlock();
     }
 }
