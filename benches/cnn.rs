@@ -5,6 +5,8 @@
 //! ratio to the machine's matrix-product rate (faer, 4096 cubed, same precision and threads, the better of before and
 //! after). With `--json` the same as one JSON object a line, with trace and norm, for `benches/peers`.
 
+#[path = "common/cnn.rs"]
+mod cnn;
 #[path = "common/machine.rs"]
 mod machine;
 
@@ -12,29 +14,10 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use machine::{median, product_rate};
-use tangent_kernels::ops::{AvgPool2d, Conv2d};
-use tangent_kernels::unary::Relu;
-use tangent_kernels::{Batch, Cpu, Graph, Model, Outputs, Real, Session};
-
-fn cnn(outputs: usize) -> Model {
-    let mut graph = Graph::new(&[3, 32, 32]).unwrap();
-    let mut x = graph.input();
-    for (l, [i, o]) in [[3, 32], [32, 64], [64, 64]].into_iter().enumerate() {
-        let weight = graph.parameter(format!("conv{}.weight", l + 1), &[o, i, 3, 3]).unwrap();
-        x = graph.apply(Conv2d::new().padding([1, 1]), &[x], &[weight]).unwrap();
-        x = graph.unary(Relu, x).unwrap();
-        x = graph.apply(AvgPool2d::new([2, 2]), &[x], &[]).unwrap();
-    }
-    let x = graph.flatten(x).unwrap();
-    let weight = graph.parameter("out.weight", &[outputs, 1024]).unwrap();
-    let y = graph.linear(x, weight, None).unwrap();
-    let mut model = Model::new(graph, y).unwrap();
-    model.initialise(tangent_kernels::Init::Scaled, 0).unwrap();
-    model
-}
+use tangent_kernels::{Batch, Cpu, Outputs, Real, Session};
 
 fn case<R: Real + faer::traits::RealField>(outputs: usize, samples: usize, json: bool) {
-    let model = cnn(outputs);
+    let model = cnn::cnn(outputs).unwrap();
     let session = Session::new(&model, Cpu::<R>::new()).unwrap();
     let numbers = machine::numbers::<R>(samples * 3 * 32 * 32);
     let x = Batch::new(&numbers, &[samples, 3, 32, 32]).unwrap();

@@ -1,90 +1,24 @@
 //! Kernels on disk: the bytes of those in memory, whatever happens on the way.
 #![cfg(all(feature = "store", feature = "rand"))]
 
+mod disk;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
+use disk::{AfterBegin, Job, SIDE, Stopping, model, names, numbers, process};
 use tangent_kernels::io::npy;
-use tangent_kernels::kernel::sink::{Frame, Part, Sink, Unit, Wants};
+use tangent_kernels::kernel::sink::Sink;
 use tangent_kernels::store::{self, NpyFile};
-use tangent_kernels::unary::Tanh;
-use tangent_kernels::{
-    Batch, Cpu, Error, Model, Ntk, Outputs, Parameterisation, Real, Result, Sequential, Session, ops::Builtin,
-};
+use tangent_kernels::{Batch, Cpu, Outputs, Result, Session};
 
 const SAMPLES: usize = 1000;
-const SIDE: usize = 100;
-
-fn model(seed: u64) -> Model {
-    let mut model = Sequential::mlp(&[5, 9, 7, 2], Tanh, true, Parameterisation::Standard).unwrap();
-    model.initialise(Parameterisation::Standard, seed).unwrap();
-    model
-}
-
-fn numbers<R: Real>(count: usize) -> Vec<R> {
-    (0..count).map(|k| R::of(((k * k) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
-}
-
-fn options(ntk: Ntk<'_, Cpu<f32>, Builtin>) -> Ntk<'_, Cpu<f32>, Builtin> {
-    ntk.outputs(Outputs::Output(1))
-}
 
 /// Fills a sink with the kernel that all tests here have in common.
 fn fill<S: Sink<f32>>(share: (usize, usize), sink: &mut S) -> Result<()> {
-    let model = model(3);
-    let session = Session::new(&model, Cpu::<f32>::new())?;
-    let x = numbers::<f32>(SAMPLES * 5);
-    let x = Batch::new(&x, &[SAMPLES, 5])?;
-    options(session.ntk()).share(share.0, share.1).fill(&x, sink).map(|_| ())
-}
-
-/// K without components, in memory.
-fn dense() -> tangent_kernels::Kernel<f32> {
-    let model = model(3);
-    let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
-    let x = numbers::<f32>(SAMPLES * 5);
-    options(session.ntk()).compute(&Batch::new(&x, &[SAMPLES, 5]).unwrap()).unwrap()
-}
-
-/// A sink that stops after some units: with an error, or as if the process had been killed.
-struct Stopping {
-    inner: NpyFile,
-    left: AtomicUsize,
-    by_abort: bool,
-    seen: AtomicUsize,
-}
-
-impl Stopping {
-    fn new(inner: NpyFile, after: usize, by_abort: bool) -> Self {
-        Stopping { inner, left: AtomicUsize::new(after), by_abort, seen: AtomicUsize::new(0) }
-    }
-}
-
-impl Sink<f32> for Stopping {
-    fn wants(&self) -> Wants {
-        Sink::<f32>::wants(&self.inner)
-    }
-    fn begin(&mut self, frame: &Frame) -> Result<()> {
-        Sink::<f32>::begin(&mut self.inner, frame)
-    }
-    fn has(&self, index: usize) -> bool {
-        Sink::<f32>::has(&self.inner, index)
-    }
-    fn put(&self, part: &Part<'_, f32>) -> Result<()> {
-        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
-            if self.by_abort {
-                std::process::abort();
-            }
-            return Err(Error::value("enough"));
-        }
-        self.seen.fetch_add(1, Ordering::Relaxed);
-        self.inner.put(part)
-    }
-    fn end(&mut self, frame: &Frame) -> Result<()> {
-        Sink::<f32>::end(&mut self.inner, frame)
-    }
+    disk::fill(SAMPLES, 3, share, sink)
 }
 
 fn sink(path: &Path) -> NpyFile {
@@ -92,7 +26,7 @@ fn sink(path: &Path) -> NpyFile {
 }
 
 fn is_the_kernel(path: &Path) {
-    let want = dense();
+    let want = disk::dense(SAMPLES);
     let (shape, entries) = npy::read::<f32>(path).unwrap();
     assert_eq!(shape, [SAMPLES, SAMPLES]);
     assert!(entries == want.total().as_slice(), "{} is another kernel", path.display());
@@ -102,13 +36,6 @@ fn is_the_kernel(path: &Path) {
     }
     let report = store::check(path).unwrap();
     assert!(report.is_whole() && report.finished, "{report}");
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let mut list: Vec<String> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    list.sort();
-    list
 }
 
 #[test]
@@ -151,23 +78,10 @@ fn a_run_that_stopped_anywhere_goes_on_with_the_same_bytes() {
     }
 }
 
-/// Runs the test `child` of this program in a process of its own: a share that dies after some units.
-fn process(path: &Path, share: (usize, usize), dies_after: Option<usize>) -> std::process::Output {
-    let job = format!("{} {} {}", share.0, share.1, dies_after.map_or("-".into(), |after| after.to_string()));
-    let program = std::env::current_exe().unwrap();
-    let mut command = Command::new(program);
-    command.args(["--exact", "child", "--nocapture"]).env("STORE_CHILD", path).env("STORE_JOB", job);
-    command.output().unwrap()
-}
-
 #[test]
 fn child() {
-    let Some(path) = std::env::var_os("STORE_CHILD") else { return };
-    let job = std::env::var("STORE_JOB").unwrap();
-    let job: Vec<&str> = job.split(' ').collect();
-    let share = (job[0].parse().unwrap(), job[1].parse().unwrap());
-    let after = job[2].parse().unwrap_or(usize::MAX);
-    fill(share, &mut Stopping::new(sink(Path::new(&path)), after, true)).unwrap();
+    let Some(Job { path, share, after }) = Job::own() else { return };
+    fill(share, &mut Stopping::new(sink(&path), after, true)).unwrap();
 }
 
 #[test]
@@ -286,24 +200,8 @@ fn a_file_that_vanishes_while_it_is_written_is_missed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.npy");
     let gone = folder.path().join("K.npy.partial");
-    /// Removes the file when the run has begun.
-    struct Removing<'a>(Stopping, &'a Path);
-    impl Sink<f32> for Removing<'_> {
-        fn wants(&self) -> Wants {
-            self.0.wants()
-        }
-        fn begin(&mut self, frame: &Frame) -> Result<()> {
-            self.0.begin(frame)?;
-            fs::remove_file(self.1).map_err(|error| Error::io(error.to_string()))
-        }
-        fn put(&self, part: &Part<'_, f32>) -> Result<()> {
-            self.0.put(part)
-        }
-        fn end(&mut self, frame: &Frame) -> Result<()> {
-            self.0.end(frame)
-        }
-    }
-    let error = fill((0, 1), &mut Removing(Stopping::new(sink(&path), usize::MAX, false), &gone)).unwrap_err();
+    let mut removing = AfterBegin(sink(&path), |_: &_| fs::remove_file(&gone).unwrap());
+    let error = fill((0, 1), &mut removing).unwrap_err();
     assert!(error.to_string().contains("K.npy.partial is gone"), "{error}");
     assert!(!path.exists(), "nothing looks whole");
     // The journal tells of data that are nowhere: it is not believed.
@@ -321,7 +219,7 @@ fn a_disk_without_room_says_so_before_anything_is_computed() {
         let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" --exact child --nocapture");
         let mut command = Command::new("sh");
         command.arg("-c").arg(script).arg(std::env::current_exe().unwrap());
-        command.env("STORE_CHILD", &path).env("STORE_JOB", "0 1 -").output().unwrap()
+        Job { path: path.clone(), share: (0, 1), after: usize::MAX }.run_by(&mut command)
     };
     let failed = run("1000");
     let told = String::from_utf8_lossy(&failed.stderr).into_owned() + &String::from_utf8_lossy(&failed.stdout);
@@ -336,26 +234,11 @@ fn a_disk_without_room_says_so_before_anything_is_computed() {
 fn two_processes_do_not_write_one_share_and_places_are_checked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.npy");
-    /// Starts the same share again while it runs.
-    struct Twice<'a>(Stopping, &'a Path);
-    impl Sink<f32> for Twice<'_> {
-        fn wants(&self) -> Wants {
-            self.0.wants()
-        }
-        fn begin(&mut self, frame: &Frame) -> Result<()> {
-            self.0.begin(frame)?;
-            let error = Sink::<f32>::begin(&mut sink(self.1), frame).unwrap_err();
-            assert!(error.to_string().contains("journal"), "{error}");
-            Ok(())
-        }
-        fn put(&self, part: &Part<'_, f32>) -> Result<()> {
-            self.0.put(part)
-        }
-        fn end(&mut self, frame: &Frame) -> Result<()> {
-            self.0.end(frame)
-        }
-    }
-    fill((0, 1), &mut Twice(Stopping::new(sink(&path), usize::MAX, false), &path)).unwrap();
+    let mut twice = AfterBegin(sink(&path), |frame: &_| {
+        let error = Sink::<f32>::begin(&mut sink(&path), frame).unwrap_err();
+        assert!(error.to_string().contains("journal"), "{error}");
+    });
+    fill((0, 1), &mut twice).unwrap();
     is_the_kernel(&path);
     for (place, named) in [("no/K.npy", "no"), ("", "")] {
         let error = fill((0, 1), &mut sink(&folder.path().join(place))).unwrap_err();
@@ -371,17 +254,7 @@ fn two_processes_do_not_write_one_share_and_places_are_checked() {
 #[test]
 fn a_run_gives_its_lock_back_though_processes_are_started_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
-    let frame = Frame {
-        matrices: vec!["total".into()],
-        blocks: 1,
-        rows: 2,
-        cols: 2,
-        symmetric: true,
-        units: vec![Unit { rows: 0..2, cols: 0..2 }],
-        share: 0..1,
-        part: (0, 1),
-        identity: "{}".into(),
-    };
+    let frame = disk::small_frame();
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..2 {

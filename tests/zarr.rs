@@ -1,94 +1,33 @@
 //! Kernels as Zarr stores: the bytes of those in memory, chunk by chunk, whatever happens on the way.
 #![cfg(all(feature = "zarr", feature = "rand"))]
 
+mod disk;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tangent_kernels::kernel::sink::{Frame, Part, Sink, Unit, Wants};
+use disk::{Job, SIDE, Stopping, model, names, numbers};
+use tangent_kernels::kernel::sink::{Frame, Sink, Unit};
 use tangent_kernels::store::{self, ZarrStore};
-use tangent_kernels::unary::Tanh;
-use tangent_kernels::{
-    Batch, Cpu, Error, Kernel, Matrix, Model, Ntk, Outputs, Parameterisation, Real, Result, Sequential, Session,
-    ops::Builtin,
-};
+use tangent_kernels::{Batch, Cpu, Matrix, Outputs, Result, Session};
 
 /// No multiple of a unit's side, so that chunks stand out of K.
 const SAMPLES: usize = 617;
-const SIDE: usize = 100;
 
-fn model(seed: u64) -> Model {
-    let mut model = Sequential::mlp(&[5, 9, 7, 2], Tanh, true, Parameterisation::Standard).unwrap();
-    model.initialise(Parameterisation::Standard, seed).unwrap();
-    model
-}
-
-fn numbers<R: Real>(count: usize) -> Vec<R> {
-    (0..count).map(|k| R::of(((k * k) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
-}
-
-fn options(ntk: Ntk<'_, Cpu<f32>, Builtin>) -> Ntk<'_, Cpu<f32>, Builtin> {
-    ntk.outputs(Outputs::Output(1))
-}
-
-/// Fills a sink with the kernel that all tests here have in common.
 fn fill<S: Sink<f32>>(seed: u64, share: (usize, usize), sink: &mut S) -> Result<()> {
-    let model = model(seed);
-    let session = Session::new(&model, Cpu::<f32>::new())?;
-    let x = numbers::<f32>(SAMPLES * 5);
-    let x = Batch::new(&x, &[SAMPLES, 5])?;
-    options(session.ntk()).share(share.0, share.1).fill(&x, sink).map(|_| ())
+    disk::fill(SAMPLES, seed, share, sink)
 }
 
-fn dense() -> Kernel<f32> {
-    let model = model(3);
-    let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
-    let x = numbers::<f32>(SAMPLES * 5);
-    options(session.ntk()).compute(&Batch::new(&x, &[SAMPLES, 5]).unwrap()).unwrap()
-}
-
-/// A sink that stops after some units: with an error, or as if the process had been killed.
-struct Stopping {
-    inner: ZarrStore,
-    left: AtomicUsize,
-    by_abort: bool,
-    seen: AtomicUsize,
-}
-
-impl Stopping {
-    fn new(path: &Path, after: usize, by_abort: bool) -> Self {
-        Stopping { inner: sink(path), left: AtomicUsize::new(after), by_abort, seen: AtomicUsize::new(0) }
-    }
-}
-
-impl Sink<f32> for Stopping {
-    fn wants(&self) -> Wants {
-        Sink::<f32>::wants(&self.inner)
-    }
-    fn begin(&mut self, frame: &Frame) -> Result<()> {
-        Sink::<f32>::begin(&mut self.inner, frame)
-    }
-    fn has(&self, index: usize) -> bool {
-        Sink::<f32>::has(&self.inner, index)
-    }
-    fn put(&self, part: &Part<'_, f32>) -> Result<()> {
-        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
-            if self.by_abort {
-                std::process::abort();
-            }
-            return Err(Error::value("enough"));
-        }
-        self.seen.fetch_add(1, Ordering::Relaxed);
-        self.inner.put(part)
-    }
-    fn end(&mut self, frame: &Frame) -> Result<()> {
-        Sink::<f32>::end(&mut self.inner, frame)
-    }
+fn process(path: &Path, share: (usize, usize), dies_after: Option<usize>) -> bool {
+    disk::process(path, share, dies_after).status.success()
 }
 
 fn sink(path: &Path) -> ZarrStore {
     ZarrStore::new(path).side(SIDE)
+}
+
+fn stopping(path: &Path, after: usize) -> Stopping<ZarrStore> {
+    Stopping::new(sink(path), after, false)
 }
 
 /// CRC-32C as it is defined, bit by bit.
@@ -143,7 +82,7 @@ fn position(mut number: usize, counts: &[usize]) -> Vec<usize> {
 }
 
 fn is_the_kernel(path: &Path) {
-    let want = dense();
+    let want = disk::dense(SAMPLES);
     let same = |array: PathBuf, want: &Matrix<f32>| {
         let (shape, entries) = decode(&array, 4);
         assert_eq!(shape, [SAMPLES, SAMPLES]);
@@ -161,13 +100,6 @@ fn is_the_kernel(path: &Path) {
     assert!(report.is_whole() && report.finished, "{report}");
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
-    let mut list: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
-    list.sort();
-    list
-}
-
 #[test]
 fn a_store_holds_the_kernel_in_memory_and_its_components() {
     let folder = tempfile::tempdir().unwrap();
@@ -177,7 +109,7 @@ fn a_store_holds_the_kernel_in_memory_and_its_components() {
     assert_eq!(names(folder.path()), ["K.zarr", "K.zarr.journal"]);
     assert_eq!(names(&path), ["components", "total", "zarr.json"]);
     // The same again is there already; nothing is computed.
-    fill(3, (0, 1), &mut Stopping::new(&path, 0, false)).unwrap();
+    fill(3, (0, 1), &mut stopping(&path, 0)).unwrap();
 }
 
 #[test]
@@ -204,11 +136,11 @@ fn a_run_that_stopped_anywhere_goes_on_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     for after in [0, 1, 7] {
         let path = folder.path().join(format!("{after}.zarr"));
-        let mut stopped = Stopping::new(&path, after, false);
+        let mut stopped = stopping(&path, after);
         assert!(fill(3, (0, 1), &mut stopped).is_err());
         drop(stopped);
         assert!(!path.exists(), "nothing looks whole");
-        let mut rest = Stopping::new(&path, usize::MAX, false);
+        let mut rest = stopping(&path, usize::MAX);
         fill(3, (0, 1), &mut rest).unwrap();
         let (units, seen) = (store::check(&path).unwrap().units, rest.seen.into_inner());
         assert!(seen <= units - after, "{seen} of {units} after {after}");
@@ -216,22 +148,10 @@ fn a_run_that_stopped_anywhere_goes_on_with_the_same_bytes() {
     }
 }
 
-/// Runs the test `child` of this program in a process of its own: a share that dies after some units.
-fn process(path: &Path, share: (usize, usize), dies_after: Option<usize>) -> bool {
-    let job = format!("{} {} {}", share.0, share.1, dies_after.map_or("-".into(), |after| after.to_string()));
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child", "--nocapture"]).env("ZARR_CHILD", path).env("ZARR_JOB", job);
-    command.output().unwrap().status.success()
-}
-
 #[test]
 fn child() {
-    let Some(path) = std::env::var_os("ZARR_CHILD") else { return };
-    let job = std::env::var("ZARR_JOB").unwrap();
-    let job: Vec<&str> = job.split(' ').collect();
-    let share = (job[0].parse().unwrap(), job[1].parse().unwrap());
-    let after = job[2].parse().unwrap_or(usize::MAX);
-    fill(3, share, &mut Stopping::new(Path::new(&path), after, true)).unwrap();
+    let Some(Job { path, share, after }) = Job::own() else { return };
+    fill(3, share, &mut Stopping::new(sink(&path), after, true)).unwrap();
 }
 
 #[test]
@@ -321,7 +241,7 @@ fn a_chunk_that_is_gone_or_altered_is_named() {
 fn another_run_is_refused_and_told_what_differs() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.zarr");
-    assert!(fill(3, (0, 1), &mut Stopping::new(&path, 4, false)).is_err());
+    assert!(fill(3, (0, 1), &mut stopping(&path, 4)).is_err());
     let error = fill(4, (0, 1), &mut sink(&path)).unwrap_err().to_string();
     assert!(error.contains("the model differs") && error.contains("K.zarr"), "{error}");
     fill(3, (0, 1), &mut sink(&path)).unwrap();
@@ -342,17 +262,8 @@ fn a_cut_along_no_grid_is_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.zarr");
     let unit = |cols| Unit { rows: 0..9, cols };
-    let frame = Frame {
-        matrices: vec!["total".into()],
-        blocks: 1,
-        rows: 9,
-        cols: 9,
-        symmetric: false,
-        units: vec![unit(0..2), unit(2..5), unit(5..9)],
-        share: 0..3,
-        part: (0, 1),
-        identity: "{}".into(),
-    };
+    let units = vec![unit(0..2), unit(2..5), unit(5..9)];
+    let frame = Frame { rows: 9, cols: 9, symmetric: false, units, share: 0..3, ..disk::small_frame() };
     let error = Sink::<f32>::begin(&mut ZarrStore::new(&path), &frame).unwrap_err().to_string();
     assert!(error.contains("no grid") && error.contains("K.zarr"), "{error}");
     assert!(names(folder.path()).is_empty());

@@ -7,6 +7,8 @@
 mod cell;
 mod child;
 mod claims;
+#[path = "../../benches/common/cnn.rs"]
+mod cnn;
 #[path = "../../benches/common/machine.rs"]
 mod machine;
 mod memory;

@@ -3,9 +3,10 @@
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
-use tangent_kernels::ops::{AvgPool2d, Conv2d};
-use tangent_kernels::unary::{Relu, Tanh};
-use tangent_kernels::{Error, Graph, Init, Model, Parameterisation, Real, Result, Sequential};
+use tangent_kernels::unary::Tanh;
+use tangent_kernels::{Error, Model, Parameterisation, Real, Result, Sequential};
+
+use crate::cnn::cnn;
 
 /// What section 4 of the paper measures, and a CNN as users of other programs time it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,24 +63,6 @@ fn mlp(layers: usize, width: usize, outputs: usize) -> Result<Model> {
     widths.push(outputs);
     let mut model = Sequential::mlp(&widths, Tanh, false, Parameterisation::Ntk)?;
     model.initialise(Parameterisation::Ntk, 0)?;
-    Ok(model)
-}
-
-/// 3 x 3 convolutions that keep the size, ReLU, 2 x 2 means, a dense layer; no biases.
-fn cnn(outputs: usize) -> Result<Model> {
-    let mut graph = Graph::new(&[3, 32, 32])?;
-    let mut x = graph.input();
-    for (l, [i, o]) in [[3, 32], [32, 64], [64, 64]].into_iter().enumerate() {
-        let weight = graph.parameter(format!("conv{}.weight", l + 1), &[o, i, 3, 3])?;
-        x = graph.conv2d(x, Conv2d::new().padding([1, 1]), weight, None)?;
-        x = graph.unary(Relu, x)?;
-        x = graph.avg_pool2d(x, AvgPool2d::new([2, 2]))?;
-    }
-    let x = graph.flatten(x)?;
-    let weight = graph.parameter("out.weight", &[outputs, graph.shape(x)[0]])?;
-    let y = graph.linear(x, weight, None)?;
-    let mut model = Model::new(graph, y)?;
-    model.initialise(Init::Scaled, 0)?;
     Ok(model)
 }
 

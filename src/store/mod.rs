@@ -83,7 +83,8 @@ macro_rules! sinks {
                     $sink { store: Store::new(path.as_ref()), side: $side }
                 }
 
-                /// Asks for units of about `side` rows and columns, which is what a crash can cost each thread. A run that is taken up again needs the side that it began with.
+                /// Asks for units of about `side` rows and columns, which is what a crash can cost each thread. A run
+                /// that is taken up again needs the side that it began with.
                 #[must_use]
                 pub fn side(mut self, side: usize) -> Self {
                     self.side = side;
