@@ -1,7 +1,7 @@
 //! The paper's figures (Engel et al., section 4, Tables 1 to 4), from an A100. By our reckoning its explicit ones ran in
 //! TF32: they are over three times that GPU's peak in f32.
 //!
-//! Tables 1 and 2 are time and memory of MLP, 3 and 4 of MLP-h. A figure that is not given here is printed as ?, never
+//! Tables 1 and 2 are time and memory of MLP, 3 and 4 of MLP-h. A figure that is not given here is left out, never
 //! guessed.
 
 use tangent_kernels::Method;

@@ -35,9 +35,7 @@ pub fn tables(results: &Results, precision: Precision) {
         precision.name(),
         rayon::current_num_threads()
     );
-    println!(
-        "OOM: does not fit in memory. -: would not have been done in time. ?: the paper's figure is not known here."
-    );
+    println!("OOM: does not fit in memory. -: would not have been done in time.");
 }
 
 fn table(results: &Results, network: Network, quantity: Quantity) {
@@ -49,7 +47,7 @@ fn table(results: &Results, network: Network, quantity: Quantity) {
     }
 }
 
-/// Ours, and the paper's in brackets if it has the method.
+/// Ours, and the paper's in brackets if we know it.
 fn entry(results: &Results, network: Network, method: Method, samples: usize, quantity: Quantity) -> String {
     let ours = match (results.get(network, method, samples), quantity) {
         (Some(Outcome::Done { seconds, .. }), Quantity::Seconds) => significant(seconds),
@@ -58,15 +56,11 @@ fn entry(results: &Results, network: Network, method: Method, samples: usize, qu
         (Some(Outcome::OutOfMemory), _) => "OOM".to_string(),
         (Some(Outcome::OutOfTime) | None, _) => "-".to_string(),
     };
-    if paper::name(method).is_none() {
-        return ours;
+    match paper::figure(network, method, samples, quantity) {
+        Some(Figure::Is(number)) => format!("{ours} ({})", significant(number)),
+        Some(Figure::OutOfMemory) => format!("{ours} (OOM)"),
+        None => ours,
     }
-    let theirs = match paper::figure(network, method, samples, quantity) {
-        Some(Figure::Is(number)) => significant(number),
-        Some(Figure::OutOfMemory) => "OOM".to_string(),
-        None => "?".to_string(),
-    };
-    format!("{ours} ({theirs})")
 }
 
 /// Three digits that count, and no power of ten.

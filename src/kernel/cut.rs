@@ -5,10 +5,10 @@ use std::ops::Range;
 use super::sink::Unit;
 use crate::model::blocks;
 
-/// A tile has at most this many rows: a multiple of the 96 (f32) and 48 (f64) rows of faer's AVX-512 product kernel, so
-/// that nothing is left over. Measured beside 128, 256, 384 and 512 with `benches/gram.rs`: the fastest by 2 to 10 %.
+/// A tile has at most this many rows: a multiple of the columns that the CPU's micro kernel takes at a time, so that
+/// nothing is left over. It was chosen beside 128, 256, 384 and 512 for faer's products, which computed tiles before.
 const TILE_SIDE: usize = 192;
-/// The rows of that product kernel in f32, and the half of them that it also has in f64.
+/// Sides beyond so many rows are cut down to a multiple of the micro kernel's columns in f32; in f64 it takes half of them.
 const KERNEL_ROWS: usize = 96;
 const KERNEL_PART: usize = 48;
 /// A kernel is cut into at least so many blocks, so that small ones keep all threads busy too.
@@ -25,7 +25,7 @@ pub(crate) fn block(samples: usize, inner: usize, matrices: usize) -> usize {
     let rows = samples.saturating_mul(inner);
     let fits = (WORKER_ENTRIES / matrices.max(1)).isqrt().clamp(MIN_SIDE, TILE_SIDE);
     let side = rows.div_ceil(MIN_BLOCKS).clamp(MIN_SIDE, fits);
-    // Beyond its kernel's rows a product has whole parts of them, or an odd rest that is slow.
+    // Of a large tile no odd rest is left, which would be slow.
     let side = if side > KERNEL_ROWS { side / KERNEL_PART * KERNEL_PART } else { side };
     side.div_ceil(inner.max(1))
 }
