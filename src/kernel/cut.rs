@@ -5,12 +5,14 @@ use std::ops::Range;
 use super::sink::Unit;
 use crate::model::blocks;
 
-/// A tile has at most this many rows: a multiple of the columns that the CPU's micro kernel takes at a time, so that
-/// nothing is left over. It was chosen beside 128, 256, 384 and 512 for faer's products, which computed tiles before.
-const TILE_SIDE: usize = 192;
+/// A tile has at most so many rows: multiples of the columns that the CPU's micro kernel takes at a time, so that nothing
+/// is left over. The first is for kernels of one matrix; the others are for several, which a thread computes side by side,
+/// and for memory budgets, the larger the better.
+pub(crate) const TILE_SIDES: [usize; 4] = [384, 192, 96, 48];
 /// Sides beyond so many rows are cut down to a multiple of the micro kernel's columns in f32; in f64 it takes half of them.
 const KERNEL_ROWS: usize = 96;
 const KERNEL_PART: usize = 48;
+const KERNEL_VECTOR: usize = 16;
 /// A kernel is cut into at least so many blocks, so that small ones keep all threads busy too.
 const MIN_BLOCKS: usize = 8;
 /// But a tile has at least so many rows, if there are.
@@ -19,12 +21,16 @@ const MIN_SIDE: usize = 16;
 /// together about so many entries at most: 32 MiB in f64.
 const WORKER_ENTRIES: usize = 1 << 22;
 
-/// The number of samples in a block where K has `inner` rows for a sample and `matrices` tiles are computed side by
-/// side. A pure function of these, so that nothing depends on the number of threads.
-pub(crate) fn block(samples: usize, inner: usize, matrices: usize) -> usize {
+/// The number of samples in a block where K has `inner` rows for a sample, `matrices` tiles are computed side by side, and
+/// a tile has at most `most` rows. A pure function of these, so that nothing depends on the number of threads.
+pub(crate) fn block(samples: usize, inner: usize, matrices: usize, most: usize) -> usize {
     let rows = samples.saturating_mul(inner);
-    let fits = (WORKER_ENTRIES / matrices.max(1)).isqrt().clamp(MIN_SIDE, TILE_SIDE);
-    let side = rows.div_ceil(MIN_BLOCKS).clamp(MIN_SIDE, fits);
+    let most = if matrices > 1 { most.min(TILE_SIDES[1]) } else { most };
+    let most = (WORKER_ENTRIES / matrices.max(1)).isqrt().clamp(MIN_SIDE, most);
+    let side = rows.div_ceil(MIN_BLOCKS).clamp(MIN_SIDE, most);
+    // Vectors of the micro kernel without a rest, if that leaves as many blocks.
+    let whole = side.next_multiple_of(KERNEL_VECTOR).min(most);
+    let side = if rows.div_ceil(whole) >= MIN_BLOCKS { whole } else { side };
     // Of a large tile no odd rest is left, which would be slow.
     let side = if side > KERNEL_ROWS { side / KERNEL_PART * KERNEL_PART } else { side };
     side.div_ceil(inner.max(1))
@@ -121,11 +127,13 @@ mod tests {
         for (samples, inner, matrices) in
             [(0, 1, 1), (1, 1, 1), (10, 3, 1), (1000, 1, 5), (1000, 10, 60), (5000, 1, 60_000), (3, 1000, 2)]
         {
-            let blocks = blocks(samples, block(samples, inner, matrices));
-            let side = blocks.iter().map(|range| range.len() * inner).max().unwrap_or(0);
-            assert!(side <= 192 + inner, "{side}");
-            assert!(side <= 16 + inner || side * side * matrices <= 1 << 22, "{side} rows, {matrices} matrices");
-            assert!(samples * inner < 128 || inner > 16 || blocks.len() >= 8, "{} blocks", blocks.len());
+            for most in TILE_SIDES {
+                let blocks = blocks(samples, block(samples, inner, matrices, most));
+                let side = blocks.iter().map(|range| range.len() * inner).max().unwrap_or(0);
+                assert!(side <= most + inner, "{side}");
+                assert!(side <= 16 + inner || side * side * matrices <= 1 << 22, "{side} rows, {matrices} matrices");
+                assert!(samples * inner < 128 || inner > 16 || blocks.len() >= 8, "{} blocks", blocks.len());
+            }
         }
     }
 

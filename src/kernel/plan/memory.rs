@@ -6,6 +6,8 @@ pub(super) struct Room {
     pub samples: (usize, Option<usize>),
     /// Samples in a block.
     pub block: usize,
+    /// Samples of a forward pass.
+    pub chunk: usize,
     /// Bytes of a tile of all matrices that the sink gets.
     pub tile: f64,
     /// Bytes that are there whatever is done: the result if it is in memory, parameters.

@@ -191,6 +191,9 @@ fn counted<R: Real, O: Op>(model: &Model<O>, layout: &Layout, wanted: &[bool]) -
 /// A forward pass is over so many samples that their values and cotangents take about so many bytes: they stay in cache.
 const CHUNK_BYTES: f64 = (4 << 20) as f64;
 
+/// And over so many that products have about so many rows: below, much of the time goes into packing weights for them.
+const PASS_ROWS: f64 = 192.0;
+
 /// A thread keeps at most so many bytes of arrays to use again.
 const SHELF_BYTES: f64 = (32 << 20) as f64;
 
@@ -223,25 +226,31 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
     let slots = if ntk.components { chosen(&wanted).count().max(1) } else { 1 };
     let kept = layout.blocks * if ntk.components { 1 + chosen(&wanted).count() } else { 1 };
     let entries = kept as f64 * (rows * layout.inner as f64) * (cols * layout.inner as f64);
-    let block = cut::block(n.max(m.unwrap_or(0)), layout.inner, layout.blocks * slots);
-    let block = block.min(n.max(m.unwrap_or(0)));
-    let chunk = ((CHUNK_BYTES / (held * number).max(1.0)) as usize).clamp(1, block.max(1));
-    let tile = ((block * layout.inner) as f64).powi(2);
-    let forward_bytes = chunk as f64 * held * number;
     let parameters =
         model.parameters().iter().chain(model.buffers()).map(|info| numel(&info.shape)).sum::<usize>() as f64;
     let result_bytes = entries * wants.bytes_per_entry;
     let parameter_bytes = parameters * (number + size_of::<f64>() as f64);
-    let room = Room {
-        samples,
-        block,
-        tile: tile * kept as f64 * number,
-        fixed: parameter_bytes + result_bytes,
-        // Arrays that are dropped lie on the thread's shelf for a while.
-        work: forward_bytes + forward_bytes.min(SHELF_BYTES) + tile * (layout.blocks * slots + 2) as f64 * number,
-        side: wants.side.div_ceil((block * layout.inner).max(1)),
-        budget: ntk.budget.map(|bytes| bytes as f64),
+    let chunk = chunk(held * number, forward / (2.0 * parameters));
+    let room = |side: usize| {
+        let longest = n.max(m.unwrap_or(0));
+        let block = cut::block(longest, layout.inner, layout.blocks * slots, side).min(longest);
+        let chunk = chunk.clamp(1, block.max(1));
+        let tile = ((block * layout.inner) as f64).powi(2);
+        let forward_bytes = chunk as f64 * held * number;
+        Room {
+            samples,
+            block,
+            chunk,
+            tile: tile * kept as f64 * number,
+            fixed: parameter_bytes + result_bytes,
+            // Arrays that are dropped lie on the thread's shelf for a while.
+            work: forward_bytes + forward_bytes.min(SHELF_BYTES) + tile * (layout.blocks * slots + 2) as f64 * number,
+            side: wants.side.div_ceil((block * layout.inner).max(1)),
+            budget: ntk.budget.map(|bytes| bytes as f64),
+        }
     };
+    let sides = if ntk.budget.is_some() { cut::TILE_SIDES.len() } else { 1 };
+    let rooms: Vec<Room> = cut::TILE_SIDES[..sides].iter().map(|&side| room(side)).collect();
     let rows_of_jacobian = |flags: &dyn Fn(usize) -> bool| {
         let sizes = chosen(&wanted).filter(|&k| flags(k)).map(|k| numel(&model.parameters()[k].shape));
         sizes.sum::<usize>() as f64 * layout.seeds.len() as f64 * number
@@ -255,7 +264,7 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
         }
         Method::FullJacobian | Method::Autograd | Method::ForwardMode => rows_of_jacobian(&|_| true),
     };
-    let memory = fit(&room, &mut choices, &panel, result_bytes)?;
+    let (room, memory) = fit(&rooms, &mut choices, &panel, result_bytes)?;
     let mut plan = Plan {
         precision: B::Number::NAME,
         outputs: ntk.outputs,
@@ -264,11 +273,11 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
         forward_flops: forward * all,
         reverse_flops: reverse * all,
         passes_seconds: memory.made * ((forward + reverse) / rates.forming + touched / (IN_CACHE * rates.entries)),
-        block,
-        chunk,
+        block: room.block,
+        chunk: room.chunk,
         tall: memory.tall,
         wide: memory.wide,
-        held: if memory.held { n + m.unwrap_or(0) } else { (memory.tall * block).min(n) },
+        held: if memory.held { n + m.unwrap_or(0) } else { (memory.tall * room.block).min(n) },
         made: memory.made,
         held_bytes: memory.held_bytes,
         result_bytes,
@@ -319,17 +328,37 @@ impl Choice {
     }
 }
 
-/// The cut of a kernel whose panels take `panel` bytes a sample. Where none fits the budget, trades time for memory,
-/// parameter by parameter, until one does: each time the change that costs least for a byte saved.
+/// The samples of a forward pass where one takes `bytes` and uses every weight `reuse` times: as many as stay in cache, or
+/// more if products would have too few rows.
+fn chunk(bytes: f64, reuse: f64) -> usize {
+    let in_cache = CHUNK_BYTES / bytes.max(1.0);
+    let for_weights = (PASS_ROWS / reuse).min(SHELF_BYTES / bytes.max(1.0));
+    in_cache.max(for_weights) as usize
+}
+
+/// The cut of a kernel whose panels take `panel` bytes a sample, in the first of `rooms` that has place for all panels, or
+/// else in the first that can do. Where none fits the budget, trades time for memory, parameter by parameter, until one
+/// does: each time the change that costs least for a byte saved.
 ///
 /// # Errors
 /// It cannot fit.
-fn fit(room: &Room, choices: &mut [Choice], panel: &dyn Fn(&[Choice]) -> f64, result: f64) -> Result<Memory> {
+fn fit<'a>(
+    rooms: &'a [Room],
+    choices: &mut [Choice],
+    panel: &dyn Fn(&[Choice]) -> f64,
+    result: f64,
+) -> Result<(&'a Room, Memory)> {
     loop {
-        let needed = match room.cut(panel(choices)) {
-            Ok(memory) => return Ok(memory),
-            Err(needed) => needed,
-        };
+        let cuts: Vec<_> = rooms.iter().map(|room| (room, room.cut(panel(choices)))).collect();
+        let fitting = || cuts.iter().filter_map(|(room, cut)| cut.as_ref().ok().map(|memory| (*room, *memory)));
+        if let Some(found) = fitting().find(|(_, memory)| memory.held).or_else(|| fitting().next()) {
+            return Ok(found);
+        }
+        let (room, needed) = cuts
+            .iter()
+            .filter_map(|(room, cut)| cut.err().map(|needed| (*room, needed)))
+            .min_by(|one, two| one.1.total_cmp(&two.1))
+            .expect("there are rooms, and none fits");
         let mut best: Option<(f64, usize, usize)> = None;
         for (k, choice) in choices.iter().enumerate().filter(|(_, choice)| !choice.forced) {
             for (other, (_, cost)) in choice.candidates.iter().enumerate() {

@@ -6,13 +6,9 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::packed::Packed;
+use super::packed::{K_BLOCK, Packed};
 use crate::backend::cpu::vector::Vector;
 use crate::real::Real;
-
-/// Products run over so many k at a time: those of three groups of columns, 36 KiB, stay in the first cache, and those
-/// of a block of rows in the second.
-const K_BLOCK: usize = 192;
 
 /// What becomes of a product x.
 #[derive(Clone, Copy)]
@@ -100,31 +96,34 @@ pub(in crate::backend::cpu) fn run<S: Simd, R: Real, const L: usize, const V: us
     let mut from = 0;
     // At least once, so that the product of nothing is zero.
     while from < k || from == 0 {
-        let count = K_BLOCK.min(k - from);
         let mut group = 0;
-        while group + G <= cols.groups() {
-            strip::<S, R, L, V, G, N>(simd, &mut call, group, from, count);
-            group += G;
-        }
         while group < cols.groups() {
-            strip::<S, R, L, V, 1, N>(simd, &mut call, group, from, count);
-            group += 1;
+            // Four are two twos: a last one alone would wait for its rows more than for its sums.
+            let take = match cols.groups() - group {
+                4 => G.min(2),
+                left => G.min(left),
+            };
+            match take {
+                1 => strip::<S, R, L, V, 1, N>(simd, &mut call, group, from),
+                2 => strip::<S, R, L, V, 2, N>(simd, &mut call, group, from),
+                _ => strip::<S, R, L, V, G, N>(simd, &mut call, group, from),
+            }
+            group += take;
         }
         if let Finish::Store = call.finish {
             call.finish = Finish::Add;
         }
-        from += count.max(1);
+        from += K_BLOCK;
     }
 }
 
-/// G groups of columns with all rows, over `count` k.
+/// G groups of columns with all rows, over the block of k that begins at `from`.
 #[inline(always)]
 fn strip<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize>(
     simd: S,
     call: &mut Call<'_, R>,
     first: usize,
     from: usize,
-    count: usize,
 ) {
     let [rows, cols] = call.sides;
     let zero = [[[R::splat(simd, R::default()); V]; G]; N];
@@ -137,21 +136,20 @@ fn strip<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const
             }
             let mut sums = zero;
             if let Some([rows, cols]) = call.with {
-                let k = rows.k();
-                sums_of::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, [0, k], &mut sums);
+                sums_of::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, 0, &mut sums);
                 // To the stack, or these would be kept in registers that the other product needs.
                 let mut other = sums;
                 let other = std::hint::black_box(&mut other);
                 let mut sums = zero;
-                let k = [from, count];
-                sums_of::<S, R, L, V, G, N>(simd, call.sides[1], first, call.sides[0], group, part, k, &mut sums);
+                let [rows, cols] = call.sides;
+                sums_of::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, from, &mut sums);
                 let (weight, bias) = (R::splat(simd, call.weight), R::splat(simd, call.bias));
                 for (sums, other) in sums.iter_mut().flatten().flatten().zip(other.iter().flatten().flatten()) {
                     *sums = R::mul_vectors(simd, R::mul_add_vectors(simd, *sums, weight, bias), *other);
                 }
                 put::<S, R, L, V, G, N>(simd, call, [row, first * L], &sums, R::of(1.0));
             } else {
-                sums_of::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, [from, count], &mut sums);
+                sums_of::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, from, &mut sums);
                 let weight = call.weight;
                 put::<S, R, L, V, G, N>(simd, call, [row, first * L], &sums, weight);
             }
@@ -169,14 +167,14 @@ fn sums_of<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, con
     rows: &Packed<R>,
     group: usize,
     part: usize,
-    [from, count]: [usize; 2],
+    from: usize,
     sums: &mut Sums<S, R, V, G, N>,
 ) {
-    let cols: [&[[R::Of<S>; V]]; G] = std::array::from_fn(|g| {
-        let vectors = R::vectors(simd, cols.group(first + g, from, count));
-        &vectors.as_chunks::<V>().0[..count]
-    });
-    let rows = &rows.group(group, from, count).as_chunks::<L>().0[..count];
+    let cols: [&[[R::Of<S>; V]]; G] =
+        std::array::from_fn(|g| R::vectors(simd, cols.group(first + g, from)).as_chunks::<V>().0);
+    let rows = rows.group(group, from).as_chunks::<L>().0;
+    // Of one length, or every look into the columns would be checked.
+    let cols = cols.map(|cols| &cols[..rows.len()]);
     // Which part it is must be known when this is compiled: then no number of a row is looked up.
     match part {
         0 => add_products::<S, R, L, V, G, N, 0>(simd, cols, rows, sums),
@@ -184,8 +182,8 @@ fn sums_of<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, con
         2 => add_products::<S, R, L, V, G, N, 2>(simd, cols, rows, sums),
         3 => add_products::<S, R, L, V, G, N, 3>(simd, cols, rows, sums),
         _ => {
-            for k in 0..count {
-                let x = R::splat(simd, rows[k][part]);
+            for (k, row) in rows.iter().enumerate() {
+                let x = R::splat(simd, row[part]);
                 for (g, sums) in sums[0].iter_mut().enumerate() {
                     for (v, sum) in sums.iter_mut().enumerate() {
                         *sum = R::mul_add_vectors(simd, cols[g][k][v], x, *sum);
@@ -236,17 +234,29 @@ fn put<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N
         for (n, sums) in sums.iter().enumerate() {
             let at = (row + n) * stride + col;
             let out = R::vectors_mut(simd, &mut call.target.out[at..at + G * L]).as_chunks_mut::<V>().0;
-            let pairs = out.iter_mut().zip(sums).flat_map(|(out, sums)| out.iter_mut().zip(sums));
+            // Loops and no closures: those might stay calls, without the vectors that this function may use.
             match call.finish {
-                Finish::Store if weight == R::of(1.0) => pairs.for_each(|(out, &x)| *out = x),
-                Finish::Store => pairs.for_each(|(out, &x)| *out = R::mul_vectors(simd, w, x)),
-                Finish::Add if weight == R::of(1.0) => pairs.for_each(|(out, &x)| *out = R::add_vectors(simd, *out, x)),
-                Finish::Add => pairs.for_each(|(out, &x)| *out = R::mul_add_vectors(simd, w, x, *out)),
+                Finish::Store => {
+                    for (out, sums) in out.iter_mut().zip(sums) {
+                        for v in 0..V {
+                            out[v] = R::mul_vectors(simd, w, sums[v]);
+                        }
+                    }
+                }
+                Finish::Add => {
+                    for (out, sums) in out.iter_mut().zip(sums) {
+                        for v in 0..V {
+                            out[v] = R::mul_add_vectors(simd, w, sums[v], out[v]);
+                        }
+                    }
+                }
                 Finish::MultiplyAdd(other) => {
-                    let other = R::vectors(simd, &other[at..at + G * L]);
-                    pairs.zip(other).for_each(|((out, &x), &y)| {
-                        *out = R::mul_add_vectors(simd, R::mul_vectors(simd, w, x), y, *out)
-                    });
+                    let other = R::vectors(simd, &other[at..at + G * L]).as_chunks::<V>().0;
+                    for ((out, sums), other) in out.iter_mut().zip(sums).zip(other) {
+                        for v in 0..V {
+                            out[v] = R::mul_add_vectors(simd, R::mul_vectors(simd, w, sums[v]), other[v], out[v]);
+                        }
+                    }
                 }
             }
         }

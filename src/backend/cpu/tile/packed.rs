@@ -2,9 +2,13 @@
 
 use crate::real::Real;
 
-/// Rows of k numbers each, as \[group of [`LANES`](crate::backend::cpu::vector::Vector::LANES) rows\]\[k\]\[row in the
-/// group\], the last group filled up with zeros: what a micro tile reads, from either side, is contiguous, and a line of
-/// the cache is one k of a group.
+/// Products run over so many k at a time: those of three groups of columns, 36 KiB, stay in the first cache, and those
+/// of a block of rows in the second.
+pub(super) const K_BLOCK: usize = 192;
+
+/// Rows of k numbers each, as \[block of [`K_BLOCK`] k\]\[group of
+/// [`LANES`](crate::backend::cpu::vector::Vector::LANES) rows\]\[k\]\[row in the group\], the last group filled up with
+/// zeros: a line of the cache is one k of a group, and what a product reads before it goes on to other k is contiguous.
 #[derive(Clone, Default)]
 pub struct Packed<R> {
     data: Vec<R>,
@@ -38,16 +42,18 @@ impl<R: Real> Packed<R> {
             let lane = row % lanes;
             let count = (lanes - lane).min(rest.len() / k);
             let (these, others) = rest.split_at(count * k);
-            let group = &mut self.data[self.start + row / lanes * lanes * k..][..lanes * k];
-            if count == lanes {
-                let line = |at: usize| these.iter().skip(at).step_by(k);
-                group.chunks_exact_mut(lanes).enumerate().for_each(|(at, to)| {
-                    to.iter_mut().zip(line(at)).for_each(|(to, &x)| *to = x);
-                });
-            } else {
-                for (number, these) in these.chunks_exact(k).enumerate() {
-                    let column = group.iter_mut().skip(lane + number).step_by(lanes);
-                    column.zip(these).for_each(|(to, &x)| *to = x);
+            for from in (0..k).step_by(K_BLOCK) {
+                let to = self.group_mut(row / lanes, from);
+                if count == lanes {
+                    let line = |at: usize| these.iter().skip(from + at).step_by(k);
+                    to.chunks_exact_mut(lanes).enumerate().for_each(|(at, to)| {
+                        to.iter_mut().zip(line(at)).for_each(|(to, &x)| *to = x);
+                    });
+                } else {
+                    for (number, these) in these.chunks_exact(k).enumerate() {
+                        let column = to.iter_mut().skip(lane + number).step_by(lanes);
+                        column.zip(&these[from..]).for_each(|(to, &x)| *to = x);
+                    }
                 }
             }
             (row, rest) = (row + count, others);
@@ -69,8 +75,19 @@ impl<R: Real> Packed<R> {
         self.rows.div_ceil(R::LANES)
     }
 
-    /// A group's numbers from `k` on, `count` of them a row: \[count\]\[row\].
-    pub(super) fn group(&self, group: usize, k: usize, count: usize) -> &[R] {
-        &self.data[self.start + (group * self.k + k) * R::LANES..][..count * R::LANES]
+    /// A group's numbers of the block of k that begins at `from`: \[k\]\[row\].
+    pub(super) fn group(&self, group: usize, from: usize) -> &[R] {
+        &self.data[self.place(group, from)]
+    }
+
+    fn group_mut(&mut self, group: usize, from: usize) -> &mut [R] {
+        let place = self.place(group, from);
+        &mut self.data[place]
+    }
+
+    fn place(&self, group: usize, from: usize) -> std::ops::Range<usize> {
+        let count = K_BLOCK.min(self.k - from);
+        let first = self.start + (self.groups() * from + group * count) * R::LANES;
+        first..first + count * R::LANES
     }
 }
