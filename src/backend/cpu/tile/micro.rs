@@ -13,8 +13,6 @@ use crate::real::Real;
 /// What becomes of a product x.
 #[derive(Clone, Copy)]
 pub enum Finish<'a, R> {
-    /// out = w x
-    Store,
     /// out += w x
     Add,
     /// out += w x o other, entry by entry, where `other` lies as `out` does.
@@ -25,11 +23,13 @@ pub enum Finish<'a, R> {
 pub struct Target<'a, R> {
     pub out: &'a mut [R],
     pub stride: usize,
+    /// Nothing is there yet: what is found counts as zero.
+    pub fresh: bool,
     /// Of a square, only what touches the upper triangle is computed. The rest is undefined.
     pub upper: bool,
 }
 
-/// out\[r,c\] from x = w rows\[r\] . cols\[c\]. The sum runs in an order that depends on k alone.
+/// out\[r,c\] += w rows\[r\] . cols\[c\]. The sum runs in an order that depends on k alone.
 pub fn product<R: Real>(sides: [&Packed<R>; 2], target: Target<'_, R>, weight: R, finish: Finish<'_, R>) {
     dispatch(Call { sides, with: None, target, weight, bias: R::default(), finish });
 }
@@ -47,13 +47,13 @@ pub fn fused<R: Real>(
     if a[0].k() <= K_BLOCK && b[0].k() <= K_BLOCK {
         return dispatch(Call { sides: a, with: Some(b), target, weight, bias, finish: Finish::Add });
     }
-    let Target { out, stride, upper } = target;
+    let Target { out, stride, fresh, upper } = target;
     let other = super::grown(scratch, out.len());
-    product(b, Target { out: other, stride, upper }, R::of(1.0), Finish::Store);
+    product(b, Target { out: other, stride, fresh: true, upper }, R::of(1.0), Finish::Add);
+    product(a, Target { out: &mut *out, stride, fresh, upper }, weight, Finish::MultiplyAdd(other));
     if bias != R::default() {
         super::add_scaled(out, other, bias);
     }
-    product(a, Target { out, stride, upper }, weight, Finish::MultiplyAdd(other));
 }
 
 /// One product, or two of which the entries are multiplied.
@@ -110,9 +110,7 @@ pub(in crate::backend::cpu) fn run<S: Simd, R: Real, const L: usize, const V: us
             }
             group += take;
         }
-        if let Finish::Store = call.finish {
-            call.finish = Finish::Add;
-        }
+        call.target.fresh = false;
         from += K_BLOCK;
     }
 }
@@ -230,23 +228,17 @@ fn put<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N
     let (high, wide) = (N.min(rows - row), (G * L).min(cols - col));
     let stride = call.target.stride;
     if high == N && wide == G * L {
-        let w = R::splat(simd, weight);
+        let (w, zero) = (R::splat(simd, weight), R::splat(simd, R::default()));
         for (n, sums) in sums.iter().enumerate() {
             let at = (row + n) * stride + col;
             let out = R::vectors_mut(simd, &mut call.target.out[at..at + G * L]).as_chunks_mut::<V>().0;
             // Loops and no closures: those might stay calls, without the vectors that this function may use.
             match call.finish {
-                Finish::Store => {
-                    for (out, sums) in out.iter_mut().zip(sums) {
-                        for v in 0..V {
-                            out[v] = R::mul_vectors(simd, w, sums[v]);
-                        }
-                    }
-                }
                 Finish::Add => {
                     for (out, sums) in out.iter_mut().zip(sums) {
                         for v in 0..V {
-                            out[v] = R::mul_add_vectors(simd, w, sums[v], out[v]);
+                            let old = if call.target.fresh { zero } else { out[v] };
+                            out[v] = R::mul_add_vectors(simd, w, sums[v], old);
                         }
                     }
                 }
@@ -254,7 +246,8 @@ fn put<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N
                     let other = R::vectors(simd, &other[at..at + G * L]).as_chunks::<V>().0;
                     for ((out, sums), other) in out.iter_mut().zip(sums).zip(other) {
                         for v in 0..V {
-                            out[v] = R::mul_add_vectors(simd, R::mul_vectors(simd, w, sums[v]), other[v], out[v]);
+                            let old = if call.target.fresh { zero } else { out[v] };
+                            out[v] = R::mul_add_vectors(simd, R::mul_vectors(simd, w, sums[v]), other[v], old);
                         }
                     }
                 }
@@ -270,9 +263,11 @@ fn put<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N
         vectors.iter_mut().zip(sums).for_each(|(to, &x)| *to = x);
         let at = (row + n) * stride + col;
         let out = &mut call.target.out[at..at + wide];
+        if call.target.fresh {
+            out.fill(R::default());
+        }
         let pairs = out.iter_mut().zip(&*line);
         match call.finish {
-            Finish::Store => pairs.for_each(|(out, &x)| *out = weight * x),
             Finish::Add => pairs.for_each(|(out, &x)| *out = weight.mul_add(x, *out)),
             Finish::MultiplyAdd(other) => {
                 pairs.zip(&other[at..at + wide]).for_each(|((out, &x), &y)| *out = (weight * x).mul_add(y, *out))

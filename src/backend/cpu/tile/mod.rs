@@ -26,6 +26,8 @@ pub struct Scratch<R> {
     right: Vec<R>,
     /// One row of A, each entry repeated for every output.
     row: Vec<R>,
+    /// Slots that nothing was written to yet, for every block.
+    fresh: Vec<bool>,
 }
 
 impl<R: Real> Gram for Cpu<R> {
@@ -45,12 +47,14 @@ impl<R: Real> Gram for Cpu<R> {
         scratch: &mut Scratch<R>,
         out: &mut [R],
     ) -> Result<()> {
-        out.fill(R::default());
         let upper = std::ptr::eq(rows, cols);
         let size = Size { n: rows.samples, m: cols.samples, inner: recipe.inner };
+        let mut fresh = std::mem::take(&mut scratch.fresh);
+        fresh.clear();
+        fresh.resize(recipe.slots * recipe.blocks, true);
         for block in 0..recipe.blocks {
             for term in &recipe.terms {
-                let slots = Slots { out, size, blocks: recipe.blocks, block };
+                let slots = Slots { out, fresh: &mut fresh, size, blocks: recipe.blocks, block };
                 let mut tile = Tile { size, term, panels: [rows, cols], scratch, slots, upper };
                 let [one, two] = [&rows.rights[term.right[0]], &cols.rights[term.right[1]]];
                 if one.unit || two.unit {
@@ -74,6 +78,12 @@ impl<R: Real> Gram for Cpu<R> {
                 }
             }
         }
+        for (out, &fresh) in out.chunks_exact_mut(size.entries().max(1)).zip(&fresh) {
+            if fresh {
+                out.fill(R::default());
+            }
+        }
+        scratch.fresh = fresh;
         Ok(())
     }
 }
@@ -133,6 +143,7 @@ impl<'a, R: Real> Side<'a, R> {
 /// The slots of a tile, in one block.
 struct Slots<'a, R> {
     out: &'a mut [R],
+    fresh: &'a mut [bool],
     size: Size,
     blocks: usize,
     block: usize,
@@ -140,15 +151,18 @@ struct Slots<'a, R> {
 
 impl<R: Real> Slots<'_, R> {
     fn get(&mut self, slot: usize) -> &mut [R] {
-        let entries = self.size.entries();
-        &mut self.out[(slot * self.blocks + self.block) * entries..][..entries]
+        let target = self.target(slot, false);
+        if target.fresh {
+            target.out.fill(R::default());
+        }
+        target.out
     }
-}
 
-impl<R: Real> Slots<'_, R> {
     fn target(&mut self, slot: usize, upper: bool) -> micro::Target<'_, R> {
-        let stride = self.size.cols();
-        micro::Target { out: self.get(slot), stride, upper }
+        let (index, entries) = (slot * self.blocks + self.block, self.size.entries());
+        let fresh = std::mem::take(&mut self.fresh[index]);
+        let out = &mut self.out[index * entries..][..entries];
+        micro::Target { out, stride: self.size.cols(), fresh, upper }
     }
 }
 
