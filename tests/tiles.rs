@@ -234,4 +234,11 @@ fn large_tiles_match_loops() {
     let vectors = Sizes { n: [70, 65], g: 1, t: [1, 1], i: 33, o: 17, blocks: 2, inner: 1 };
     straight::<f64>(vectors);
     straight::<f64>(Sizes { n: [40, 33], blocks: 1, inner: 3, ..vectors });
+    // Rows longer than a product takes at a time, and columns of every number of vectors.
+    for m in [7, 30, 62, 70] {
+        let long = Sizes { n: [9, m], i: 410, o: 200, blocks: 1, ..vectors };
+        straight::<f64>(long);
+        straight::<f32>(Sizes { i: 20, o: 500, ..long });
+        without_left::<f64>(Sizes { o: 390, ..long });
+    }
 }

@@ -59,12 +59,12 @@ pub fn fused<R: Real>(
 /// One product, or two of which the entries are multiplied.
 #[doc(hidden)]
 pub struct Call<'a, R> {
-    sides: [&'a Packed<R>; 2],
-    with: Option<[&'a Packed<R>; 2]>,
-    target: Target<'a, R>,
-    weight: R,
-    bias: R,
-    finish: Finish<'a, R>,
+    pub(super) sides: [&'a Packed<R>; 2],
+    pub(super) with: Option<[&'a Packed<R>; 2]>,
+    pub(super) target: Target<'a, R>,
+    pub(super) weight: R,
+    pub(super) bias: R,
+    pub(super) finish: Finish<'a, R>,
 }
 
 fn dispatch<R: Real>(call: Call<'_, R>) {

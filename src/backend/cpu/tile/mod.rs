@@ -5,6 +5,8 @@ mod joined;
 pub(super) mod micro;
 mod packed;
 mod positions;
+#[cfg(test)]
+mod tests;
 mod vectors;
 
 use super::Cpu;

@@ -1,0 +1,113 @@
+//! The micro kernel by every width of vectors, whatever this machine would choose.
+
+use pulp::{Scalar, Simd, WithSimd};
+
+use super::micro::{Call, Finish, Target};
+use super::packed::Packed;
+use crate::real::Real;
+
+struct Case<R> {
+    rows: usize,
+    cols: usize,
+    k: usize,
+    with_other: bool,
+    fresh: bool,
+    finish_other: bool,
+    weight: R,
+}
+
+fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
+    let at = |k: u64| (((k + 1) * (k + 7) + seed * 7919) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0;
+    (0..count as u64).map(|k| R::of(at(k))).collect()
+}
+
+fn packed<R: Real>(rows: usize, k: usize, numbers: &[R]) -> Packed<R> {
+    let mut packed = Packed::default();
+    packed.reset(rows, k);
+    packed.fill(0, numbers);
+    packed
+}
+
+fn dots<R: Real>(a: &[R], b: &[R], [rows, cols, k]: [usize; 3]) -> Vec<f64> {
+    let dot = |r: usize, c: usize| (0..k).map(|i| a[r * k + i].f64() * b[c * k + i].f64()).sum();
+    (0..rows).flat_map(|r| (0..cols).map(move |c| dot(r, c))).collect()
+}
+
+struct Run<'a, R>(Call<'a, R>);
+
+impl<R: Real> WithSimd for Run<'_, R> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        R::product(simd, self.0);
+    }
+}
+
+fn check<R: Real, S: Simd>(simd: S, case: &Case<R>) {
+    let &Case { rows, cols, k, with_other, fresh, finish_other, weight } = case;
+    let (a, b) = (numbers::<R>(rows * k, 1), numbers::<R>(cols * k, 2));
+    let (a2, b2) = (numbers::<R>(rows * 5, 3), numbers::<R>(cols * 5, 4));
+    let (before, other) = (numbers::<R>(rows * cols, 5), numbers::<R>(rows * cols, 6));
+    let [one, two] = [packed(rows, k, &a), packed(cols, k, &b)];
+    let [three, four] = [packed(rows, 5, &a2), packed(cols, 5, &b2)];
+    let mut out = before.clone();
+    let bias = R::of(if with_other { 0.25 } else { 0.0 });
+    simd.vectorize(Run(Call {
+        sides: [&one, &two],
+        with: with_other.then_some([&three, &four]),
+        target: Target { out: &mut out, stride: cols, fresh, upper: false },
+        weight,
+        bias,
+        finish: if finish_other { Finish::MultiplyAdd(&other) } else { Finish::Add },
+    }));
+    let (first, second) = (dots(&a, &b, [rows, cols, k]), dots(&a2, &b2, [rows, cols, 5]));
+    for (at, out) in out.iter().enumerate() {
+        let mut want = weight.f64() * first[at] + bias.f64();
+        if with_other {
+            want *= second[at];
+        }
+        if finish_other {
+            want *= other[at].f64();
+        }
+        if !fresh {
+            want += before[at].f64();
+        }
+        assert!((out.f64() - want).abs() <= 1e3 * R::EPSILON.f64(), "{} {rows} x {cols}, k {k}: {at}", R::NAME);
+    }
+}
+
+fn all<R: Real, S: Simd>(simd: S) {
+    let lanes = R::LANES;
+    for [rows, cols] in [[1, 1], [lanes + 3, 2 * lanes - 1], [3, 3 * lanes], [lanes, 4 * lanes], [9, 5 * lanes + 2]] {
+        for k in [0, 1, 7, 192, 193, 400] {
+            for (with_other, finish_other) in [(false, false), (false, true), (true, false)] {
+                for fresh in [false, true] {
+                    // Two products at once are only for rows that one block of k holds.
+                    if !with_other || k <= 192 {
+                        let weight = R::of(if k == 7 { 1.0 } else { 0.75 });
+                        check(simd, &Case { rows, cols, k, with_other, fresh, finish_other, weight });
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn products_are_right_without_vectors() {
+    all::<f32, _>(Scalar);
+    all::<f64, _>(Scalar);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn products_are_right_by_vectors_of_256_and_of_512_bits() {
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        all::<f32, _>(simd);
+        all::<f64, _>(simd);
+    }
+    if let Some(simd) = pulp::x86::V4::try_new() {
+        all::<f32, _>(simd);
+        all::<f64, _>(simd);
+    }
+}
