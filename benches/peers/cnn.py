@@ -1,13 +1,9 @@
-"""The network of benches/cnn.rs for every peer: the same weights, batch, timing and line of output.
+"""The network of benches/cnn.rs for every peer: the same weights and batch.
 
 Numbers come from numpy's RandomState, whose stream is the same in every version, so peers in different interpreters
 compute the same kernel without sharing a file. Layouts are PyTorch's.
 """
 import argparse
-import json
-import os
-import statistics
-import time
 
 import numpy as np
 
@@ -37,25 +33,3 @@ def arguments(description):
 
 def cases(words):
     return [tuple(int(number) for number in word.split("x")) for word in words]
-
-
-def limit_cpus(threads):
-    """Keeps this process to so many CPUs, where the system can: XLA and OpenMP start a thread for each."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-
-
-def report(run, summary, **fields):
-    """Times `run` as benches/cnn.rs does, after one call that warms up or compiles, and prints a line of JSON.
-
-    `summary` takes the kernel that `run` returned to its trace and Frobenius norm.
-    """
-    kernel = run()
-    times = []
-    while len(times) < 5 or (sum(times) < 3 and len(times) < 30):
-        start = time.perf_counter()
-        kernel = run()
-        times.append(time.perf_counter() - start)
-    trace, norm = summary(kernel)
-    fields |= dict(model="cnn", precision="f32", seconds=statistics.median(times), trace=float(trace), norm=float(norm))
-    print(json.dumps(fields), flush=True)

@@ -8,6 +8,7 @@ import os
 import numpy as np
 
 import cnn
+import peer
 
 METHODS = {"jacobian": 1, "structured": 3}  # nt.NtkImplementation
 
@@ -42,7 +43,7 @@ def summary(kernel):
 
 def main():
     options = cnn.arguments(__doc__).parse_args()
-    cnn.limit_cpus(options.threads)
+    peer.limit_cpus(options.threads)
     os.environ["JAX_PLATFORMS"] = "cpu"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import jax
@@ -53,12 +54,13 @@ def main():
         for method, implementation in METHODS.items():
             ntk = nt.empirical_ntk_fn(network, trace_axes=(), vmap_axes=0, implementation=implementation)
             ntk = jax.jit(ntk)
-            cnn.report(
+            peer.report(
                 lambda: ntk(x, None, parameters).block_until_ready(),
                 summary,
                 peer="neural-tangents",
                 version=f"{nt.__version__}, jax {jax.__version__}",
                 method=method,
+                model="cnn",
                 outputs=outputs,
                 samples=samples,
                 threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

@@ -11,6 +11,7 @@ from torch.func import jacrev, vmap
 from torch.nn.functional import avg_pool2d, conv2d, linear
 
 import cnn
+import peer
 
 CHUNKS = [None, 5, 20, 100]
 
@@ -78,13 +79,14 @@ def main():
         parameters, x = case(outputs, samples, torch.float32)
         for chunk in CHUNKS:
             if chunk is None or chunk < samples:
-                cnn.report(
+                peer.report(
                     lambda: ntk(parameters, x, chunk),
                     lambda kernel: (kernel.double().trace(), kernel.double().norm()),
                     peer="torch.func",
                     version=torch.__version__,
                     method=f"jacobian, chunks of {chunk}" if chunk else "jacobian",
-                    outputs=outputs,
+                    model="cnn",
+                outputs=outputs,
                     samples=samples,
                     threads=torch.get_num_threads(),
                 )

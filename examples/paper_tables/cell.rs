@@ -9,9 +9,10 @@ use tangent_kernels::ops::Builtin;
 use tangent_kernels::{Batch, Cpu, Error, Kernel, Ntk, Outputs, Real, Result, Session};
 
 use crate::machine::{median, product_rate};
-use crate::memory::{self, Peak};
+use crate::memory;
 use crate::network;
 use crate::options::{Cell, Precision};
+use crate::resident::Peak;
 
 /// What a cell came to.
 pub struct Measured {

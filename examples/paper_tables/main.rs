@@ -16,6 +16,8 @@ mod network;
 mod options;
 mod paper;
 mod print;
+#[path = "../../benches/common/memory.rs"]
+mod resident;
 mod tables;
 
 use std::process::ExitCode;

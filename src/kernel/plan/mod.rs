@@ -5,6 +5,7 @@
 //! Nothing is timed, so what is computed never depends on how a machine felt.
 
 mod cost;
+mod counted;
 mod json;
 mod layer;
 mod memory;
@@ -13,23 +14,22 @@ mod table;
 
 use cost::IN_CACHE;
 pub(crate) use cost::{Cost, Problem};
+use counted::{Counted, counted};
 pub(crate) use layer::{Form, Layer, LayerUse};
 pub use rates::Rates;
 
 use super::cut;
-use super::outputs::Layout;
 use super::rows::chosen;
 use super::sink::Wants;
 use super::way::Way;
 use super::{Method, Ntk};
-use crate::backend::{Arrays, Count, Gram};
+use crate::backend::Gram;
 use crate::error::{Error, Result};
 use crate::kernel::Outputs;
 use crate::model::Model;
 use crate::ops::Op;
 use crate::real::Real;
 use crate::shape::numel;
-use crate::tape::{Tape, Wanted};
 use memory::{Memory, Room};
 
 /// What [`Ntk::explain`](super::Ntk::explain) gives: the choices, as data, as a table (by `Display`) and as JSON.
@@ -151,42 +151,6 @@ impl Plan {
 
 /// Kernels of fewer flops are computed by the thread that asks for them.
 const SMALL_FLOPS: f64 = 1e7;
-
-/// What a run on shapes alone tells of a model.
-struct Counted {
-    layers: Vec<Layer>,
-    /// For a sample: flops of the forward pass and of all sweeps, entries touched, entries held at a time.
-    forward: f64,
-    reverse: f64,
-    touched: f64,
-    held: f64,
-}
-
-fn counted<R: Real, O: Op>(model: &Model<O>, layout: &Layout, wanted: &[bool]) -> Result<Counted> {
-    let arrays = Count::<R>::new();
-    let zeros = |shape: &[usize]| arrays.full(0.0, shape);
-    let parameters: Vec<_> = model.parameters().iter().map(|info| zeros(&info.shape)).collect();
-    let buffers: Vec<_> = model.buffers().iter().map(|info| zeros(&info.shape)).collect();
-    let weights = model.graph().weigh(&arrays, &parameters, &buffers);
-    let (before, flops, touched) = (arrays.live_entries(), arrays.flops(), arrays.touched_entries());
-    let inputs = model.input_shapes().iter().map(|shape| zeros(&[&[1], &shape[..]].concat())).collect();
-    let tape = Tape::run(model.graph(), model.output(), &arrays, &weights, inputs);
-    let uses = tape.uses()?;
-    let (forward, touched_forward) = (arrays.flops() - flops, arrays.touched_entries() - touched);
-    let (flops, touched) = (arrays.flops(), arrays.touched_entries());
-    let swept = tape.sweep(&tape.ones_seed(), Wanted { inputs: false, parameters: Some(wanted) });
-    let seeds = layout.seeds.len() as f64;
-    let layers = layer::layers(model, &arrays, wanted, &uses, &swept);
-    // What the sweeps of all seeds leave is held together; the rest of a sweep is not.
-    let kept: usize = swept.rights.iter().flatten().map(|right| numel(arrays.shape(right))).sum();
-    Ok(Counted {
-        layers,
-        forward: forward as f64,
-        reverse: (arrays.flops() - flops) as f64 * seeds,
-        touched: touched_forward as f64 + (arrays.touched_entries() - touched) as f64 * seeds,
-        held: (arrays.peak_entries() - before) as f64 + (seeds - 1.0) * kept as f64,
-    })
-}
 
 /// A forward pass is over so many samples that their values and cotangents take about so many bytes: they stay in cache.
 const CHUNK_BYTES: f64 = (4 << 20) as f64;

@@ -1,0 +1,65 @@
+//! Runs on shapes alone.
+
+use super::layer::{self, Layer};
+use crate::backend::{Arrays, Count};
+use crate::error::Result;
+use crate::kernel::outputs::Layout;
+use crate::model::Model;
+use crate::ops::Op;
+use crate::real::Real;
+use crate::shape::numel;
+use crate::tape::{ParameterInfo, Tape, Wanted};
+
+/// What a run on shapes alone tells of a model.
+pub(super) struct Counted {
+    pub layers: Vec<Layer>,
+    /// For a sample: flops of the forward pass and of all sweeps, entries touched, entries held at a time.
+    pub forward: f64,
+    pub reverse: f64,
+    pub touched: f64,
+    pub held: f64,
+}
+
+pub(super) fn counted<R: Real, O: Op>(model: &Model<O>, layout: &Layout, wanted: &[bool]) -> Result<Counted> {
+    let arrays = Count::<R>::new();
+    let weights = weights(model, &arrays);
+    let (before, flops) = (arrays.live_entries(), arrays.flops());
+    let tape = Tape::run(model.graph(), model.output(), &arrays, &weights, inputs(model, &arrays, 1));
+    let uses = tape.uses()?;
+    let forward = arrays.flops() - flops;
+    let flops = arrays.flops();
+    let swept = tape.sweep(&tape.ones_seed(), Wanted { inputs: false, parameters: Some(wanted) });
+    let seeds = layout.seeds.len() as f64;
+    let layers = layer::layers(model, &arrays, wanted, &uses, &swept);
+    // What the sweeps of all seeds leave is held together; the rest of a sweep is not.
+    let kept: usize = swept.rights.iter().flatten().map(|right| numel(arrays.shape(right))).sum();
+    let [one, two] = [1, 2].map(|samples| touched::<R, O>(model, wanted, samples));
+    Ok(Counted {
+        layers,
+        forward: forward as f64,
+        reverse: (arrays.flops() - flops) as f64 * seeds,
+        // What another sample touches: a pass reads its weights once.
+        touched: (two[0] - one[0]) as f64 + (two[1] - one[1]) as f64 * seeds,
+        held: (arrays.peak_entries() - before) as f64 + (seeds - 1.0) * kept as f64,
+    })
+}
+
+/// Entries that a forward pass over so many samples touches, and a sweep.
+fn touched<R: Real, O: Op>(model: &Model<O>, wanted: &[bool], samples: usize) -> [u64; 2] {
+    let arrays = Count::<R>::new();
+    let weights = weights(model, &arrays);
+    let start = arrays.touched_entries();
+    let tape = Tape::run(model.graph(), model.output(), &arrays, &weights, inputs(model, &arrays, samples));
+    let forward = arrays.touched_entries();
+    tape.sweep(&tape.ones_seed(), Wanted { inputs: false, parameters: Some(wanted) });
+    [forward - start, arrays.touched_entries() - forward]
+}
+
+fn weights<R: Real, O: Op>(model: &Model<O>, arrays: &Count<R>) -> Vec<<Count<R> as Arrays>::Tensor> {
+    let zeros = |infos: &[ParameterInfo]| infos.iter().map(|info| arrays.full(0.0, &info.shape)).collect::<Vec<_>>();
+    model.graph().weigh(arrays, &zeros(model.parameters()), &zeros(model.buffers()))
+}
+
+fn inputs<R: Real, O: Op>(model: &Model<O>, arrays: &Count<R>, samples: usize) -> Vec<<Count<R> as Arrays>::Tensor> {
+    model.input_shapes().iter().map(|shape| arrays.full(0.0, &[&[samples], &shape[..]].concat())).collect()
+}
