@@ -1,7 +1,7 @@
 //! Folds against plain loops over the kernel in memory.
 #![cfg(feature = "rand")]
 
-use tangent_kernels::kernel::sink::{Alignment, Folding, MatVec, SquaredNorm, Trace};
+use tangent_kernels::kernel::sink::{Alignment, Classifier, Folding, MatVec, RowSums, SquaredNorm, Trace};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Matrix, Model, Outputs, Parameterisation, Real, Sequential, Session};
 
@@ -39,6 +39,8 @@ fn folds_are_loops<R: Real>(outputs: usize, mode: Outputs, n: usize) {
     let y = numbers::<f64>(dense.total().cols(), 1);
     let mut folding = Folding::new(((Trace, SquaredNorm), (MatVec::new(y.clone()), Alignment::new(y.clone()))));
     ntk().fill(&x, &mut folding).unwrap();
+    let mut rows = Folding::new(RowSums);
+    ntk().fill(&x, &mut rows).unwrap();
     let components = dense.components().iter().map(|(name, matrix)| (name.as_str(), matrix));
     for (name, matrix) in std::iter::once(("total", dense.total())).chain(components) {
         let sums = folding.of(name).unwrap();
@@ -46,6 +48,8 @@ fn folds_are_loops<R: Real>(outputs: usize, mode: Outputs, n: usize) {
         for (block, ((trace, squared), (product, aligned))) in sums.iter().enumerate() {
             let (want, square, own_trace) = looped(matrix, block, &y);
             product.iter().zip(&want).for_each(|(got, want)| close(*got, *want, name));
+            let (sums, _, _) = looped(matrix, block, &vec![1.0; matrix.cols()]);
+            rows.of(name).unwrap()[block].iter().zip(&sums).for_each(|(got, want)| close(*got, *want, name));
             close(*trace, own_trace, name);
             close(*squared, square, name);
             let dot = |a: &[f64]| a.iter().zip(&y).map(|(a, y)| a * y).sum::<f64>();
@@ -76,6 +80,19 @@ fn folds_of_two_sets_of_samples() {
     let (product, squared) = folding.total().unwrap();
     product.iter().zip(&want).for_each(|(got, want)| close(*got, *want, "K(X, Z) v"));
     close(*squared, square, "|K|^2");
+    let labels: Vec<f64> = v.iter().map(|x| x.signum()).collect();
+    let (signed, _, _) = looped(dense.total(), 0, &labels);
+    let mut folding = Folding::new((Classifier::new(labels), Classifier::weighted(&v, &[2.0; 140]).unwrap()));
+    session.ntk().fill_between(&x, &z, &mut folding).unwrap();
+    let (classified, weighted) = folding.total().unwrap();
+    classified.scores.iter().zip(&signed).for_each(|(got, want)| close(*got, *want, "scores"));
+    weighted.scores.iter().zip(&want).for_each(|(got, want)| close(*got, 2.0 * want, "weighted scores"));
+    // All right but for the first, whose label is the other one.
+    let mut truth: Vec<f64> = signed.iter().map(|x| x.signum()).collect();
+    truth[0] = -truth[0];
+    close(classified.accuracy(&truth).unwrap(), 89.0 / 90.0, "accuracy");
+    assert!(classified.accuracy(&truth[1..]).is_err());
+    assert!(Classifier::weighted(&v, &[1.0]).is_err());
 
     let wrong = |error: tangent_kernels::Error, message: &str| {
         assert!(error.is_shape() && error.to_string().contains(message), "{error}");

@@ -2,6 +2,7 @@
 
 use super::Unit;
 use super::fold::{Fold, Tile};
+use crate::analysis::accuracy;
 use crate::error::{Error, Result};
 use crate::real::Real;
 
@@ -55,8 +56,7 @@ impl<R: Real> Fold<R> for SquaredNorm {
     }
 }
 
-/// K v, \[rows\], in f64. With v of ones, the sums of rows; with v of labels 1 and -1 of training samples along the columns
-/// of K(Z, X), the paper's kernel classifier, whose signs are its answers (Engel et al., section 5).
+/// K v, \[rows\], in f64.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MatVec {
     v: Vec<f64>,
@@ -69,9 +69,26 @@ impl MatVec {
     }
 }
 
+/// What a unit adds to K v: for its rows, and for its columns as rows of the mirror image.
+fn products<R: Real>(tile: &Tile<'_, R>, v: impl Fn(usize) -> f64) -> [Vec<f64>; 2] {
+    let (cols, mirrored) = (tile.unit.cols.clone(), tile.mirrored());
+    let dot = |entries: &[R]| entries.iter().zip(cols.clone()).map(|(x, col)| x.f64() * v(col)).sum();
+    let own = tile.rows().map(|(_, entries)| dot(entries)).collect();
+    let mut image = vec![0.0; if mirrored.is_empty() { 0 } else { cols.len() }];
+    for (row, entries) in tile.rows().filter(|(row, _)| mirrored.contains(row)) {
+        let v = v(row);
+        image.iter_mut().zip(entries).for_each(|(sum, x)| *sum += x.f64() * v);
+    }
+    [own, image]
+}
+
+fn add_products(sum: &mut [f64], unit: &Unit, [own, image]: [Vec<f64>; 2]) {
+    sum[unit.rows.clone()].iter_mut().zip(own).for_each(|(sum, x)| *sum += x);
+    sum.iter_mut().skip(unit.cols.start).zip(image).for_each(|(sum, x)| *sum += x);
+}
+
 impl<R: Real> Fold<R> for MatVec {
     type Sum = Vec<f64>;
-    /// For the unit's rows, and for its columns as rows of the mirror image.
     type Partial = [Vec<f64>; 2];
 
     fn start(&self, rows: usize, cols: usize) -> Result<Vec<f64>> {
@@ -82,19 +99,107 @@ impl<R: Real> Fold<R> for MatVec {
     }
 
     fn of(&self, tile: &Tile<'_, R>) -> [Vec<f64>; 2] {
-        let (v, mirrored) = (&self.v[tile.unit.cols.clone()], tile.mirrored());
-        let dot = |entries: &[R]| entries.iter().zip(v).map(|(x, v)| x.f64() * v).sum();
-        let own = tile.rows().map(|(_, entries)| dot(entries)).collect();
-        let mut image = vec![0.0; if mirrored.is_empty() { 0 } else { v.len() }];
-        for (row, entries) in tile.rows().filter(|(row, _)| mirrored.contains(row)) {
-            image.iter_mut().zip(entries).for_each(|(sum, x)| *sum += x.f64() * self.v[row]);
-        }
-        [own, image]
+        products(tile, |col| self.v[col])
     }
 
-    fn add(&self, sum: &mut Vec<f64>, unit: &Unit, [own, image]: [Vec<f64>; 2]) {
-        sum[unit.rows.clone()].iter_mut().zip(own).for_each(|(sum, x)| *sum += x);
-        sum.iter_mut().skip(unit.cols.start).zip(image).for_each(|(sum, x)| *sum += x);
+    fn add(&self, sum: &mut Vec<f64>, unit: &Unit, partial: [Vec<f64>; 2]) {
+        add_products(sum, unit, partial);
+    }
+}
+
+/// The sum of every row, sum over m of K\[n,m\], \[rows\], in f64.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RowSums;
+
+impl<R: Real> Fold<R> for RowSums {
+    type Sum = Vec<f64>;
+    type Partial = [Vec<f64>; 2];
+
+    fn start(&self, rows: usize, _: usize) -> Result<Vec<f64>> {
+        Ok(vec![0.0; rows])
+    }
+
+    fn of(&self, tile: &Tile<'_, R>) -> [Vec<f64>; 2] {
+        products(tile, |_| 1.0)
+    }
+
+    fn add(&self, sum: &mut Vec<f64>, unit: &Unit, partial: [Vec<f64>; 2]) {
+        add_products(sum, unit, partial);
+    }
+}
+
+/// The paper's kernel classifier without the kernel: the sample of row i of K(Z, X) has the class that is the sign of
+/// sum over k of Y_k K(z_i, x_k), Y_k being 1 or -1 (Engel et al., section 5.2).
+///
+/// ```
+/// use tangent_kernels::kernel::sink::{Classifier, Folding};
+/// use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session};
+///
+/// let mut model = Sequential::new(&[1], Parameterisation::Standard).linear("d1", 1).build()?;
+/// model.set("d1.weight", &[1, 1], vec![2.0])?;
+/// model.set("d1.bias", &[1], vec![0.0])?;
+/// let session = Session::new(&model, Cpu::<f64>::new())?;
+/// let (train, test) = ([1.0, 2.0, -3.0], [5.0, -4.0]);
+/// let (train, test) = (Batch::new(&train, &[3, 1])?, Batch::new(&test, &[2, 1])?);
+/// let mut folding = Folding::new(Classifier::new(vec![1.0, 1.0, -1.0]));
+/// session.ntk().fill_between(&test, &train, &mut folding)?;
+/// assert_eq!(folding.total()?.accuracy(&[1.0, -1.0])?, 1.0);
+/// # Ok::<(), tangent_kernels::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classifier {
+    labels: MatVec,
+}
+
+impl Classifier {
+    /// With the labels of the columns' samples, 1 or -1 each.
+    pub fn new(labels: Vec<f64>) -> Self {
+        Classifier { labels: MatVec::new(labels) }
+    }
+
+    /// The same with the sum's terms multiplied by weights w_k.
+    ///
+    /// # Errors
+    /// There is not one weight for each label.
+    pub fn weighted(labels: &[f64], weights: &[f64]) -> Result<Self> {
+        if labels.len() != weights.len() {
+            return Err(Error::shape(format!("{} weights for {} labels", weights.len(), labels.len())));
+        }
+        Ok(Classifier::new(labels.iter().zip(weights).map(|(y, w)| y * w).collect()))
+    }
+}
+
+/// What a [`Classifier`] says of every row's sample.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classified {
+    /// The sums, \[rows\], whose signs are the classes.
+    pub scores: Vec<f64>,
+}
+
+impl Classified {
+    /// The share of scores that have the sign of their label; a score of 0 has none.
+    ///
+    /// # Errors
+    /// There are no scores, or not one label for each.
+    pub fn accuracy(&self, labels: &[f64]) -> Result<f64> {
+        accuracy(&self.scores, labels)
+    }
+}
+
+impl<R: Real> Fold<R> for Classifier {
+    type Sum = Classified;
+    type Partial = [Vec<f64>; 2];
+
+    fn start(&self, rows: usize, cols: usize) -> Result<Classified> {
+        Ok(Classified { scores: Fold::<R>::start(&self.labels, rows, cols)? })
+    }
+
+    fn of(&self, tile: &Tile<'_, R>) -> [Vec<f64>; 2] {
+        self.labels.of(tile)
+    }
+
+    fn add(&self, sum: &mut Classified, unit: &Unit, partial: [Vec<f64>; 2]) {
+        add_products(&mut sum.scores, unit, partial);
     }
 }
 
@@ -147,7 +252,7 @@ impl<R: Real> Fold<R> for Alignment {
     }
 
     fn add(&self, sum: &mut Aligned, unit: &Unit, (product, square): ([Vec<f64>; 2], f64)) {
-        Fold::<R>::add(&self.labels, &mut sum.product, unit, product);
+        add_products(&mut sum.product, unit, product);
         sum.square += square;
     }
 }

@@ -8,7 +8,7 @@ mod packed;
 
 pub(crate) use dense::Dense;
 pub use fold::{Fold, Folding, Tile};
-pub use folds::{Aligned, Alignment, MatVec, SquaredNorm, Trace};
+pub use folds::{Aligned, Alignment, Classified, Classifier, MatVec, RowSums, SquaredNorm, Trace};
 pub use packed::{Packed, PackedMatrix};
 
 use std::ops::Range;
