@@ -17,7 +17,7 @@ use tangent_kernels::ops::Conv2d;
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Graph, Model, Session};
 
-/// A layer of MATH.md's kind, with a tanh and a dense layer after it.
+/// A layer whose best way is not plain, with a tanh and a dense layer after it.
 enum Layer {
     /// A convolution of 3 x 3 on a plane: channels in and out, side of the plane.
     Conv(usize, usize, usize),

