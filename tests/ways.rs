@@ -428,6 +428,51 @@ fn a_plan_is_a_table_with_every_parameter() {
     }
 }
 
+/// Weights that are large are read for many samples at once, those of many positions for few; and the predicted time of
+/// passes is that of their products, not of reading the weights for every sample.
+#[test]
+fn passes_are_over_enough_samples_for_their_weights() {
+    let wide = Model::from_fn(&[&[1000]], |graph, inputs| {
+        let mut x = inputs[0];
+        for name in ["w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8"] {
+            let weight = graph.parameter_filled(name, &[1000, 1000], 0.01)?;
+            x = graph.linear(x, weight, None)?;
+            x = graph.unary(Tanh, x)?;
+        }
+        let out = graph.parameter_filled("out", &[1, 1000], 0.01)?;
+        graph.linear(x, out, None)
+    });
+    let wide = wide.unwrap();
+    let plan = Session::new(&wide, Cpu::<f32>::new()).unwrap().ntk().explain(5000).unwrap();
+    assert!((192..=384).contains(&plan.chunk), "{} samples", plan.chunk);
+    let products = (plan.forward_flops + plan.reverse_flops) / plan.rates.forming;
+    assert!((products..2.0 * products).contains(&plan.passes_seconds), "{} s, {products} s", plan.passes_seconds);
+
+    let planes = Model::from_fn(&[&[16, 64, 64]], |graph, inputs| {
+        let weight = graph.parameter_filled("conv", &[16, 16, 3, 3], 0.1)?;
+        let x = graph.conv2d(inputs[0], Conv2d::new().padding([1, 1]), weight, None)?;
+        let x = graph.global_avg_pool2d(x)?;
+        let out = graph.parameter_filled("out", &[1, 16], 0.1)?;
+        graph.linear(x, out, None)
+    });
+    let planes = planes.unwrap();
+    let plan = Session::new(&planes, Cpu::<f32>::new()).unwrap().ntk().explain(5000).unwrap();
+    assert!((1..40).contains(&plan.chunk), "{} samples", plan.chunk);
+}
+
+/// A tight budget takes smaller tiles before it gives a way up.
+#[test]
+fn a_tight_budget_makes_tiles_smaller_first() {
+    let network = mlp(1);
+    let session = Session::new(&network.model, Cpu::<f32>::new()).unwrap();
+    let ntk = || session.ntk().components(false);
+    let free = ntk().explain(20_000).unwrap();
+    let sink_free = |plan: &Plan| plan.peak_bytes(1) - plan.result_bytes;
+    let tight = ntk().memory_budget((free.result_bytes + 0.6 * sink_free(&free)) as u64).explain(20_000).unwrap();
+    assert!(tight.block < free.block, "{} and {}", tight.block, free.block);
+    assert_eq!(ways(&tight), ways(&free));
+}
+
 /// Lowers the budget to just below what is needed, again and again, until the kernel is refused.
 #[test]
 fn a_budget_makes_other_ways_go_or_refuses_with_what_is_needed() {
