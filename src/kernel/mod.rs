@@ -10,8 +10,8 @@
 //! K(X, X) equals its transpose to the bit, and no bit depends on threads, units, budgets or shares. A product's sum runs
 //! over k in one order, in the precision of the kernel, rounded once a step where the processor can. At N = 2,000 kernels in
 //! `f32` differ from those in `f64` by 5.1e-7 for the paper's MLP and by 3.4e-6 for its MLP-h, in the Frobenius norm and
-//! relative to it, and by 1.3e-6 and 8.4e-6 of the largest entry at worst; the smallest eigenvalues of all four are positive,
-//! where rounding may take those of a singular kernel down to some -eps tr K (`benches/record precision`).
+//! relative to it, and by 1.3e-6 and 8.4e-6 of the largest entry at worst; the smallest eigenvalues of all four are positive
+//! (`benches/record precision`).
 
 mod choice;
 pub(crate) mod cut;

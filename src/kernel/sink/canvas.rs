@@ -140,8 +140,8 @@ impl<R: Real> Canvas<R> {
     }
 }
 
-/// Asks for pages of 2 MiB, which are touched for the first time two to three times as fast as those of 4 KiB: for a
-/// network of width 100 that was a quarter of all time. Where there are none, nothing happens.
+/// Asks for pages of 2 MiB, which are touched for the first time several times as fast as those of 4 KiB. Where there are
+/// none, nothing happens.
 #[cfg(target_os = "linux")]
 fn advise_huge_pages<R>(data: &mut [R]) {
     const HUGE: usize = 2 << 20;
