@@ -23,23 +23,25 @@ pub(super) struct Counted {
 pub(super) fn counted<R: Real, O: Op>(model: &Model<O>, layout: &Layout, wanted: &[bool]) -> Result<Counted> {
     let arrays = Count::<R>::new();
     let weights = weights(model, &arrays);
-    let (before, flops) = (arrays.live_entries(), arrays.flops());
+    let (before, flops, start) = (arrays.live_entries(), arrays.flops(), arrays.touched_entries());
     let tape = Tape::run(model.graph(), model.output(), &arrays, &weights, inputs(model, &arrays, 1));
+    let touched_forward = arrays.touched_entries() - start;
     let uses = tape.uses()?;
     let forward = arrays.flops() - flops;
-    let flops = arrays.flops();
+    let (flops, start) = (arrays.flops(), arrays.touched_entries());
     let swept = tape.sweep(&tape.ones_seed(), Wanted { inputs: false, parameters: Some(wanted) });
+    let touched_sweep = arrays.touched_entries() - start;
     let seeds = layout.seeds.len() as f64;
     let layers = layer::layers(model, &arrays, wanted, &uses, &swept);
     // What the sweeps of all seeds leave is held together; the rest of a sweep is not.
     let kept: usize = swept.rights.iter().flatten().map(|right| numel(arrays.shape(right))).sum();
-    let [one, two] = [1, 2].map(|samples| touched::<R, O>(model, wanted, samples));
+    let two = touched::<R, O>(model, wanted, 2);
     Ok(Counted {
         layers,
         forward: forward as f64,
         reverse: (arrays.flops() - flops) as f64 * seeds,
         // What another sample touches: a pass reads its weights once.
-        touched: (two[0] - one[0]) as f64 + (two[1] - one[1]) as f64 * seeds,
+        touched: (two[0] - touched_forward) as f64 + (two[1] - touched_sweep) as f64 * seeds,
         held: (arrays.peak_entries() - before) as f64 + (seeds - 1.0) * kept as f64,
     })
 }

@@ -34,6 +34,11 @@ pub fn product<R: Real>(sides: [&Packed<R>; 2], target: Target<'_, R>, weight: R
     dispatch(Call { sides, with: None, target, weight, bias: R::default(), finish });
 }
 
+/// out\[r,c\] = rows\[r\] . cols\[c\]
+pub fn plain<R: Real>(sides: [&Packed<R>; 2], out: &mut [R], stride: usize, upper: bool) {
+    product(sides, Target { out, stride, fresh: true, upper }, R::of(1.0), Finish::Add);
+}
+
 /// out += (w a a'^T + bias) o (b b'^T): both products of a micro tile at once where their k are short, else the second
 /// one through `scratch`.
 pub fn fused<R: Real>(
@@ -49,7 +54,7 @@ pub fn fused<R: Real>(
     }
     let Target { out, stride, fresh, upper } = target;
     let other = super::grown(scratch, out.len());
-    product(b, Target { out: other, stride, fresh: true, upper }, R::of(1.0), Finish::Add);
+    plain(b, other, stride, upper);
     product(a, Target { out: &mut *out, stride, fresh, upper }, weight, Finish::MultiplyAdd(other));
     if bias != R::default() {
         super::add_scaled(out, other, bias);
@@ -71,7 +76,8 @@ fn dispatch<R: Real>(call: Call<'_, R>) {
     pulp::Arch::new().dispatch(Dispatched(call));
 }
 
-struct Dispatched<'a, R>(Call<'a, R>);
+/// The product by the vectors that it is handed.
+pub(super) struct Dispatched<'a, R>(pub(super) Call<'a, R>);
 
 impl<R: Real> WithSimd for Dispatched<'_, R> {
     type Output = ();
@@ -126,11 +132,11 @@ fn strip<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const
     let [rows, cols] = call.sides;
     let zero = [[[R::splat(simd, R::default()); V]; G]; N];
     let last = first * L + G * L;
-    let parts = cols.groups().div_ceil(G) * rows.groups();
+    let shares = cols.groups().div_ceil(G) * rows.groups();
     for group in 0..rows.groups() {
-        let part = (first / G * rows.groups() + group).min(parts - 1);
-        rows.prefetch(from + K_BLOCK, part, parts);
-        cols.prefetch(from + K_BLOCK, part, parts);
+        let share = (first / G * rows.groups() + group).min(shares - 1);
+        rows.prefetch(from + K_BLOCK, share, shares);
+        cols.prefetch(from + K_BLOCK, share, shares);
         for part in 0..L / N {
             let row = group * L + part * N;
             if row >= rows.rows() || call.target.upper && row >= last {

@@ -1,8 +1,8 @@
 //! The micro kernel by every width of vectors, whatever this machine would choose.
 
-use pulp::{Scalar, Simd, WithSimd};
+use pulp::{Scalar, Simd};
 
-use super::micro::{Call, Finish, Target};
+use super::micro::{Call, Dispatched, Finish, Target};
 use super::packed::Packed;
 use crate::real::Real;
 
@@ -33,16 +33,6 @@ fn dots<R: Real>(a: &[R], b: &[R], [rows, cols, k]: [usize; 3]) -> Vec<f64> {
     (0..rows).flat_map(|r| (0..cols).map(move |c| dot(r, c))).collect()
 }
 
-struct Run<'a, R>(Call<'a, R>);
-
-impl<R: Real> WithSimd for Run<'_, R> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        R::product(simd, self.0);
-    }
-}
-
 fn check<R: Real, S: Simd>(simd: S, case: &Case<R>) {
     let &Case { rows, cols, k, with_other, fresh, finish_other, weight } = case;
     let (a, b) = (numbers::<R>(rows * k, 1), numbers::<R>(cols * k, 2));
@@ -52,7 +42,7 @@ fn check<R: Real, S: Simd>(simd: S, case: &Case<R>) {
     let [three, four] = [packed(rows, 5, &a2), packed(cols, 5, &b2)];
     let mut out = before.clone();
     let bias = R::of(if with_other { 0.25 } else { 0.0 });
-    simd.vectorize(Run(Call {
+    simd.vectorize(Dispatched(Call {
         sides: [&one, &two],
         with: with_other.then_some([&three, &four]),
         target: Target { out: &mut out, stride: cols, fresh, upper: false },

@@ -1,6 +1,6 @@
 //! Terms with one position: whole tiles by two products.
 
-use super::micro::{Finish, Target, fused, product};
+use super::micro::{Finish, fused, plain, product};
 use super::packed::Packed;
 use super::{Size, Tile, add_scaled, grown};
 use crate::backend::cpu::vectorised;
@@ -48,7 +48,7 @@ impl<R: Real> Tile<'_, R> {
         let mut scratch = std::mem::take(self.scratch);
         let right = grown(&mut scratch.right, entries);
         let upper = self.upper;
-        product(b, Target { out: &mut *right, stride: m * inner, fresh: true, upper }, R::of(1.0), Finish::Add);
+        plain(b, right, m * inner, upper);
         for part in &self.term.parts {
             let weight = R::of(part.weight);
             let Some(indices) = part.left else {
@@ -60,7 +60,7 @@ impl<R: Real> Tile<'_, R> {
                 product(a, self.slots.target(part.slot, upper), weight, Finish::MultiplyAdd(right));
             } else {
                 let left = grown(&mut scratch.left, n * m);
-                product(a, Target { out: &mut *left, stride: m, fresh: true, upper }, R::of(1.0), Finish::Add);
+                plain(a, left, m, upper);
                 multiply_add_outputs(self.slots.get(part.slot), left, right, inner, m, weight, &mut scratch.row);
             }
         }
@@ -75,9 +75,8 @@ impl<R: Real> Tile<'_, R> {
         for part in &self.term.parts {
             let [a, a2] = self.packed_lefts(part.left.expect("both sides of a weight that meets its transpose"));
             let (left, right) = (grown(&mut scratch.left, n * cols), grown(&mut scratch.right, n * inner * m));
-            let target = |out, stride| Target { out, stride, fresh: true, upper: false };
-            product([a, b2], target(&mut *left, cols), R::of(1.0), Finish::Add);
-            product([b, a2], target(&mut *right, m), R::of(1.0), Finish::Add);
+            plain([a, b2], left, cols, false);
+            plain([b, a2], right, m, false);
             let weight = R::of(part.weight);
             let out = self.slots.get(part.slot);
             for row in 0..n * inner {
@@ -106,10 +105,7 @@ impl<R: Real> Tile<'_, R> {
             }
             let left = grown(&mut scratch.left, n * m);
             match a {
-                Some(a) => {
-                    let target = Target { out: &mut *left, stride: m, fresh: true, upper: self.upper };
-                    product(a, target, R::of(1.0), Finish::Add);
-                }
+                Some(a) => plain(a, left, m, self.upper),
                 None => left.fill(R::of(1.0)),
             }
             let slot = self.slots.get(part.slot);
