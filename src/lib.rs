@@ -28,6 +28,8 @@ pub mod unary;
 
 pub use attributes::{Attribute, Attributes};
 pub use backend::Cpu;
+#[cfg(feature = "gpu")]
+pub use backend::Gpu;
 pub use batch::Batch;
 pub use error::{Error, Result};
 pub use kernel::{Kernel, Matrix, Method, Ntk, Outputs, Progress};

@@ -11,6 +11,8 @@
 mod count;
 pub mod cpu;
 mod dual;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 mod gram;
 mod window;
 
@@ -19,6 +21,8 @@ use std::ops::Range;
 pub use count::{Count, Counted};
 pub use cpu::Cpu;
 pub use dual::{Dual, DualTensor};
+#[cfg(feature = "gpu")]
+pub use gpu::Gpu;
 pub use gram::{Contraction, Gram, Panels, Part, Recipe, RightPanel, Term};
 pub use window::Window;
 
