@@ -1,4 +1,4 @@
-// z = x + y or z = x y, broadcast.
+// z = x + y, z = x y, or 1 where x = y and else 0, broadcast.
 // Words: 3 entries, 4 axes; from 8 on for every axis its size, the stride of x and of y, 0 where it is stretched.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -38,6 +38,18 @@ fn mul(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) la
         if at < word(3u) && is_mine(group) {
             let origin = places(at);
             z[at] = x[origin.x] * y[origin.y];
+        }
+    }
+}
+
+@compute @workgroup_size(256)
+fn equal(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let group = group_of(id);
+    for (var k = 0u; k < 4u; k++) {
+        let at = entry_of(group, k, lane);
+        if at < word(3u) && is_mine(group) {
+            let origin = places(at);
+            z[at] = select(0.0, 1.0, x[origin.x] == y[origin.y]);
         }
     }
 }

@@ -6,10 +6,11 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::fault::Fault;
+use super::gram::Shape;
 use super::kernels::{Compiled, Kernel, WORD_BYTES};
 use super::memory::{Buffer, Pool, Purpose};
 use super::tensor::Storage;
@@ -31,10 +32,11 @@ const LEAST_WORK: f64 = 1e5;
 pub(super) struct Context {
     pub device: wgpu::Device,
     pub name: String,
-    pub limits: wgpu::Limits,
     pub pool: Arc<Pool>,
     pub fault: Arc<Fault>,
     pub traffic: Traffic,
+    /// The fastest shape of tiles, once it is known.
+    pub tile_shape: OnceLock<Shape>,
     queue: wgpu::Queue,
     compiled: Compiled,
     words: wgpu::Buffer,
@@ -100,8 +102,8 @@ impl Context {
         Context {
             pool: Pool::new(device.clone(), fault.clone()),
             compiled: Compiled::new(device.clone()),
-            limits: device.limits(),
             traffic: Traffic::default(),
+            tile_shape: OnceLock::new(),
             device,
             name,
             fault,
@@ -110,6 +112,11 @@ impl Context {
             recorder,
             timeout,
         }
+    }
+
+    /// Is the device a program on the CPU?
+    pub fn is_software(&self) -> bool {
+        self.device.adapter_info().device_type == wgpu::DeviceType::Cpu
     }
 
     /// Records a run, in as many dispatches as keep submissions short.

@@ -66,6 +66,8 @@ kernels! {
     COPY: "copy" of File "copy.wgsl", reads 1;
     ADD: "add" of File "zip.wgsl", reads 2;
     MUL: "mul" of File "zip.wgsl", reads 2;
+    EQUAL: "equal" of File "zip.wgsl", reads 2;
+    ACCUMULATE: "accumulate" of File "accumulate.wgsl", reads 1;
     SUM_FEW: "sum_few" of File "sum.wgsl", reads 1;
     SUM_MANY: "sum_many" of File "sum.wgsl", reads 1;
     MATMUL_LARGE: "matmul_large" of File "matmul.wgsl", reads 2;

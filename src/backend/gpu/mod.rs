@@ -6,6 +6,7 @@ mod convolution;
 mod elementwise;
 mod fault;
 mod functions;
+mod gram;
 mod index;
 mod kernels;
 mod layout;
@@ -20,6 +21,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub use adapter::Adapter;
+pub use gram::Block;
 pub use tensor::{Index, Tensor};
 
 use super::{Arrays, Window};
