@@ -4,7 +4,7 @@
 //! screen must not be blocked, and some systems reset one that does not answer for two seconds. How much work a
 //! submission may hold is found out while running.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 const DISPATCHES: usize = 256;
 /// Workgroups along the first axis of a dispatch: what common.wgsl knows.
 const GROUPS_ACROSS: u64 = 32_768;
+/// Lists of words that are kept on the device.
+const CONSTANTS: usize = 256;
 /// Submissions that a device may have before it.
 const IN_FLIGHT: usize = 4;
 /// A submission is to take about so long.
@@ -39,6 +41,8 @@ pub(super) struct Context {
     pub traffic: Traffic,
     /// The fastest shape of tiles, once it is known.
     pub tile_shape: OnceLock<Shape>,
+    /// Lists of records that were sent before, by what is in them.
+    records: Mutex<HashMap<Vec<u32>, Arc<Buffer>>>,
     queue: wgpu::Queue,
     compiled: Compiled,
     words: wgpu::Buffer,
@@ -106,6 +110,7 @@ impl Context {
             compiled: Compiled::new(device.clone()),
             traffic: Traffic::default(),
             tile_shape: OnceLock::new(),
+            records: Mutex::default(),
             device,
             name,
             fault,
@@ -176,6 +181,23 @@ impl Context {
         self.queue.write_buffer(&buffer, 0, bytes);
         self.traffic.up.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(buffer)
+    }
+
+    /// A buffer with these words, which is never written again.
+    ///
+    /// # Errors
+    /// As [`upload`](Context::upload).
+    pub fn constant(&self, words: &[u32]) -> Result<Arc<Buffer>> {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = records.get(words) {
+            return Ok(found.clone());
+        }
+        let made = Arc::new(self.upload(bytemuck::cast_slice(words))?);
+        if records.len() == CONSTANTS {
+            records.clear();
+        }
+        records.insert(words.to_vec(), made.clone());
+        Ok(made)
     }
 
     /// Sets all bytes of a buffer to zero.

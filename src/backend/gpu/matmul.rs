@@ -1,5 +1,6 @@
 //! Matrix products.
 
+use super::gram::Matrix;
 use super::kernels;
 use super::layout::{merged, words};
 use super::{Gpu, Launch, Tensor, word};
@@ -7,6 +8,9 @@ use crate::shape::{self, broadcast_strides, numel};
 
 /// Matrices of fewer rows or columns are cut into small tiles.
 const SMALL: usize = 33;
+
+/// Single products of at least so many rows and columns are worth making panels for.
+const LARGE: usize = 64;
 
 impl Gpu {
     pub(super) fn product(&self, x: &Tensor, transpose_x: bool, y: &Tensor, transpose_y: bool) -> Tensor {
@@ -30,6 +34,12 @@ impl Gpu {
         let by_row = |transposed: bool, [rows, cols]: [usize; 2]| if transposed { [1, rows] } else { [cols, 1] };
         let [x_row, x_step] = by_row(transpose_x, [rows, steps]);
         let [y_step, y_col] = by_row(transpose_y, [steps, cols]);
+        if numel(batch) == 1 && rows.min(cols) >= LARGE && steps >= LARGE / 2 && self.has_panels(rows.max(cols), steps)
+        {
+            let x = Matrix { tensor: x, count: rows, steps, by_one: x_row, by_step: x_step };
+            let y = Matrix { tensor: y, count: cols, steps, by_one: y_col, by_step: y_step };
+            return Tensor { shape, storage: self.product_of_panels(&x, &y) };
+        }
         let small = rows < SMALL || cols < SMALL;
         let side = if small { 16 } else { 64 };
         let tiles = [rows.div_ceil(side), cols.div_ceil(side)];

@@ -23,6 +23,8 @@ use std::time::Duration;
 pub use adapter::Adapter;
 pub use gram::Block;
 pub use tensor::{Index, Tensor};
+/// The version of `wgpu` that this is built on: for hosts that share their device.
+pub use wgpu;
 
 use super::{Arrays, Window};
 use crate::error::{Error, Result};

@@ -11,6 +11,7 @@ use std::sync::Arc;
 pub use block::Block;
 use code::SIDE;
 pub(super) use code::Shape;
+pub(super) use fused::Matrix;
 
 use super::memory::Buffer;
 use super::{Gpu, Tensor};
@@ -40,6 +41,8 @@ impl Gram for Gpu {
             pass_bytes: (most as f64).min((128 << 20) as f64),
             large_pass_bytes: (most as f64).min((128 << 20) as f64),
             array_bytes: most as f64,
+            // What every card has; of wide networks and many samples factors are then made more than once.
+            unasked_bytes: Some((2u64 << 30) as f64),
             workers: Some(2),
         }
     }

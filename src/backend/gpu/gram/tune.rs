@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::code::{SHAPES, Shape};
+use super::code::{SHAPES, SIDE, STEPS, Shape};
 use super::fused::{Records, Sides, Target};
 use crate::backend::gpu::Gpu;
 use crate::error::Result;
@@ -25,11 +25,14 @@ impl Gpu {
 
     /// How long each of the shapes takes for a trial.
     pub(super) fn tile_times(&self) -> Result<Vec<(Shape, Duration)>> {
-        let rows = ROWS[usize::from(!self.0.is_software())];
-        let numbers: Vec<f32> = (0..2 * DEPTH * rows).map(|k| (k % 31) as f32 / 31.0 - 0.5).collect();
+        // Of a device whose arrays are small, what one can hold.
+        let most = (self.0.pool.most() / 8) as usize;
+        let rows = ROWS[usize::from(!self.0.is_software())].min(most / DEPTH / SIDE * SIDE).max(SIDE);
+        let depth = DEPTH.min(most / rows / STEPS * STEPS).max(STEPS);
+        let numbers: Vec<f32> = (0..2 * depth * rows).map(|k| (k % 31) as f32 / 31.0 - 0.5).collect();
         let panel = self.0.upload(bytemuck::cast_slice(&numbers))?;
         let kernel = self.empty(rows * rows)?;
-        let records = Records::trial(DEPTH, rows);
+        let records = Records::trial(depth, rows);
         let sides = Sides { panels: [&panel, &panel], strides: [rows, rows], lefts: &panel };
         let target = Target { kernel: &kernel, size: [rows, rows], inner: 1, first: 0, apart: 0, upper: true };
         let time = |shape: Shape| {
