@@ -31,6 +31,7 @@ enum Kind {
     Io,
     Unsupported,
     Memory,
+    Device,
     Cancelled,
 }
 
@@ -63,6 +64,7 @@ kinds! {
     Io, io, is_io, "the operating system refused to read or write";
     Unsupported, unsupported, is_unsupported, "what was asked for cannot be done exactly, and is refused";
     Memory, memory, is_memory, "more memory would be needed than there is";
+    Device, device, is_device, "a graphics device is not there, failed, was lost or does not answer";
     Cancelled, cancelled, is_cancelled, "the caller asked to stop";
 }
 

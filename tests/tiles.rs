@@ -1,5 +1,8 @@
 //! Tiles of K against plain loops over everything.
 
+#[cfg(feature = "gpu")]
+mod gpu;
+
 use proptest::prelude::*;
 use tangent_kernels::backend::{Arrays, Contraction, Cpu, Gram, Panels, Part, Recipe, RightPanel, Term};
 use tangent_kernels::{Real, shape};
@@ -46,32 +49,32 @@ impl<R: Real> Host<R> {
         let place = index.iter().zip(&self.shape).fold(0, |at, (k, size)| at * size + k);
         self.data[place].f64()
     }
-    fn put(&self, cpu: &Cpu<R>) -> <Cpu<R> as Arrays>::Tensor {
-        cpu.upload(&self.data, &self.shape)
+    fn put<B: Gram<Number = R>>(&self, arrays: &B) -> B::Tensor {
+        arrays.upload(&self.data, &self.shape)
     }
 }
 
 /// One slot of two by the CPU, and by loops over K\[block, n c, m c'\] = `entry`.
-fn compare<R: Real>(
+fn compare<B: Gram>(
+    arrays: &B,
     sizes: Sizes,
-    panels: [Panels<<Cpu<R> as Arrays>::Tensor>; 2],
+    panels: [Panels<B::Tensor>; 2],
     term: Term,
     unit_weight: f64,
     entry: impl Fn(usize, [usize; 2], [usize; 2]) -> f64,
 ) {
     let Sizes { n, blocks, inner, .. } = sizes;
-    let what = format!("{:?} of {sizes:?}, {}", term.contraction, R::NAME);
+    let what = format!("{:?} of {sizes:?}, {}", term.contraction, B::Number::NAME);
     let slot = term.parts[0].slot;
     let recipe = Recipe { slots: 2, blocks, inner, unit_weight, terms: vec![term] };
     let entries = n[0] * inner * n[1] * inner;
-    let mut out = vec![R::of(9.0); 2 * blocks * entries];
-    let cpu = Cpu::<R>::new();
+    let mut out = vec![B::Number::of(9.0); 2 * blocks * entries];
     let [rows, cols] = panels.map(|panels| {
         let mut packed = Default::default();
-        cpu.pack(&recipe, &[panels], &mut packed).unwrap();
+        arrays.pack(&recipe, &[panels], &mut packed).unwrap();
         packed
     });
-    cpu.tile(&recipe, &rows, &cols, &mut Default::default(), &mut out).unwrap();
+    arrays.tile(&recipe, &rows, &cols, &mut Default::default(), &mut out).unwrap();
     let mut want = vec![0.0; out.len()];
     for block in 0..blocks {
         for (x, c) in (0..n[0]).flat_map(|x| (0..inner).map(move |c| (x, c))) {
@@ -91,12 +94,11 @@ fn sides<R: Real>(s: Sizes) -> ([Host<R>; 2], [Host<R>; 2]) {
     (a, b)
 }
 
-fn panels<R: Real>(s: Sizes, a: &[Host<R>; 2], b: &[Host<R>; 2]) -> [Panels<<Cpu<R> as Arrays>::Tensor>; 2] {
-    let cpu = Cpu::<R>::new();
+fn panels<B: Gram>(arrays: &B, s: Sizes, a: &[Host<B::Number>; 2], b: &[Host<B::Number>; 2]) -> [Panels<B::Tensor>; 2] {
     [0, 1].map(|k| Panels {
         samples: s.n[k],
-        lefts: vec![a[k].put(&cpu)],
-        rights: vec![RightPanel::Array(b[k].put(&cpu))],
+        lefts: vec![a[k].put(arrays)],
+        rights: vec![RightPanel::Array(b[k].put(arrays))],
     })
 }
 
@@ -106,19 +108,18 @@ fn term(contraction: Contraction, left: bool) -> Term {
 }
 
 /// The sides of both uses are in both panels, as in a kernel: the rows' use is the first, the columns' the second.
-fn straight<R: Real>(s: Sizes) {
-    let (a, b) = sides::<R>(s);
-    let cpu = Cpu::<R>::new();
-    let mut panels = panels(s, &a, &b);
+fn straight<B: Gram>(arrays: &B, s: Sizes) {
+    let (a, b) = sides::<B::Number>(s);
+    let mut panels = panels(arrays, s, &a, &b);
     for (k, own) in panels.iter_mut().enumerate() {
-        let other = Host::<R>::new(&[s.g, s.n[k], s.t[1 - k], s.i], 20);
-        own.lefts.insert(1 - k, other.put(&cpu));
-        let other = Host::<R>::new(&[s.blocks, s.g, s.n[k], s.t[1 - k], s.inner, s.o], 21);
-        own.rights.insert(1 - k, RightPanel::Array(other.put(&cpu)));
+        let other = Host::<B::Number>::new(&[s.g, s.n[k], s.t[1 - k], s.i], 20);
+        own.lefts.insert(1 - k, other.put(arrays));
+        let other = Host::<B::Number>::new(&[s.blocks, s.g, s.n[k], s.t[1 - k], s.inner, s.o], 21);
+        own.rights.insert(1 - k, RightPanel::Array(other.put(arrays)));
     }
     let mut term = term(Contraction::Straight, true);
     (term.right, term.parts[0].left) = ([0, 1], Some([0, 1]));
-    compare(s, panels, term, 1.0, |block, [x, y], [c, d]| {
+    compare(arrays, s, panels, term, 1.0, |block, [x, y], [c, d]| {
         let mut sum = 0.0;
         for (g, p, q) in (0..s.g).flat_map(|g| (0..s.t[0]).flat_map(move |p| (0..s.t[1]).map(move |q| (g, p, q)))) {
             let left: f64 = (0..s.i).map(|i| a[0].at(&[g, x, p, i]) * a[1].at(&[g, y, q, i])).sum();
@@ -131,43 +132,43 @@ fn straight<R: Real>(s: Sizes) {
 }
 
 /// A bias: no left side, one position.
-fn without_left<R: Real>(s: Sizes) {
+fn without_left<B: Gram>(arrays: &B, s: Sizes) {
     let s = Sizes { g: 1, t: [1, 1], ..s };
-    let (a, b) = sides::<R>(s);
-    compare(s, panels(s, &a, &b), term(Contraction::Straight, false), 1.0, |block, [x, y], [c, d]| {
+    let (a, b) = sides::<B::Number>(s);
+    compare(arrays, s, panels(arrays, s, &a, &b), term(Contraction::Straight, false), 1.0, |block, [x, y], [c, d]| {
         0.75 * (0..s.o).map(|o| b[0].at(&[block, 0, x, 0, c, o]) * b[1].at(&[block, 0, y, 0, d, o])).sum::<f64>()
     });
 }
 
-fn unit<R: Real>(s: Sizes, with_left: bool) {
+fn unit<B: Gram>(arrays: &B, s: Sizes, with_left: bool) {
     let s = Sizes { g: 1, t: [1, 1], ..s };
-    let (a, b) = sides::<R>(s);
-    let mut panels = panels(s, &a, &b);
+    let (a, b) = sides::<B::Number>(s);
+    let mut panels = panels(arrays, s, &a, &b);
     panels.iter_mut().for_each(|panels| panels.rights = vec![RightPanel::Unit]);
-    compare(s, panels, term(Contraction::Straight, with_left), 3.0, |_, [x, y], [c, d]| {
+    compare(arrays, s, panels, term(Contraction::Straight, with_left), 3.0, |_, [x, y], [c, d]| {
         let left: f64 = (0..s.i).map(|i| a[0].at(&[0, x, 0, i]) * a[1].at(&[0, y, 0, i])).sum();
         if c == d { 3.0 * 0.75 * if with_left { left } else { 1.0 } } else { 0.0 }
     });
 }
 
-fn crossed<R: Real>(s: Sizes) {
+fn crossed<B: Gram>(arrays: &B, s: Sizes) {
     let s = Sizes { g: 1, t: [1, 1], i: s.o, ..s };
-    let (a, b) = sides::<R>(s);
-    compare(s, panels(s, &a, &b), term(Contraction::Crossed, true), 1.0, |block, [x, y], [c, d]| {
-        let dot = |a: &Host<R>, n: usize, b: &Host<R>, m: usize, c: usize| -> f64 {
+    let (a, b) = sides::<B::Number>(s);
+    compare(arrays, s, panels(arrays, s, &a, &b), term(Contraction::Crossed, true), 1.0, |block, [x, y], [c, d]| {
+        let dot = |a: &Host<B::Number>, n: usize, b: &Host<B::Number>, m: usize, c: usize| -> f64 {
             (0..s.o).map(|o| a.at(&[0, n, 0, o]) * b.at(&[block, 0, m, 0, c, o])).sum()
         };
         0.75 * dot(&a[0], x, &b[1], y, d) * dot(&a[1], y, &b[0], x, c)
     });
 }
 
-fn mixed<R: Real>(s: Sizes) {
+fn mixed<B: Gram>(arrays: &B, s: Sizes) {
     let s = Sizes { g: 1, ..s };
-    let (a, b) = sides::<R>(s);
-    let gradients = Host::<R>::new(&[s.blocks, 1, s.n[1], 1, s.inner, s.o * s.i], 9);
-    let mut panels = panels(s, &a, &b);
-    panels[1].rights = vec![RightPanel::Array(gradients.put(&Cpu::new()))];
-    compare(s, panels, term(Contraction::Mixed, true), 1.0, |block, [x, y], [c, d]| {
+    let (a, b) = sides::<B::Number>(s);
+    let gradients = Host::<B::Number>::new(&[s.blocks, 1, s.n[1], 1, s.inner, s.o * s.i], 9);
+    let mut panels = panels(arrays, s, &a, &b);
+    panels[1].rights = vec![RightPanel::Array(gradients.put(arrays))];
+    compare(arrays, s, panels, term(Contraction::Mixed, true), 1.0, |block, [x, y], [c, d]| {
         let mut sum = 0.0;
         for (t, o) in (0..s.t[0]).flat_map(|t| (0..s.o).map(move |o| (t, o))) {
             let row = |i: usize| gradients.at(&[block, 0, y, 0, d, o * s.i + i]);
@@ -179,17 +180,17 @@ fn mixed<R: Real>(s: Sizes) {
 }
 
 /// An embedding: positions that have the same row of the table meet.
-fn joined<R: Real>(s: Sizes, table: usize) {
+fn joined<B: Gram>(arrays: &B, s: Sizes, table: usize) {
     let s = Sizes { g: 1, t: [s.t[0]; 2], ..s };
-    let (_, b) = sides::<R>(s);
+    let (_, b) = sides::<B::Number>(s);
     // Row numbers without a pattern, some of them twice in a sample.
     let ids = [0, 1].map(|k| {
         let count = s.n[k] * s.t[k];
-        let data = (0..count).map(|at| R::of(((at * at + 3 * at + 5 * k) % table) as f64)).collect();
-        Host::<R> { shape: vec![1, s.n[k], s.t[k], 1], data }
+        let data = (0..count).map(|at| B::Number::of(((at * at + 3 * at + 5 * k) % table) as f64)).collect();
+        Host::<B::Number> { shape: vec![1, s.n[k], s.t[k], 1], data }
     });
-    let panels = panels(s, &ids, &b);
-    compare(s, panels, term(Contraction::Joined, true), 1.0, |block, [x, y], [c, d]| {
+    let panels = panels(arrays, s, &ids, &b);
+    compare(arrays, s, panels, term(Contraction::Joined, true), 1.0, |block, [x, y], [c, d]| {
         let mut sum = 0.0;
         for (t, u) in (0..s.t[0]).flat_map(|t| (0..s.t[1]).map(move |u| (t, u))) {
             if ids[0].at(&[0, x, t, 0]) == ids[1].at(&[0, y, u, 0]) {
@@ -201,15 +202,15 @@ fn joined<R: Real>(s: Sizes, table: usize) {
     });
 }
 
-fn all<R: Real>(s: Sizes) {
-    straight::<R>(s);
-    straight::<R>(Sizes { g: 1, t: [1, 1], ..s });
-    without_left::<R>(s);
-    unit::<R>(s, true);
-    unit::<R>(s, false);
-    crossed::<R>(s);
-    mixed::<R>(s);
-    joined::<R>(s, 1 + s.i);
+fn all<B: Gram>(arrays: &B, s: Sizes) {
+    straight(arrays, s);
+    straight(arrays, Sizes { g: 1, t: [1, 1], ..s });
+    without_left(arrays, s);
+    unit(arrays, s, true);
+    unit(arrays, s, false);
+    crossed(arrays, s);
+    mixed(arrays, s);
+    joined(arrays, s, 1 + s.i);
 }
 
 proptest! {
@@ -219,8 +220,8 @@ proptest! {
         blocks in 1usize..3, inner in 1usize..4,
     ) {
         let sizes = Sizes { n, g, t, i, o, blocks, inner };
-        all::<f64>(sizes);
-        all::<f32>(sizes);
+        all(&Cpu::<f64>::new(), sizes);
+        all(&Cpu::<f32>::new(), sizes);
     }
 }
 
@@ -228,17 +229,47 @@ proptest! {
 fn large_tiles_match_loops() {
     // Enough positions and samples that rows and columns are taken in several steps.
     let sizes = Sizes { n: [3, 40], g: 1, t: [60, 50], i: 3, o: 2, blocks: 1, inner: 1 };
-    straight::<f64>(sizes);
-    straight::<f64>(Sizes { inner: 3, n: [4, 9], o: 31, ..sizes });
-    mixed::<f64>(Sizes { inner: 2, n: [2, 30], o: 120, t: [50, 1], ..sizes });
+    straight(&Cpu::<f64>::new(), sizes);
+    straight(&Cpu::<f64>::new(), Sizes { inner: 3, n: [4, 9], o: 31, ..sizes });
+    mixed(&Cpu::<f64>::new(), Sizes { inner: 2, n: [2, 30], o: 120, t: [50, 1], ..sizes });
     let vectors = Sizes { n: [70, 65], g: 1, t: [1, 1], i: 33, o: 17, blocks: 2, inner: 1 };
-    straight::<f64>(vectors);
-    straight::<f64>(Sizes { n: [40, 33], blocks: 1, inner: 3, ..vectors });
+    straight(&Cpu::<f64>::new(), vectors);
+    straight(&Cpu::<f64>::new(), Sizes { n: [40, 33], blocks: 1, inner: 3, ..vectors });
     // Rows longer than a product takes at a time, and columns of every number of vectors.
     for m in [7, 30, 62, 70] {
         let long = Sizes { n: [9, m], i: 410, o: 200, blocks: 1, ..vectors };
-        straight::<f64>(long);
-        straight::<f32>(Sizes { i: 20, o: 500, ..long });
-        without_left::<f64>(Sizes { o: 390, ..long });
+        straight(&Cpu::<f64>::new(), long);
+        straight(&Cpu::<f32>::new(), Sizes { i: 20, o: 500, ..long });
+        without_left(&Cpu::<f64>::new(), Sizes { o: 390, ..long });
+    }
+}
+
+/// The same on a graphics device.
+#[cfg(feature = "gpu")]
+mod on_gpu {
+    use super::*;
+    use crate::gpu::gpu;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn tiles_match_loops(
+            n in [0usize..5, 0usize..6], g in 1usize..3, t in [1usize..4, 1usize..4], i in 1usize..5, o in 1usize..5,
+            blocks in 1usize..3, inner in 1usize..4,
+        ) {
+            let Some(gpu) = gpu() else { return Ok(()) };
+            all(&gpu, Sizes { n, g, t, i, o, blocks, inner });
+        }
+    }
+
+    #[test]
+    fn large_tiles_match_loops() {
+        let Some(gpu) = gpu() else { return };
+        straight(&gpu, Sizes { n: [3, 40], g: 1, t: [60, 50], i: 3, o: 2, blocks: 1, inner: 1 });
+        // Several squares along both sides, and several steps.
+        let vectors = Sizes { n: [70, 265], g: 1, t: [1, 1], i: 33, o: 17, blocks: 2, inner: 1 };
+        straight(&gpu, vectors);
+        straight(&gpu, Sizes { n: [140, 33], blocks: 1, inner: 3, ..vectors });
+        without_left(&gpu, vectors);
     }
 }

@@ -1,0 +1,58 @@
+// y = the sum of x over some axes.
+// Words: 3 entries of y, 4 entries of x that are summed for each, 5 and 6 the axes that stay and those that go; from 8 on
+// for every axis its size and stride in x, those that stay first.
+
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+var<workgroup> partial: array<f32, 128>;
+
+// Where number `index` of the entries along `count` axes is, the first of which is `first`.
+fn place(index: u32, first: u32, count: u32) -> u32 {
+    var rest = index;
+    var at = 0u;
+    for (var axis = first + count; axis > first; axis--) {
+        let base = 8u + (axis - 1u) * 2u;
+        at += (rest % word(base)) * word(base + 1u);
+        rest = rest / word(base);
+    }
+    return at;
+}
+
+// Few entries for each sum: an invocation for each.
+@compute @workgroup_size(128)
+fn sum_few(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let group = group_of(id);
+    let at = group * 128u + lane;
+    if at < word(3u) && is_mine(group) {
+        let start = place(at, 0u, word(5u));
+        var total = 0.0;
+        for (var k = 0u; k < word(4u); k++) {
+            total += x[start + place(k, word(5u), word(6u))];
+        }
+        y[at] = total;
+    }
+}
+
+// Many entries for each sum: a workgroup for each.
+@compute @workgroup_size(128)
+fn sum_many(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let group = group_of(id);
+    var total = 0.0;
+    if is_mine(group) {
+        let start = place(group, 0u, word(5u));
+        for (var k = lane; k < word(4u); k += 128u) {
+            total += x[start + place(k, word(5u), word(6u))];
+        }
+    }
+    partial[lane] = total;
+    for (var half = 64u; half > 0u; half = half / 2u) {
+        workgroupBarrier();
+        if lane < half {
+            partial[lane] += partial[lane + half];
+        }
+    }
+    if lane == 0u && is_mine(group) {
+        y[group] = partial[0];
+    }
+}

@@ -1,0 +1,167 @@
+//! Terms with positions, and those where sides cross: composed of array kernels, some samples at a time.
+
+use std::ops::Range;
+
+use super::block::Block;
+use crate::backend::gpu::kernels;
+use crate::backend::gpu::memory::Buffer;
+use crate::backend::gpu::{Gpu, Launch, TOUCH, Tensor, groups, word};
+use crate::backend::{Arrays, Contraction, Part, Recipe, Term};
+use crate::error::Result;
+use crate::model::blocks;
+use crate::shape::numel;
+
+/// What is between two products has about so many entries at a time.
+const BETWEEN: usize = 1 << 23;
+
+/// One term on its way into one block of a tile.
+pub(super) struct Composed<'a> {
+    pub gpu: &'a Gpu,
+    pub recipe: &'a Recipe,
+    pub term: &'a Term,
+    pub panels: [&'a Block; 2],
+    pub block: usize,
+    /// The tile, \[slots, blocks, n inner, m inner\].
+    pub kernel: &'a Buffer,
+}
+
+impl Composed<'_> {
+    pub fn run(&self) -> Result<()> {
+        let [b, b2] = [0, 1].map(|k| self.right(k));
+        for part in &self.term.parts {
+            let left = part.left.expect("a term that is composed has left sides");
+            let [a, a2] = [0, 1].map(|k| self.panels[k].lefts[left[k]].as_ref());
+            match self.term.contraction {
+                Contraction::Crossed => self.crossed(part, [a, a2].map(|a| a.expect("a left side")), [&b, &b2])?,
+                Contraction::Mixed => self.mixed(part, a.expect("the rows' left side"), &b, &b2)?,
+                _ => self.positions(part, [a, a2].map(|a| a.expect("a left side")), [&b, &b2])?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The right side of this block, \[g, n, t, inner, o\].
+    fn right(&self, k: usize) -> Tensor {
+        let b = self.panels[k].rights[self.term.right[k]].as_ref().expect("a right side that is an array");
+        let own = self.gpu.slice(b, 0, self.block..self.block + 1);
+        self.gpu.reshape(&own, &b.shape[1..])
+    }
+
+    /// sum over g, t, u of A\[n t, m u\] B\[n c t, m c' u\], where A is a product or tells which row numbers are equal.
+    fn positions(&self, part: &Part, [a, a2]: [&Tensor; 2], [b, b2]: [&Tensor; 2]) -> Result<()> {
+        let gpu = self.gpu;
+        let (s, r) = (&b.shape, &b2.shape);
+        let (g, t, u, inner, o) = (s[0], s[2], r[2], s[3], s[4]);
+        let one_output = inner == 1;
+        let between = g * t * if one_output { u } else { (inner * o).max(u) };
+        self.in_parts(between, |rows, cols| {
+            let (n, m) = (rows.len(), cols.len());
+            let [a, b] = [a, b].map(|x| gpu.slice(x, 1, rows.clone()));
+            let [a2, b2] = [a2, b2].map(|x| gpu.slice(x, 1, cols.clone()));
+            let joined = self.term.contraction == Contraction::Joined;
+            if one_output {
+                let flat = |x: &Tensor, rows: usize| gpu.reshape(x, &[g, rows, numel(&x.shape) / (g * rows).max(1)]);
+                let right = gpu.matmul(&flat(&b, n * t), false, &flat(&b2, m * u), true);
+                let left = match joined {
+                    true => gpu.zipped(&kernels::EQUAL, &flat(&a, n * t), &gpu.reshape(&a2, &[g, 1, m * u])),
+                    false => gpu.matmul(&flat(&a, n * t), false, &flat(&a2, m * u), true),
+                };
+                let pairs = gpu.reshape(&gpu.mul(&left, &right), &[g, n, t, m, u]);
+                return self.add(part, &gpu.sum(&pairs, &[0, 2, 4]), &rows, &cols);
+            }
+            // A[g,n,m,t,u], then the columns' b over u, then the rows' over t.
+            let i = a.shape[3];
+            let left = match joined {
+                true => {
+                    gpu.zipped(&kernels::EQUAL, &gpu.reshape(&a, &[g, n, 1, t, 1]), &gpu.reshape(&a2, &[g, 1, m, 1, u]))
+                }
+                false => {
+                    gpu.matmul(&gpu.reshape(&a, &[g, n, 1, t, i]), false, &gpu.reshape(&a2, &[g, 1, m, u, i]), true)
+                }
+            };
+            let half = gpu.matmul(&left, false, &gpu.reshape(&b2, &[g, 1, m, u, inner * o]), false);
+            let half = gpu.permute(&gpu.reshape(&half, &[g, n, m, t, inner, o]), &[1, 2, 4, 0, 3, 5]);
+            self.contracted(part, &b, &half, &rows, &cols)
+        })
+    }
+
+    /// sum over t of b\[n,t,c\] . (G\[m,c'\] a\[n,t\]), with the columns' gradients G multiplied out.
+    fn mixed(&self, part: &Part, a: &Tensor, b: &Tensor, gradients: &Tensor) -> Result<()> {
+        let gpu = self.gpu;
+        let (t, i, inner, o) = (a.shape[2], a.shape[3], b.shape[3], b.shape[4]);
+        self.in_parts(t * inner * o, |rows, cols| {
+            let (n, m) = (rows.len(), cols.len());
+            let [a, b] = [a, b].map(|x| gpu.slice(x, 1, rows.clone()));
+            let gradients = gpu.reshape(&gpu.slice(gradients, 1, cols.clone()), &[m * inner * o, i]);
+            let half = gpu.matmul(&gpu.reshape(&a, &[n * t, i]), false, &gradients, true);
+            let half = gpu.permute(&gpu.reshape(&half, &[n, t, m, inner, o]), &[0, 2, 3, 1, 4]);
+            self.contracted(part, &b, &gpu.reshape(&half, &[n, m, inner, 1, t, o]), &rows, &cols)
+        })
+    }
+
+    /// sum over g, t, o of b\[g,n,t,c,o\] half\[n,m,c',g,t,o\].
+    fn contracted(
+        &self,
+        part: &Part,
+        b: &Tensor,
+        half: &Tensor,
+        rows: &Range<usize>,
+        cols: &Range<usize>,
+    ) -> Result<()> {
+        let gpu = self.gpu;
+        let (g, t, inner, o) = (b.shape[0], b.shape[2], b.shape[3], b.shape[4]);
+        let (n, m, sums) = (rows.len(), cols.len(), g * t * o);
+        let b = gpu.reshape(&gpu.permute(b, &[1, 3, 0, 2, 4]), &[n, inner, sums]);
+        let product = gpu.matmul(&b, false, &gpu.reshape(half, &[n, m * inner, sums]), true);
+        self.add(part, &product, rows, cols)
+    }
+
+    /// A\[n, m c'\] B\[n c, m\]: a weight meets its transpose.
+    fn crossed(&self, part: &Part, [a, a2]: [&Tensor; 2], [b, b2]: [&Tensor; 2]) -> Result<()> {
+        let gpu = self.gpu;
+        let inner = b.shape[3];
+        self.in_parts(inner * inner, |rows, cols| {
+            let (n, m) = (rows.len(), cols.len());
+            let [a, b] = [a, b].map(|x| gpu.slice(x, 1, rows.clone()));
+            let [a2, b2] = [a2, b2].map(|x| gpu.slice(x, 1, cols.clone()));
+            let flat = |x: &Tensor, rows: usize| gpu.reshape(x, &[rows, *x.shape.last().expect("features")]);
+            let left = gpu.matmul(&flat(&a, n), false, &flat(&b2, m * inner), true);
+            let right = gpu.matmul(&flat(&b, n * inner), false, &flat(&a2, m), true);
+            let product = gpu.mul(&gpu.reshape(&left, &[n, 1, m, inner]), &gpu.reshape(&right, &[n, inner, m, 1]));
+            self.add(part, &product, &rows, &cols)
+        })
+    }
+
+    /// Calls `f` for some rows and columns of samples at a time, where a pair has so many entries between.
+    fn in_parts(&self, per_pair: usize, f: impl Fn(Range<usize>, Range<usize>) -> Result<()>) -> Result<()> {
+        let (n, m) = (self.panels[0].samples, self.panels[1].samples);
+        let cols = (BETWEEN / per_pair.max(1)).clamp(1, m.max(1));
+        let rows = (BETWEEN / (cols * per_pair).max(1)).clamp(1, n.max(1));
+        for rows in blocks(n, rows) {
+            for cols in blocks(m, cols) {
+                f(rows.clone(), cols)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a part of K, \[n c, m c'\] of some samples, to its slot.
+    fn add(&self, part: &Part, x: &Tensor, rows: &Range<usize>, cols: &Range<usize>) -> Result<()> {
+        let inner = self.recipe.inner;
+        let [high, wide] = [0, 1].map(|k| self.panels[k].samples * inner);
+        let start = (part.slot * self.recipe.blocks + self.block) * high * wide;
+        let first = start + rows.start * inner * wide + cols.start * inner;
+        let entries = numel(&x.shape);
+        let mut words = [entries, cols.len() * inner, wide, first, 0].map(word);
+        words[4] = (part.weight as f32).to_bits();
+        let launch = Launch {
+            kernel: &kernels::ACCUMULATE,
+            inputs: &[&x.storage],
+            shape: &x.shape,
+            words: &words,
+            groups: groups(entries),
+            work: 1024.0 * TOUCH,
+        };
+        self.gpu.launch_to(&launch, self.kernel)
+    }
+}

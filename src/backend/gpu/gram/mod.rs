@@ -1,0 +1,102 @@
+//! Tiles of K on the device.
+
+mod block;
+mod code;
+mod composed;
+mod fused;
+mod tune;
+
+use std::sync::Arc;
+
+pub use block::Block;
+use code::SIDE;
+pub(super) use code::Shape;
+
+use super::memory::Buffer;
+use super::{Gpu, Tensor};
+use crate::backend::{Grain, Gram, Panels, Recipe};
+use crate::error::Result;
+use crate::kernel::Rates;
+use composed::Composed;
+use fused::{Records, Sides, Target, pairs};
+
+impl Gram for Gpu {
+    type Scratch = ();
+    type Packed = Block;
+
+    fn name(&self) -> String {
+        self.0.name.clone()
+    }
+
+    /// Tiles that keep a card busy and that one array can hold. Two workers: while one hands its tile to the sink, the
+    /// device computes the other's.
+    fn grain(&self) -> Grain {
+        let most = self.0.pool.most();
+        Grain {
+            tile_sides: [2048, 1024, 512, 128],
+            multiple: SIDE,
+            least_blocks: 1,
+            tile_entries: (most / 4).min(1 << 24) as usize,
+            pass_bytes: (most as f64).min((128 << 20) as f64),
+            large_pass_bytes: (most as f64).min((128 << 20) as f64),
+            array_bytes: most as f64,
+            workers: Some(2),
+        }
+    }
+
+    /// Of a card with some 10 Tflop/s and 500 GB/s, about: ways are chosen by their ratios.
+    fn rates(&self) -> Rates {
+        Rates { product: 5e12, positions: 2e12, forming: 2e12, entries: 50e9 }
+    }
+
+    fn pack(&self, recipe: &Recipe, parts: &[Panels<Tensor>], packed: &mut Block) -> Result<()> {
+        packed.pack(self, recipe, parts)
+    }
+
+    fn tile(&self, recipe: &Recipe, rows: &Block, cols: &Block, (): &mut (), out: &mut [f32]) -> Result<()> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        let kernel = self.compute(recipe, rows, cols)?;
+        self.0.read(&kernel, 4 * out.len() as u64, |bytes| bytemuck::cast_slice_mut(out).copy_from_slice(bytes))
+    }
+}
+
+impl Gpu {
+    /// The tile of every slot and block, \[slots, blocks, n inner, m inner\], on the device.
+    fn compute(&self, recipe: &Recipe, rows: &Block, cols: &Block) -> Result<Arc<Buffer>> {
+        let Recipe { slots, blocks, inner, .. } = *recipe;
+        let size = [rows.samples * inner, cols.samples * inner];
+        let entries = size[0] * size[1];
+        let kernel = self.empty(slots * blocks * entries)?;
+        let records: Vec<Records> = (0..blocks).map(|block| Records::new(recipe, rows, cols, block)).collect();
+        if records.iter().any(|records| records.slots.contains(&false)) {
+            // Some slot is only added to, or nothing is in it.
+            self.0.clear(&kernel);
+        }
+        if let (Some(one), Some(two)) = (&rows.panel, &cols.panel)
+            && !records[0].is_empty()
+        {
+            let shape = self.tile_shape()?;
+            let pairs = if inner > 1 { pairs(recipe, &rows.layout) } else { Vec::new() };
+            let lefts = match pairs.is_empty() {
+                true => one.clone(),
+                false => self.left_products(shape, &pairs, rows, cols)?,
+            };
+            let strides = [rows.strides(inner)[1], cols.strides(inner)[1]];
+            let sides = Sides { panels: [one, two], strides, lefts: &lefts };
+            let upper = std::ptr::eq(rows, cols);
+            for (block, records) in records.iter().enumerate() {
+                let (first, apart) = (block * entries, blocks * entries);
+                let target = Target { kernel: &kernel, size, inner, first, apart, upper };
+                self.run_records(shape, records, &sides, &target)?;
+            }
+        }
+        for term in rows.layout.terms(recipe, false) {
+            for block in 0..blocks {
+                Composed { gpu: self, recipe, term, panels: [rows, cols], block, kernel: &kernel }.run()?;
+            }
+        }
+        Ok(kernel)
+    }
+}

@@ -1,0 +1,179 @@
+//! The shaders, put together, and compiled when they are first needed.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::functions::{Formula, REAL};
+
+const COMMON: &str = include_str!("../../../shaders/common.wgsl");
+const WINDOW: &str = include_str!("../../../shaders/window.wgsl");
+
+/// A kernel: an entry point of a shader.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Kernel {
+    /// The shader's text is made by this.
+    pub shader: Shader,
+    /// Its name there.
+    pub entry: &'static str,
+    /// How many arrays it reads; it writes one.
+    pub inputs: usize,
+}
+
+/// What a shader's text is put together from, after `common.wgsl`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Shader {
+    /// A file.
+    File(&'static str),
+    /// A file that uses the elementary functions.
+    Real(&'static str),
+    /// A file that looks through a window.
+    Window(&'static str),
+    /// A file that maps a function, with the function's name and text.
+    Function(&'static str, &'static str),
+    /// A text that was made, with what it is called.
+    Made(String, Arc<str>),
+}
+
+impl Shader {
+    /// The whole text.
+    pub fn text(&self) -> String {
+        match self {
+            Shader::File(text) => [COMMON, text].concat(),
+            Shader::Real(text) => [COMMON, REAL, text].concat(),
+            Shader::Window(text) => [COMMON, WINDOW, text].concat(),
+            Shader::Function(function, text) => [COMMON, REAL, function, text].concat(),
+            Shader::Made(_, text) => [COMMON, text].concat(),
+        }
+    }
+}
+
+macro_rules! kernels {
+    ($($name:ident: $entry:literal of $form:ident $file:literal, reads $inputs:literal;)*) => {
+        $(
+            pub(super) const $name: Kernel =
+                Kernel { shader: Shader::$form(include_str!(concat!("../../../shaders/", $file))), entry: $entry, inputs: $inputs };
+        )*
+        /// All kernels that are files, with the name of the file.
+        #[cfg(test)]
+        pub(super) const FILES: &[(&str, Kernel)] = &[$(($file, $name)),*];
+    };
+}
+
+kernels! {
+    FILL: "fill" of File "fill.wgsl", reads 0;
+    AFFINE: "affine" of File "affine.wgsl", reads 1;
+    COPY: "copy" of File "copy.wgsl", reads 1;
+    ADD: "add" of File "zip.wgsl", reads 2;
+    MUL: "mul" of File "zip.wgsl", reads 2;
+    EQUAL: "equal" of File "zip.wgsl", reads 2;
+    ACCUMULATE: "accumulate" of File "accumulate.wgsl", reads 1;
+    SUM_FEW: "sum_few" of File "sum.wgsl", reads 1;
+    SUM_MANY: "sum_many" of File "sum.wgsl", reads 1;
+    MATMUL_LARGE: "matmul_large" of File "matmul.wgsl", reads 2;
+    MATMUL_SMALL: "matmul_small" of File "matmul.wgsl", reads 2;
+    SOFTMAX: "softmax" of Real "softmax.wgsl", reads 1;
+    LOG_SOFTMAX: "log_softmax" of Real "softmax.wgsl", reads 1;
+    PATCHES: "patches" of Window "patches.wgsl", reads 1;
+    FOLD: "fold" of Window "patches.wgsl", reads 1;
+    WINDOW_SUM: "window_sum" of Window "patches.wgsl", reads 1;
+    WINDOW_SPREAD: "window_spread" of Window "patches.wgsl", reads 1;
+    WINDOW_ARGMAX: "window_argmax" of Window "window_argmax.wgsl", reads 1;
+    WINDOW_SCATTER: "window_scatter" of Window "window_scatter.wgsl", reads 2;
+    INDICES: "indices" of File "indices.wgsl", reads 1;
+    GATHER: "gather" of File "gather.wgsl", reads 2;
+    SCATTER: "scatter" of File "scatter.wgsl", reads 2;
+}
+
+const APPLY_TEXT: &str = include_str!("../../../shaders/apply.wgsl");
+const DERIVATIVE_TEXT: &str = include_str!("../../../shaders/apply_derivative.wgsl");
+
+/// y = f(x)
+pub(super) fn apply(formula: &Formula) -> Kernel {
+    Kernel { shader: Shader::Function(formula.text, APPLY_TEXT), entry: "apply", inputs: 1 }
+}
+
+/// g f'(x), or g f''(x)
+pub(super) fn apply_derivative(formula: &Formula, second: bool) -> Kernel {
+    let entry = if second { "apply_second" } else { "apply_first" };
+    Kernel { shader: Shader::Function(formula.text, DERIVATIVE_TEXT), entry, inputs: 3 }
+}
+
+/// Kernels that were compiled for a device.
+pub(super) struct Compiled {
+    device: wgpu::Device,
+    pipelines: Mutex<HashMap<Kernel, Arc<Pipeline>>>,
+}
+
+/// A kernel that can be run.
+pub(super) struct Pipeline {
+    pub pipeline: wgpu::ComputePipeline,
+    pub layout: wgpu::BindGroupLayout,
+}
+
+/// Bytes of the words of a dispatch.
+pub(super) const WORD_BYTES: u64 = 256;
+
+impl Compiled {
+    pub fn new(device: wgpu::Device) -> Self {
+        Compiled { device, pipelines: Mutex::default() }
+    }
+
+    pub fn get(&self, kernel: &Kernel) -> Arc<Pipeline> {
+        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = pipelines.get(kernel) {
+            return found.clone();
+        }
+        let made = Arc::new(self.compile(kernel));
+        pipelines.insert(kernel.clone(), made.clone());
+        made
+    }
+
+    fn compile(&self, kernel: &Kernel) -> Pipeline {
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(kernel.entry),
+            source: wgpu::ShaderSource::Wgsl(Cow::Owned(kernel.shader.text())),
+        });
+        let layout = self.layout(kernel.inputs);
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(kernel.entry),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some(kernel.entry),
+            // All of it is written before it is read.
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        Pipeline { pipeline, layout }
+    }
+
+    /// The words, what is read, what is written.
+    fn layout(&self, inputs: usize) -> wgpu::BindGroupLayout {
+        let entry = |binding: usize| {
+            let uniform = binding == 0;
+            wgpu::BindGroupLayoutEntry {
+                binding: binding as u32,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: match uniform {
+                        true => wgpu::BufferBindingType::Uniform,
+                        false => wgpu::BufferBindingType::Storage { read_only: binding <= inputs },
+                    },
+                    has_dynamic_offset: uniform,
+                    min_binding_size: None,
+                },
+                count: None,
+            }
+        };
+        let entries: Vec<_> = (0..inputs + 2).map(entry).collect();
+        self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
+    }
+}

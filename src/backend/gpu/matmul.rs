@@ -1,0 +1,49 @@
+//! Matrix products.
+
+use super::kernels;
+use super::layout::{merged, words};
+use super::{Gpu, Launch, Tensor, word};
+use crate::shape::{self, broadcast_strides, numel};
+
+/// Matrices of fewer rows or columns are cut into small tiles.
+const SMALL: usize = 33;
+
+impl Gpu {
+    pub(super) fn product(&self, x: &Tensor, transpose_x: bool, y: &Tensor, transpose_y: bool) -> Tensor {
+        let shape = shape::matmul(&x.shape, transpose_x, &y.shape, transpose_y);
+        if y.shape.len() == 2 && !transpose_x && x.shape.len() > 2 {
+            // One right-hand side for the whole batch: one product over all its rows.
+            let steps = x.shape[x.shape.len() - 1];
+            let flat = Tensor { shape: vec![numel(&shape[..shape.len() - 1]), steps], storage: x.storage.clone() };
+            let product = self.product(&flat, false, y, transpose_y);
+            return Tensor { shape, storage: product.storage };
+        }
+        let [rows, cols] = [shape[shape.len() - 2], shape[shape.len() - 1]];
+        let batch = &shape[..shape.len() - 2];
+        let steps = x.shape[x.shape.len() - if transpose_x { 2 } else { 1 }];
+        // From one matrix to the next.
+        let apart = |s: &[usize]| {
+            let (batch_of, matrix) = s.split_at(s.len() - 2);
+            broadcast_strides(batch_of, batch).into_iter().map(|k| k * matrix[0] * matrix[1]).collect::<Vec<_>>()
+        };
+        let axes = merged(batch, [&apart(&x.shape), &apart(&y.shape)]);
+        let by_row = |transposed: bool, [rows, cols]: [usize; 2]| if transposed { [1, rows] } else { [cols, 1] };
+        let [x_row, x_step] = by_row(transpose_x, [rows, steps]);
+        let [y_step, y_col] = by_row(transpose_y, [steps, cols]);
+        let small = rows < SMALL || cols < SMALL;
+        let side = if small { 16 } else { 64 };
+        let tiles = [rows.div_ceil(side), cols.div_ceil(side)];
+        let mut list: Vec<u32> =
+            [rows, cols, steps, x_row, x_step, y_step, y_col, tiles[0], tiles[1], axes.len()].map(word).to_vec();
+        list.extend([0, 0, 0]);
+        list.extend(words(&axes));
+        self.launch(Launch {
+            kernel: if small { &kernels::MATMUL_SMALL } else { &kernels::MATMUL_LARGE },
+            inputs: &[&x.storage, &y.storage],
+            shape: &shape,
+            words: &list,
+            groups: if numel(&shape) == 0 { 0 } else { numel(batch) * tiles[0] * tiles[1] },
+            work: (2 * side * side * (steps + 16)) as f64 * if small { 8.0 } else { 1.0 },
+        })
+    }
+}
