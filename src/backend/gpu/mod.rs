@@ -13,6 +13,8 @@ mod layout;
 mod matmul;
 mod memory;
 mod reduce;
+#[cfg(test)]
+mod shaders_tests;
 mod tensor;
 
 use std::ops::Range;
