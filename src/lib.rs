@@ -27,9 +27,9 @@ pub mod tape;
 pub mod unary;
 
 pub use attributes::{Attribute, Attributes};
-pub use backend::Cpu;
 #[cfg(feature = "gpu")]
 pub use backend::Gpu;
+pub use backend::{Cpu, Device};
 pub use batch::Batch;
 pub use error::{Error, Result};
 pub use kernel::{Kernel, Matrix, Method, Ntk, Outputs, Progress};

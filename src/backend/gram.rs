@@ -1,7 +1,8 @@
 //! What only kernels need of a backend: tiles of K, from the two sides of every use of a parameter.
 
-use super::Arrays;
+use super::{Arrays, Grain};
 use crate::error::Result;
+use crate::kernel::Rates;
 
 /// A backend that computes tiles of kernels.
 ///
@@ -11,6 +12,22 @@ pub trait Gram: Arrays {
     type Scratch: Default + Send;
     /// The sides of a block of samples as tiles want them.
     type Packed: Default + Send + Sync;
+
+    /// What it is called in manifests: `cpu`, or the device's name.
+    fn name(&self) -> String;
+
+    /// How finely kernels are cut for it.
+    fn grain(&self) -> Grain;
+
+    /// The rates that plans are made with: those of the CPU, unless it has its own.
+    fn rates(&self) -> Rates {
+        Rates::shipped::<Self::Number>()
+    }
+
+    /// The devices that share its work: none, unless it is several.
+    fn helpers(&self) -> Helpers<Self> {
+        Helpers { others: Vec::new(), last: None }
+    }
 
     /// Packs the panels of a block of samples, which come in parts: once for a block, however many tiles it is in. What
     /// memory `packed` has is used again.
@@ -35,6 +52,15 @@ pub trait Gram: Arrays {
         scratch: &mut Self::Scratch,
         out: &mut [Self::Number],
     ) -> Result<()>;
+}
+
+/// Devices that share the work of one.
+#[derive(Clone, Debug)]
+pub struct Helpers<B> {
+    /// Those that work beside it, as fast as they can.
+    pub others: Vec<B>,
+    /// One that is asked only when all others have failed.
+    pub last: Option<B>,
 }
 
 /// The sides of all uses of all parameters in some samples.

@@ -10,9 +10,11 @@
 
 mod count;
 pub mod cpu;
+mod device;
 mod dual;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod grain;
 mod gram;
 mod window;
 
@@ -20,10 +22,12 @@ use std::ops::Range;
 
 pub use count::{Count, Counted};
 pub use cpu::Cpu;
+pub use device::{Device, DeviceBlock, DeviceIndex, DeviceScratch, DeviceTensor};
 pub use dual::{Dual, DualTensor};
 #[cfg(feature = "gpu")]
 pub use gpu::Gpu;
-pub use gram::{Contraction, Gram, Panels, Part, Recipe, RightPanel, Term};
+pub use grain::Grain;
+pub use gram::{Contraction, Gram, Helpers, Panels, Part, Recipe, RightPanel, Term};
 pub use window::Window;
 
 use crate::error::Result;

@@ -3,36 +3,25 @@
 use std::ops::Range;
 
 use super::sink::Unit;
+use crate::backend::Grain;
 use crate::model::blocks;
 
-/// A tile has at most so many rows: multiples of the columns that the CPU's micro kernel takes at a time, so that nothing
-/// is left over. The first is for kernels of one matrix; the others are for several, which a thread computes side by side,
-/// and for memory budgets, the larger the better.
-pub(crate) const TILE_SIDES: [usize; 4] = [384, 192, 96, 48];
-/// Sides beyond so many rows are cut down to a multiple of the micro kernel's columns in f32; in f64 it takes half of them.
-const KERNEL_ROWS: usize = 96;
-const KERNEL_PART: usize = 48;
-const KERNEL_VECTOR: usize = 16;
-/// A kernel is cut into at least so many blocks, so that small ones keep all threads busy too.
-const MIN_BLOCKS: usize = 8;
-/// But a tile has at least so many rows, if there are.
+/// A tile has at least so many rows, if there are.
 const MIN_SIDE: usize = 16;
-/// The tiles that a worker holds side by side, one for each component and each output that has a matrix of its own, have
-/// together about so many entries at most: 32 MiB in f64.
-const WORKER_ENTRIES: usize = 1 << 22;
+/// The numbers in a vector of the CPU: sides are multiples of it where that leaves as many blocks.
+const VECTOR: usize = 16;
 
 /// The number of samples in a block where K has `inner` rows for a sample, `matrices` tiles are computed side by side, and
 /// a tile has at most `most` rows. A pure function of these, so that nothing depends on the number of threads.
-pub(crate) fn block(samples: usize, inner: usize, matrices: usize, most: usize) -> usize {
+pub(crate) fn block(grain: &Grain, samples: usize, inner: usize, matrices: usize, most: usize) -> usize {
     let rows = samples.saturating_mul(inner);
-    let most = if matrices > 1 { most.min(TILE_SIDES[1]) } else { most };
-    let most = (WORKER_ENTRIES / matrices.max(1)).isqrt().clamp(MIN_SIDE, most);
-    let side = rows.div_ceil(MIN_BLOCKS).clamp(MIN_SIDE, most);
-    // Vectors of the micro kernel without a rest, if that leaves as many blocks.
-    let whole = side.next_multiple_of(KERNEL_VECTOR).min(most);
-    let side = if rows.div_ceil(whole) >= MIN_BLOCKS { whole } else { side };
+    let most = if matrices > 1 { most.min(grain.tile_sides[1]) } else { most };
+    let most = (grain.tile_entries / matrices.max(1)).isqrt().clamp(MIN_SIDE, most);
+    let side = rows.div_ceil(grain.least_blocks).clamp(MIN_SIDE, most);
+    let whole = side.next_multiple_of(VECTOR).min(most);
+    let side = if rows.div_ceil(whole) >= grain.least_blocks { whole } else { side };
     // Of a large tile no odd rest is left, which would be slow.
-    let side = if side > KERNEL_ROWS { side / KERNEL_PART * KERNEL_PART } else { side };
+    let side = if side > 2 * grain.multiple { side / grain.multiple * grain.multiple } else { side };
     side.div_ceil(inner.max(1))
 }
 
@@ -127,8 +116,8 @@ mod tests {
         for (samples, inner, matrices) in
             [(0, 1, 1), (1, 1, 1), (10, 3, 1), (1000, 1, 5), (1000, 10, 60), (5000, 1, 60_000), (3, 1000, 2)]
         {
-            for most in TILE_SIDES {
-                let blocks = blocks(samples, block(samples, inner, matrices, most));
+            for most in Grain::CPU.tile_sides {
+                let blocks = blocks(samples, block(&Grain::CPU, samples, inner, matrices, most));
                 let side = blocks.iter().map(|range| range.len() * inner).max().unwrap_or(0);
                 assert!(side <= most + inner, "{side}");
                 assert!(side <= 16 + inner || side * side * matrices <= 1 << 22, "{side} rows, {matrices} matrices");

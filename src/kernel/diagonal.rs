@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::choice::Metric;
 use super::outputs::Packing;
-use super::plan::{Layer, Problem, Rates, plan};
+use super::plan::{Layer, Problem, plan};
 use super::progress::Counter;
 use super::rows::chosen;
 use super::sink::Wants;
@@ -106,7 +106,7 @@ fn in_pool<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, x: &dyn Samples<B::Number>) -> R
 /// Whether a layer's gradients are multiplied out: where that is cheaper for a sample alone, or the only way.
 fn by_rows<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, layers: &[Layer]) -> Result<Vec<bool>> {
     let layout = Outputs::Output(0).layout(ntk.session.model().outputs())?;
-    let rates = ntk.rates.unwrap_or_else(Rates::shipped::<B::Number>);
+    let rates = ntk.rates.unwrap_or_else(|| ntk.session.arrays().rates());
     let number = size_of::<B::Number>() as f64;
     let problem = Problem { layout: &layout, samples: 1.0, pairs: 1.0, number, rates };
     let by_rows = |layer: &Layer| {

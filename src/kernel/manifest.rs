@@ -5,12 +5,14 @@ use super::{Method, Ntk};
 use crate::backend::Gram;
 use crate::ops::Op;
 
-/// Version, method, parameters and plan of a kernel.
+/// Version, device, method, parameters and plan of a kernel.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Manifest {
     /// The version of this crate.
     pub version: &'static str,
+    /// The device, or devices.
+    pub device: String,
     /// The method.
     pub method: Method,
     /// The plan: ways, tile and chunk sizes, rates. Methods other than structured share its sizes only.
@@ -19,13 +21,19 @@ pub struct Manifest {
 
 impl Manifest {
     pub(super) fn of<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, plan: Plan) -> Self {
-        Manifest { version: env!("CARGO_PKG_VERSION"), method: ntk.method, plan }
+        let device = ntk.session.arrays().name();
+        Manifest { version: env!("CARGO_PKG_VERSION"), device, method: ntk.method, plan }
     }
 
     /// The manifest as JSON, to be written beside the kernel.
     pub fn to_json(&self) -> String {
-        let Manifest { version, method, plan } = self;
+        let Manifest { version, device, method, plan } = self;
+        // A driver may call its device whatever it likes.
+        let device: String =
+            device.chars().map(|c| if c == '"' || c == '\\' || c.is_control() { '_' } else { c }).collect();
         let plan = plan.to_json().replace('\n', "\n  ");
-        format!("{{\n  \"version\": \"{version}\",\n  \"method\": \"{method}\",\n  \"plan\": {plan}\n}}\n")
+        format!(
+            "{{\n  \"version\": \"{version}\",\n  \"device\": \"{device}\",\n  \"method\": \"{method}\",\n  \"plan\": {plan}\n}}\n"
+        )
     }
 }

@@ -17,6 +17,7 @@ mod choice;
 pub(crate) mod cut;
 mod diagonal;
 mod identity;
+mod lane;
 mod manifest;
 mod matrix;
 mod method;

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::cut::Cut;
+use super::lane::Lane;
 use super::manifest::Manifest;
 use super::matrix::Kernel;
 use super::method::Method;
@@ -14,10 +15,11 @@ use super::recipe::{Pair, recipe};
 use super::rows::{self, Rows};
 use super::sink::{Dense, Frame, Sink};
 use super::structured::{self, Making};
-use super::walk::{Side, Source, Walk, steps};
+use super::walk::{Job, Side, Source, Walk, steps};
 use super::{Ntk, identity, mlp};
 use crate::backend::{Gram, Panels, Recipe};
 use crate::error::{Error, Result};
+use crate::model::Session;
 use crate::ops::Op;
 use crate::samples::Samples;
 
@@ -107,13 +109,17 @@ fn run<B: Gram, O: Op, S: Sink<B::Number>>(
     let manifest = Manifest::of(ntk, plan);
     let identity = if wants.identity { identity::of(ntk, data, &manifest)? } else { String::new() };
     let units: Vec<usize> = part(cut.units.len(), ntk.share).collect();
+    let helpers = ntk.session.arrays().helpers();
+    let others = helpers.others.into_iter().map(|arrays| Session::new(model, arrays)).collect::<Result<Vec<_>>>()?;
+    let last = helpers.last.map(|arrays| Session::new(model, arrays)).transpose()?;
     let counter = Counter::new(passes.len() * steps(&cut, &units, manifest.plan.is_held()), ntk.progress);
     for (k, pass) in passes.iter().enumerate() {
         if k > 0 {
             again(sink)?;
         }
-        let running = Running {
+        let running = |session| Running {
             ntk,
+            session,
             pass,
             data,
             layout: &layout,
@@ -121,9 +127,21 @@ fn run<B: Gram, O: Op, S: Sink<B::Number>>(
             wanted: pass.flags(&wanted),
             recipe: OnceLock::new(),
         };
-        let frame = frame(ntk, &cut, &layout, running.wanted, &identity);
+        let frame = frame(ntk, &cut, &layout, pass.flags(&wanted), &identity);
         sink.begin(&frame)?;
-        running.walk(&cut, &frame, &*sink, &counter)?;
+        let sources: Vec<_> = std::iter::once(ntk.session).chain(&others).map(running).collect();
+        let last = last.as_ref().map(running);
+        let job = Job {
+            cut: &cut,
+            frame: &frame,
+            sink: &*sink,
+            scale: layout.scale,
+            chunk: manifest.plan.chunk,
+            held: manifest.plan.is_held(),
+            counter: &counter,
+        };
+        let lanes = sources.iter().enumerate().map(|(k, source)| source.lane(k == 0)).collect();
+        Walk { job, lanes, last: last.as_ref().map(|source| source.lane(false)) }.run()?;
         sink.end(&frame)?;
     }
     Ok(manifest)
@@ -188,6 +206,8 @@ impl Pass {
 /// One pass on its way.
 struct Running<'a, B: Gram, O: Op> {
     ntk: &'a Ntk<'a, B, O>,
+    /// The model on the device that this is for.
+    session: &'a Session<'a, B, O>,
     pass: &'a Pass,
     data: Data<'a, B::Number>,
     layout: &'a Layout,
@@ -198,20 +218,11 @@ struct Running<'a, B: Gram, O: Op> {
 }
 
 impl<B: Gram, O: Op> Running<'_, B, O> {
-    fn walk(&self, cut: &Cut, frame: &Frame, sink: &dyn Sink<B::Number>, counter: &Counter<'_>) -> Result<()> {
-        Walk {
-            arrays: self.ntk.session.arrays(),
-            source: self,
-            cut,
-            frame,
-            sink,
-            scale: self.layout.scale,
-            chunk: self.plan.chunk,
-            held: self.plan.is_held(),
-            workers: self.plan.workers(),
-            counter,
-        }
-        .run()
+    fn lane(&self, counts: bool) -> Lane<'_, B> {
+        let arrays = self.session.arrays();
+        let workers = arrays.grain().workers;
+        let waits = workers.is_some();
+        Lane { arrays, source: self, workers: workers.unwrap_or_else(|| self.plan.workers()), waits, counts }
     }
 
     fn recipe_of(&self, pairs: &[Pair]) -> Recipe {
@@ -228,7 +239,7 @@ impl<B: Gram, O: Op> Running<'_, B, O> {
 
 impl<B: Gram, O: Op> Source<B> for Running<'_, B, O> {
     fn panels(&self, side: Side, range: Range<usize>) -> Result<Panels<B::Tensor>> {
-        let (session, metric) = (self.ntk.session, &self.ntk.metric[..]);
+        let (session, metric) = (self.session, &self.ntk.metric[..]);
         let x = match side {
             Side::Rows => self.data.x,
             Side::Cols => self.data.z.expect("columns have samples of their own"),

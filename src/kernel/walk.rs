@@ -1,21 +1,17 @@
 //! The walk over K, unit by unit, from panels of blocks of samples to a sink.
 //!
-//! Panels are held for the rows of a band of units, for all samples if they fit. A column that is not held has its
-//! panels made where it is needed, by the worker that needs it, and let go.
+//! Devices take units from one queue. One that fails gives back what it had, and the others go on; a unit reaches the sink
+//! once, when it is whole.
 
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 use super::cut::Cut;
+use super::lane::Lane;
 use super::progress::Counter;
-use super::sink::{Frame, Part, Sink};
+use super::sink::{Frame, Sink};
 use crate::backend::{Gram, Panels, Recipe};
 use crate::error::{Error, Result};
-use crate::model::blocks;
-use crate::real::Real;
 
 /// Which samples are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,264 +27,118 @@ pub(crate) trait Source<B: Gram>: Sync {
     fn recipe(&self) -> &Recipe;
 }
 
-/// One walk.
-pub(crate) struct Walk<'a, B: Gram> {
-    pub arrays: &'a B,
-    pub source: &'a dyn Source<B>,
+/// What a walk is for: the same for all devices.
+pub(crate) struct Job<'a, R> {
     pub cut: &'a Cut,
     pub frame: &'a Frame,
-    pub sink: &'a dyn Sink<B::Number>,
+    pub sink: &'a dyn Sink<R>,
     /// What every entry is multiplied by.
     pub scale: f64,
     /// Samples in a forward pass.
     pub chunk: usize,
     /// Panels of all samples are held.
     pub held: bool,
-    /// As many as fit in memory; one computes on the calling thread.
-    pub workers: usize,
     pub counter: &'a Counter<'a>,
 }
 
-/// The panels that are held: by block, for rows and for other columns.
-struct Held<P> {
-    rows: Vec<Option<P>>,
-    cols: Vec<Option<P>>,
-}
-
-/// A worker's memory: the tiles of all slots and their sum, the unit that they are part of, a column that is not held.
-struct Worker<B: Gram> {
-    scratch: B::Scratch,
-    slots: Vec<B::Number>,
-    unit: Vec<B::Number>,
-    column: B::Packed,
+/// One walk.
+pub(crate) struct Walk<'a, B: Gram> {
+    pub job: Job<'a, B::Number>,
+    /// Devices that work side by side.
+    pub lanes: Vec<Lane<'a, B>>,
+    /// The one that is asked when all of these have failed.
+    pub last: Option<Lane<'a, B>>,
 }
 
 impl<B: Gram> Walk<'_, B> {
     /// # Errors
-    /// A device or a source of samples failed, the sink refused, an entry is not finite, or the caller cancelled.
+    /// All devices failed, or a source of samples; the sink refused, an entry is not finite, or the caller cancelled.
     pub fn run(&self) -> Result<()> {
-        let open: Vec<usize> = self.frame.share.clone().filter(|&unit| !self.sink.has(unit)).collect();
-        self.counter.skip(self.steps(&self.frame.share.clone().collect::<Vec<_>>()) - self.steps(&open));
-        self.cut.bands(&open, self.held).try_for_each(|band| self.band(band))
-    }
-
-    /// What is counted: blocks whose panels are held, and units.
-    fn steps(&self, units: &[usize]) -> usize {
-        steps(self.cut, units, self.held)
+        let Job { cut, frame, sink, held, counter, .. } = &self.job;
+        let open: Vec<usize> = frame.share.clone().filter(|&unit| !sink.has(unit)).collect();
+        let all: Vec<usize> = frame.share.clone().collect();
+        counter.skip(steps(cut, &all, *held) - steps(cut, &open, *held));
+        // What made a device fail, by device.
+        let failures = Mutex::new(vec![None; self.lanes.len()]);
+        cut.bands(&open, *held).try_for_each(|band| self.band(band, &failures))
     }
 
     /// Units that share what panels are held.
-    fn band(&self, units: &[usize]) -> Result<()> {
-        let held = self.hold(units)?;
-        let next = AtomicUsize::new(0);
-        self.in_parallel(units.len(), &|| {
-            let mut worker = Worker::<B> {
-                scratch: B::Scratch::default(),
-                slots: Vec::new(),
-                unit: Vec::new(),
-                column: B::Packed::default(),
-            };
-            move_on(&next, units.len(), |k| self.unit(units[k], &held, &mut worker))
-        })
-    }
-
-    /// The panels of all blocks that `units` need along their rows, and along their columns if all are held.
-    fn hold(&self, units: &[usize]) -> Result<Held<B::Packed>> {
-        let [rows, cols] = self.cut.held(units, self.held);
-        let cuts = self.cut.cols.as_deref().unwrap_or_default();
-        Ok(Held { rows: self.packed(Side::Rows, &self.cut.rows, &rows)?, cols: self.packed(Side::Cols, cuts, &cols)? })
-    }
-
-    /// The panels of the blocks that are flagged. Threads take chunks, and who finishes a block packs it.
-    fn packed(&self, side: Side, cuts: &[Range<usize>], needed: &[bool]) -> Result<Vec<Option<B::Packed>>> {
-        struct Block<T, P> {
-            range: Range<usize>,
-            parts: Mutex<(usize, Vec<Option<Panels<T>>>)>,
-            packed: Mutex<Option<P>>,
-        }
-        let block = |(range, &needed): (&Range<usize>, &bool)| {
-            let parts = if needed { blocks(range.len(), self.chunk).len() } else { 0 };
-            let parts = Mutex::new((parts, (0..parts).map(|_| None).collect()));
-            Block::<B::Tensor, B::Packed> { range: range.clone(), parts, packed: Mutex::new(None) }
-        };
-        let list: Vec<_> = cuts.iter().zip(needed).map(block).collect();
-        let open = |(k, &needed): (usize, &bool)| {
-            let parts = if needed { blocks(cuts[k].len(), self.chunk) } else { Vec::new() };
-            parts.into_iter().enumerate().map(move |(part, range)| (k, part, range))
-        };
-        let jobs: Vec<_> = needed.iter().enumerate().flat_map(open).collect();
-        let next = AtomicUsize::new(0);
-        self.in_parallel(jobs.len(), &|| {
-            move_on(&next, jobs.len(), |job| {
-                let (k, part, range) = &jobs[job];
-                let block = &list[*k];
-                let start = block.range.start;
-                let panels = self.source.panels(side, start + range.start..start + range.end)?;
-                let mut parts = block.parts.lock().unwrap_or_else(|poison| poison.into_inner());
-                parts.1[*part] = Some(panels);
-                parts.0 -= 1;
-                if parts.0 > 0 {
-                    return Ok(());
-                }
-                let whole: Vec<_> = std::mem::take(&mut parts.1).into_iter().flatten().collect();
-                let mut packed = B::Packed::default();
-                self.arrays.pack(self.source.recipe(), &whole, &mut packed)?;
-                *block.packed.lock().unwrap_or_else(|poison| poison.into_inner()) = Some(packed);
-                self.counter.step()
-            })
-        })?;
-        Ok(list.into_iter().map(|block| block.packed.into_inner().unwrap_or_else(|p| p.into_inner())).collect())
-    }
-
-    /// Computes a unit and gives it to the sink.
-    fn unit(&self, index: usize, held: &Held<B::Packed>, worker: &mut Worker<B>) -> Result<()> {
-        let unit = &self.cut.units[index];
-        let place = &self.frame.units[index];
-        let size = [place.rows.len(), place.cols.len()];
-        let per_matrix = self.frame.blocks * place.entries();
-        worker.unit.resize(self.frame.matrices.len() * per_matrix, B::Number::default());
-        let Worker { scratch, slots, unit: entries, column } = worker;
-        let mut there = None;
-        for [i, j] in self.cut.tiles(unit) {
-            let rows = held.rows[i].as_ref().expect("rows are held");
-            let cols = if self.cut.is_symmetric() { &held.rows } else { &held.cols };
-            let cols = match cols.get(j).and_then(Option::as_ref) {
-                Some(held) => held,
-                None => {
-                    if there != Some(j) {
-                        self.stream(j, column)?;
-                        there = Some(j);
-                    }
-                    &*column
-                }
-            };
-            let at = |blocks: &[Range<usize>], k: usize, start: usize| {
-                let [from, to] = [blocks[k].start, blocks[k].end].map(|sample| sample * self.cut.inner - start);
-                from..to
-            };
-            let rect = [at(&self.cut.rows, i, place.rows.start), at(self.cut.columns(), j, place.cols.start)];
-            self.tile(rows, cols, self.cut.is_symmetric() && i == j, rect, size, scratch, slots, entries)?;
-        }
-        if self.cut.is_symmetric() && place.rows.end > place.cols.start {
-            let first = place.cols.start - place.rows.start;
-            let square = place.rows.end - place.cols.start;
-            for matrix in entries.chunks_exact_mut(place.entries()) {
-                mirror(&mut matrix[first * size[1]..], square, size[1]);
+    fn band(&self, units: &[usize], failures: &Mutex<Vec<Option<Error>>>) -> Result<()> {
+        let queue = Queue::new(units);
+        let failures = || failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let work = |k: usize| {
+            if failures()[k].is_none()
+                && let Err(error) = self.lanes[k].work(&self.job, units, &queue)
+            {
+                failures()[k] = Some(error);
             }
-        }
-        self.check(index, entries)?;
-        self.sink.put(&Part { frame: self.frame, index, entries })?;
-        self.counter.step()
-    }
-
-    /// The panels of a column that is not held.
-    fn stream(&self, j: usize, packed: &mut B::Packed) -> Result<()> {
-        let (side, range) = match &self.cut.cols {
-            Some(cols) => (Side::Cols, &cols[j]),
-            None => (Side::Rows, &self.cut.rows[j]),
         };
-        let chunks = blocks(range.len(), self.chunk).into_iter();
-        let chunk = |part: Range<usize>| self.source.panels(side, range.start + part.start..range.start + part.end);
-        let parts = chunks.map(chunk).collect::<Result<Vec<_>>>()?;
-        self.arrays.pack(self.source.recipe(), &parts, packed)
-    }
-
-    /// Computes a tile and puts it at `rect` of the unit, the sum of slots first, then the slots if they are kept.
-    #[expect(clippy::too_many_arguments, reason = "the parts of a worker, borrowed apart")]
-    fn tile(
-        &self,
-        rows: &B::Packed,
-        cols: &B::Packed,
-        on_diagonal: bool,
-        rect: [Range<usize>; 2],
-        [_, width]: [usize; 2],
-        scratch: &mut B::Scratch,
-        slots: &mut Vec<B::Number>,
-        unit: &mut [B::Number],
-    ) -> Result<()> {
-        let recipe = self.source.recipe();
-        let [high, wide] = [rect[0].len(), rect[1].len()];
-        let entries = high * wide;
-        let kept = self.frame.matrices.len() - 1;
-        let per_matrix = unit.len() / (kept + 1);
-        // One tile that is the whole unit, and one slot: nothing to put together.
-        if recipe.slots == 1 && kept == 0 && per_matrix == recipe.blocks * entries {
-            self.compute(rows, cols, on_diagonal, scratch, unit)?;
-            return Ok(());
+        match self.lanes.len() {
+            1 => work(0),
+            count => std::thread::scope(|scope| {
+                let work = &work;
+                (1..count).for_each(|k| _ = scope.spawn(move || work(k)));
+                work(0);
+            }),
         }
-        slots.resize(recipe.slots * recipe.blocks * entries, B::Number::default());
-        self.compute(rows, cols, on_diagonal, scratch, slots)?;
-        let block_entries = per_matrix / recipe.blocks;
-        for block in 0..recipe.blocks {
-            for row in 0..high {
-                let tile_at = |slot: usize| ((slot * recipe.blocks + block) * high + row) * wide;
-                let unit_at = |matrix: usize| {
-                    matrix * per_matrix + block * block_entries + (rect[0].start + row) * width + rect[1].start
-                };
-                let total = &mut unit[unit_at(0)..][..wide];
-                total.copy_from_slice(&slots[tile_at(0)..][..wide]);
-                for slot in 1..recipe.slots {
-                    total.iter_mut().zip(&slots[tile_at(slot)..][..wide]).for_each(|(sum, &x)| *sum += x);
-                }
-                for slot in 0..kept {
-                    unit[unit_at(1 + slot)..][..wide].copy_from_slice(&slots[tile_at(slot)..][..wide]);
-                }
+        queue.outcome()?;
+        let Some(rest) = queue.rest() else { return Ok(()) };
+        match &self.last {
+            Some(last) => {
+                let queue = Queue::new(&rest);
+                let result = last.work(&self.job, &rest, &queue);
+                queue.outcome().and(result)
             }
+            None => Err(failures().iter().flatten().next().cloned().expect("units are left where devices failed")),
         }
-        Ok(())
+    }
+}
+
+/// The units that are to be computed.
+pub(crate) struct Queue(Mutex<State>);
+
+struct State {
+    /// The next one last.
+    open: Vec<usize>,
+    /// Why nobody is to go on.
+    error: Option<Error>,
+}
+
+impl Queue {
+    fn new(units: &[usize]) -> Self {
+        Queue(Mutex::new(State { open: units.iter().rev().copied().collect(), error: None }))
     }
 
-    fn compute(
-        &self,
-        rows: &B::Packed,
-        cols: &B::Packed,
-        on_diagonal: bool,
-        scratch: &mut B::Scratch,
-        out: &mut [B::Number],
-    ) -> Result<()> {
-        debug_assert!(!on_diagonal || std::ptr::eq(rows, cols));
-        self.arrays.tile(self.source.recipe(), rows, cols, scratch, out)?;
-        if self.scale != 1.0 {
-            let scale = B::Number::of(self.scale);
-            out.iter_mut().for_each(|x| *x *= scale);
-        }
-        Ok(())
+    /// The next unit, unless something went wrong.
+    pub fn take(&self) -> Option<usize> {
+        let mut state = self.state();
+        if state.error.is_some() { None } else { state.open.pop() }
     }
 
-    /// # Errors
-    /// An entry of the unit that is on the diagonal of K(X, X), or of K(X, Z) any entry, is not finite: a derivative was
-    /// not, or overflowed.
-    fn check(&self, index: usize, entries: &[B::Number]) -> Result<()> {
-        let place = &self.frame.units[index];
-        let finite = |matrix: &[B::Number]| match self.frame.symmetric {
-            // No entry of K(X, X) is larger than the largest of its diagonal.
-            true => {
-                let diagonal =
-                    matrix.get((place.cols.start - place.rows.start) * place.cols.len()..).unwrap_or_default();
-                diagonal.iter().step_by(place.cols.len() + 1).all(|x| x.is_finite())
-            }
-            false => matrix.iter().all(|x| x.is_finite()),
-        };
-        let matrices: Vec<&[B::Number]> = entries.chunks_exact(place.entries()).collect();
-        let wrong = |name: usize| matrices[name * self.frame.blocks..][..self.frame.blocks].iter().any(|m| !finite(m));
-        let count = self.frame.matrices.len();
-        // A component tells more than the total.
-        let Some(culprit) = (1..count).chain([0]).find(|&name| wrong(name)) else { return Ok(()) };
-        let name = if culprit == 0 { "the kernel" } else { &self.frame.matrices[culprit] };
-        Err(Error::value(format!(
-            "{name} is not finite: a derivative of the network is not at one of the samples, such as that of sqrt at 0, or \
-             it is too large for {}",
-            B::Number::NAME
-        )))
+    /// A unit that a device could not compute.
+    pub fn give_back(&self, unit: usize) {
+        self.state().open.push(unit);
     }
 
-    /// Runs `work` on as many workers as there are, and no more than `jobs`.
-    fn in_parallel(&self, jobs: usize, work: &(dyn Fn() -> Result<()> + Sync)) -> Result<()> {
-        match self.workers.min(jobs) {
-            0 => Ok(()),
-            1 => work(),
-            workers => (0..workers).into_par_iter().with_max_len(1).try_for_each(|_| work()),
-        }
+    /// Nobody takes another unit.
+    pub fn close(&self, error: Error) {
+        self.state().error.get_or_insert(error);
+    }
+
+    fn outcome(&self) -> Result<()> {
+        self.state().error.clone().map_or(Ok(()), Err)
+    }
+
+    /// The units that nobody computed, in order, if there are any.
+    fn rest(&self) -> Option<Vec<usize>> {
+        let mut rest = self.state().open.clone();
+        rest.sort_unstable();
+        (!rest.is_empty()).then_some(rest)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -296,40 +146,4 @@ impl<B: Gram> Walk<'_, B> {
 pub(crate) fn steps(cut: &Cut, units: &[usize], held: bool) -> usize {
     let blocks = |band: &[usize]| cut.held(band, held).iter().flatten().filter(|&&held| held).count();
     units.len() + cut.bands(units, held).map(blocks).sum::<usize>()
-}
-
-/// Takes jobs in their order until none is left; `next` is shared by all workers. After an error nobody takes another.
-fn move_on(next: &AtomicUsize, jobs: usize, mut job: impl FnMut(usize) -> Result<()>) -> Result<()> {
-    loop {
-        let mine = next.fetch_add(1, Ordering::Relaxed);
-        if mine >= jobs {
-            return Ok(());
-        }
-        if let Err(error) = job(mine) {
-            next.store(jobs, Ordering::Relaxed);
-            return Err(error);
-        }
-    }
-}
-
-/// Copies the upper triangle of a square to the lower one; rows are `stride` apart.
-fn mirror<R: Copy>(matrix: &mut [R], side: usize, stride: usize) {
-    for row in 1..side {
-        for col in 0..row {
-            matrix[row * stride + col] = matrix[col * stride + row];
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Products happen to be symmetric already, so no kernel shows whether this works.
-    #[test]
-    fn the_lower_triangle_becomes_the_upper_one() {
-        let mut tile = [1, 2, 3, 0, 40, 5, 6, 0, 70, 80, 9, 0];
-        mirror(&mut tile, 3, 4);
-        assert_eq!(tile, [1, 2, 3, 0, 2, 5, 6, 0, 3, 6, 9, 0]);
-    }
 }

@@ -16,6 +16,7 @@ use std::ops::Range;
 
 pub use array::Array;
 pub use index::Index;
+pub use tile::{Block, Scratch};
 
 use super::{Arrays, Window};
 use crate::error::Result;

@@ -31,9 +31,12 @@ pub(super) fn words<const N: usize>(axes: &[Axis<N>]) -> impl Iterator<Item = u3
 mod tests {
     use super::*;
 
+    fn axis<const N: usize>(size: usize, strides: [usize; N]) -> Axis<N> {
+        Axis { size, strides }
+    }
+
     #[test]
     fn neighbours_are_merged_where_all_arrays_go_on() {
-        let axis = |size, strides| Axis { size, strides };
         assert_eq!(merged(&[2, 3, 4], [&[12, 4, 1], &[12, 4, 1]]), [axis(24, [1, 1])]);
         assert_eq!(merged(&[2, 3, 4], [&[12, 4, 1], &[0, 4, 1]]), [axis(2, [12, 0]), axis(12, [1, 1])]);
         assert_eq!(merged(&[2, 1, 4], [&[4, 9, 1]]), [axis(8, [1])]);

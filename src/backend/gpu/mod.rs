@@ -203,7 +203,7 @@ impl Gpu {
     }
 }
 
-fn none() -> Error {
+pub(super) fn none() -> Error {
     Error::device("there is no graphics device, or no driver for one (Vulkan, Metal or DirectX 12)")
 }
 

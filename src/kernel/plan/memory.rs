@@ -1,5 +1,8 @@
 //! What a run holds at a time, cut to fit a budget.
 
+use super::table::bytes;
+use crate::error::Error;
+
 /// What the memory of a run depends on, but for the ways.
 pub(super) struct Room {
     /// N, and M if there are other samples along the columns.
@@ -18,6 +21,9 @@ pub(super) struct Room {
     pub side: usize,
     /// The most bytes that there may be.
     pub budget: Option<f64>,
+    /// The most bytes that one array can have, and what the samples in one are padded to.
+    pub array: f64,
+    pub multiple: usize,
 }
 
 /// How units are cut, and what is held.
@@ -44,6 +50,9 @@ impl Room {
     /// # Errors
     /// The bytes that are needed at least.
     pub fn cut(&self, panel: f64) -> Result<Memory, f64> {
+        if self.one_array(panel) > self.array {
+            return Err(f64::INFINITY);
+        }
         let Some(budget) = self.budget else { return Ok(self.all_held(panel, self.side.max(1))) };
         let sides = || std::iter::successors(Some(self.side.max(1)), |&side| (side > 1).then_some(side / 2));
         let fits = |memory: &Memory, threads: f64| self.needs(memory, threads) <= budget;
@@ -64,6 +73,21 @@ impl Room {
         }
         let [all, least] = [self.all_held(panel, 1), self.band(panel, 1, 1)];
         if fits(&all, 1.0) { Ok(all) } else { Err(self.needs(&least, 1.0).min(self.needs(&all, 1.0))) }
+    }
+
+    /// Bytes of the panels of a block, in one array.
+    fn one_array(&self, panel: f64) -> f64 {
+        self.block.next_multiple_of(self.multiple) as f64 * panel
+    }
+
+    /// What is wrong where no block is small enough for the device.
+    pub fn too_large(&self, panel: f64) -> Error {
+        Error::memory(format!(
+            "the factors of {} samples take {} in one array, but the device takes at most {}",
+            self.block,
+            bytes(self.one_array(panel)),
+            bytes(self.array)
+        ))
     }
 
     fn needs(&self, memory: &Memory, threads: f64) -> f64 {

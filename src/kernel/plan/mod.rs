@@ -23,7 +23,7 @@ use super::rows::chosen;
 use super::sink::Wants;
 use super::way::Way;
 use super::{Method, Ntk};
-use crate::backend::Gram;
+use crate::backend::{Grain, Gram};
 use crate::error::{Error, Result};
 use crate::kernel::Outputs;
 use crate::model::Model;
@@ -152,14 +152,9 @@ impl Plan {
 /// Kernels of fewer flops are computed by the thread that asks for them.
 const SMALL_FLOPS: f64 = 1e7;
 
-/// A forward pass is over so many samples that their values and cotangents take about so many bytes: they stay in cache.
-const CHUNK_BYTES: f64 = (4 << 20) as f64;
-
-/// And over so many that products have about so many rows: below, much of the time goes into packing weights for them.
+/// A forward pass is over so many samples that products have about so many rows: below, much of the time goes into packing
+/// weights for them.
 const PASS_ROWS: f64 = 192.0;
-
-/// A thread keeps at most so many bytes of arrays to use again.
-const SHELF_BYTES: f64 = (32 << 20) as f64;
 
 /// The plan of a kernel of n samples, and of m others along its columns, that goes to a sink with such wants.
 ///
@@ -172,7 +167,8 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
     let layout = ntk.outputs.layout(model.outputs())?;
     let wanted = ntk.wanted()?;
     let Counted { layers, forward, reverse, touched, held } = counted::<B::Number, O>(model, &layout, &wanted)?;
-    let rates = ntk.rates.unwrap_or_else(Rates::shipped::<B::Number>);
+    let rates = ntk.rates.unwrap_or_else(|| ntk.session.arrays().rates());
+    let grain = ntk.session.arrays().grain();
     let (rows, cols) = (n as f64, m.unwrap_or(n) as f64);
     let all = rows + m.map_or(0.0, |m| m as f64);
     let pairs = if m.is_some() { rows * cols } else { rows * (rows + 1.0) / 2.0 };
@@ -194,10 +190,10 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
         model.parameters().iter().chain(model.buffers()).map(|info| numel(&info.shape)).sum::<usize>() as f64;
     let result_bytes = entries * wants.bytes_per_entry;
     let parameter_bytes = parameters * (number + size_of::<f64>() as f64);
-    let chunk = chunk(held * number, forward / (2.0 * parameters));
+    let chunk = chunk(&grain, held * number, forward / (2.0 * parameters));
     let room = |side: usize| {
         let longest = n.max(m.unwrap_or(0));
-        let block = cut::block(longest, layout.inner, layout.blocks * slots, side).min(longest);
+        let block = cut::block(&grain, longest, layout.inner, layout.blocks * slots, side).min(longest);
         let chunk = chunk.clamp(1, block.max(1));
         let tile = ((block * layout.inner) as f64).powi(2);
         let forward_bytes = chunk as f64 * held * number;
@@ -208,13 +204,18 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
             tile: tile * kept as f64 * number,
             fixed: parameter_bytes + result_bytes,
             // Arrays that are dropped lie on the thread's shelf for a while.
-            work: forward_bytes + forward_bytes.min(SHELF_BYTES) + tile * (layout.blocks * slots + 2) as f64 * number,
+            work: forward_bytes
+                + forward_bytes.min(grain.large_pass_bytes)
+                + tile * (layout.blocks * slots + 2) as f64 * number,
             side: wants.side.div_ceil((block * layout.inner).max(1)),
             budget: ntk.budget.map(|bytes| bytes as f64),
+            array: grain.array_bytes,
+            multiple: grain.multiple,
         }
     };
-    let sides = if ntk.budget.is_some() { cut::TILE_SIDES.len() } else { 1 };
-    let rooms: Vec<Room> = cut::TILE_SIDES[..sides].iter().map(|&side| room(side)).collect();
+    let bounded = ntk.budget.is_some() || grain.array_bytes.is_finite();
+    let sides = if bounded { grain.tile_sides.len() } else { 1 };
+    let rooms: Vec<Room> = grain.tile_sides[..sides].iter().map(|&side| room(side)).collect();
     let rows_of_jacobian = |flags: &dyn Fn(usize) -> bool| {
         let sizes = chosen(&wanted).filter(|&k| flags(k)).map(|k| numel(&model.parameters()[k].shape));
         sizes.sum::<usize>() as f64 * layout.seeds.len() as f64 * number
@@ -294,9 +295,9 @@ impl Choice {
 
 /// The samples of a forward pass where one takes `bytes` and uses every weight `reuse` times: as many as stay in cache, or
 /// more if products would have too few rows.
-fn chunk(bytes: f64, reuse: f64) -> usize {
-    let in_cache = CHUNK_BYTES / bytes.max(1.0);
-    let for_weights = (PASS_ROWS / reuse).min(SHELF_BYTES / bytes.max(1.0));
+fn chunk(grain: &Grain, bytes: f64, reuse: f64) -> usize {
+    let in_cache = grain.pass_bytes / bytes.max(1.0);
+    let for_weights = (PASS_ROWS / reuse).min(grain.large_pass_bytes / bytes.max(1.0));
     in_cache.max(for_weights) as usize
 }
 
@@ -334,7 +335,9 @@ fn fit<'a>(
             }
         }
         let Some((_, k, other)) = best else {
-            let budget = room.budget.expect("without a budget everything fits");
+            let Some(budget) = room.budget.filter(|_| needed.is_finite()) else {
+                return Err(room.too_large(panel(choices)));
+            };
             return Err(Error::memory(format!(
                 "the kernel needs {} with one thread (K {}, parameters {}, factors and work {}), which is {} more than the \
                  budget of {}",

@@ -13,7 +13,7 @@ use super::Cpu;
 use super::array::Array;
 use super::gemm::View;
 use super::vectorised;
-use crate::backend::{Contraction, Gram, Panels, Recipe, Term};
+use crate::backend::{Contraction, Grain, Gram, Panels, Recipe, Term};
 use crate::error::Result;
 use crate::real::Real;
 pub use block::Block;
@@ -35,6 +35,14 @@ pub struct Scratch<R> {
 impl<R: Real> Gram for Cpu<R> {
     type Scratch = Scratch<R>;
     type Packed = Block<R>;
+
+    fn name(&self) -> String {
+        "cpu".into()
+    }
+
+    fn grain(&self) -> Grain {
+        Grain::CPU
+    }
 
     fn pack(&self, recipe: &Recipe, parts: &[Panels<Array<R>>], packed: &mut Block<R>) -> Result<()> {
         packed.pack(recipe, parts);

@@ -9,18 +9,45 @@ mod tune;
 use std::sync::Arc;
 
 pub use block::Block;
+use code::SIDE;
 pub(super) use code::Shape;
 
 use super::memory::Buffer;
 use super::{Gpu, Tensor};
-use crate::backend::{Gram, Panels, Recipe};
+use crate::backend::{Grain, Gram, Panels, Recipe};
 use crate::error::Result;
+use crate::kernel::Rates;
 use composed::Composed;
 use fused::{Records, Sides, Target, pairs};
 
 impl Gram for Gpu {
     type Scratch = ();
     type Packed = Block;
+
+    fn name(&self) -> String {
+        self.0.name.clone()
+    }
+
+    /// Tiles that keep a card busy and that one array can hold. Two workers: while one hands its tile to the sink, the
+    /// device computes the other's.
+    fn grain(&self) -> Grain {
+        let most = self.0.pool.most();
+        Grain {
+            tile_sides: [2048, 1024, 512, 128],
+            multiple: SIDE,
+            least_blocks: 1,
+            tile_entries: (most / 4).min(1 << 24) as usize,
+            pass_bytes: (most as f64).min((128 << 20) as f64),
+            large_pass_bytes: (most as f64).min((128 << 20) as f64),
+            array_bytes: most as f64,
+            workers: Some(2),
+        }
+    }
+
+    /// Of a card with some 10 Tflop/s and 500 GB/s, about: ways are chosen by their ratios.
+    fn rates(&self) -> Rates {
+        Rates { product: 5e12, positions: 2e12, forming: 2e12, entries: 50e9 }
+    }
 
     fn pack(&self, recipe: &Recipe, parts: &[Panels<Tensor>], packed: &mut Block) -> Result<()> {
         packed.pack(self, recipe, parts)

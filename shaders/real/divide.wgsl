@@ -1,0 +1,22 @@
+// a / b, nearly correctly rounded.
+
+// a / b as the device has it, off by up to 2.5 units in the last place.
+fn quotient(a: f32, b: f32) -> f32 {
+    return a / b;
+}
+
+// a - q b where q b is a to a few digits less than all: exactly, by halves. Nothing in it may over- or underflow.
+fn missing(a: f32, q: f32, b: f32) -> f32 {
+    let q_high = high_half(q);
+    let b_high = high_half(b);
+    let q_low = strict(q - q_high);
+    let b_low = strict(b - b_high);
+    return strict(strict(strict(a - q_high * b_high) - q_high * b_low) - q_low * b_high) - q_low * b_low;
+}
+
+// a / b, off by hardly more than half a unit in the last place. Only for numbers well inside the range: around 1, or
+// nearly.
+fn divided(a: f32, b: f32) -> f32 {
+    let q = strict(quotient(a, b));
+    return q + quotient(missing(a, q, b), b);
+}

@@ -1,0 +1,13 @@
+// e^x, and so are both derivatives.
+
+fn value(x: f32) -> f32 {
+    return exp_accurate(x);
+}
+
+fn first(x: f32, y: f32) -> f32 {
+    return y;
+}
+
+fn second(x: f32, y: f32) -> f32 {
+    return y;
+}

@@ -1,0 +1,265 @@
+//! Kernels on a graphics device: every fixture by every method, every mode, and what goes up and down.
+#![cfg(all(feature = "gpu", feature = "fixture"))]
+
+mod gpu;
+
+use std::path::{Path, PathBuf};
+
+use tangent_kernels::backend::Gram;
+use tangent_kernels::io::fixture::Fixture;
+use tangent_kernels::kernel::Way;
+use tangent_kernels::unary::Tanh;
+use tangent_kernels::{
+    Batch, Cpu, Device, Gpu, Kernel, Method, Model, Outputs, Parameterisation, Result, Sequential, Session,
+};
+
+/// What a component's error may be in f32 on a device: some of their functions and quotients are less exact than a CPU's.
+const TOLERANCE: f64 = 1e-4;
+/// Forward mode runs the network once for every entry of every parameter.
+const FORWARD_ENTRIES: usize = 1000;
+
+fn fixtures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut list: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|ending| ending == "safetensors")).collect();
+    list.sort();
+    list
+}
+
+/// The error of a method on a fixture; `None` where the method is not for the network.
+fn error(gpu: &Gpu, file: &Path, method: Method) -> Option<f64> {
+    let fixture = Fixture::read(file).unwrap();
+    if method == Method::ForwardMode && fixture.model.parameter_count() > FORWARD_ENTRIES {
+        return None;
+    }
+    let x: Vec<f32> = fixture.input.iter().map(|&x| x as f32).collect();
+    let session = Session::new(&fixture.model, gpu.clone()).unwrap();
+    match session.ntk().method(method).compute(&Batch::new(&x, &fixture.input_shape).unwrap()) {
+        Err(error) if method == Method::ClosedForm && error.is_unsupported() => None,
+        kernel => {
+            let kernel = kernel.unwrap_or_else(|error| panic!("{} by {method}: {error}", file.display()));
+            Some(fixture.worst_difference(&kernel).unwrap().0)
+        }
+    }
+}
+
+fn every_fixture(methods: &[Method]) {
+    let Some(gpu) = gpu::gpu() else { return };
+    let files = fixtures();
+    assert!(files.len() >= 59);
+    for file in &files {
+        for &method in methods {
+            if let Some(error) = error(&gpu, file, method) {
+                assert!(error < TOLERANCE, "{} by {method}: {error:e}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_fixture_structured_and_in_closed_form() {
+    every_fixture(&[Method::Structured, Method::ClosedForm]);
+}
+
+#[test]
+fn every_fixture_by_jacobians() {
+    every_fixture(&[Method::FullJacobian, Method::LayerwiseBatched]);
+}
+
+#[test]
+fn every_fixture_sample_by_sample() {
+    every_fixture(&[Method::Autograd, Method::Layerwise]);
+}
+
+#[test]
+fn every_small_fixture_by_forward_mode() {
+    every_fixture(&[Method::ForwardMode]);
+}
+
+/// Numbers without a pattern.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let at = |k: u64| (((k + 1) * (k + 7) + seed * 7919) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0;
+    (0..count as u64).map(|k| at(k) as f32).collect()
+}
+
+fn mlp(sizes: &[usize]) -> Model {
+    let mut model = Sequential::mlp(sizes, Tanh, true, Parameterisation::Ntk).unwrap();
+    let infos: Vec<_> = model.parameters().iter().map(|info| (info.name.clone(), info.shape.clone())).collect();
+    for (k, (name, shape)) in infos.iter().enumerate() {
+        let values = numbers(shape.iter().product(), k as u64).iter().map(|&x| 1.7 * f64::from(x)).collect();
+        model.set(name, shape, values).unwrap();
+    }
+    model
+}
+
+fn on_cpu(model: &Model, x: &[f32], width: usize, outputs: Outputs) -> Kernel<f64> {
+    let x: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+    let session = Session::new(model, Cpu::<f64>::new()).unwrap();
+    session.ntk().outputs(outputs).compute(&Batch::new(&x, &[x.len() / width, width]).unwrap()).unwrap()
+}
+
+/// The largest difference beside the largest entry, over all components.
+fn difference(kernel: &Kernel<f32>, want: &Kernel<f64>) -> f64 {
+    let pairs = kernel.components().iter().map(|(_, own)| own).chain([kernel.total()]);
+    let wanted = want.components().iter().map(|(_, own)| own).chain([want.total()]);
+    let of = |(own, want): (&tangent_kernels::Matrix<f32>, &tangent_kernels::Matrix<f64>)| {
+        let scale = want.as_slice().iter().fold(1e-300f64, |max, x| max.max(x.abs()));
+        let worst = own.as_slice().iter().zip(want.as_slice());
+        worst.map(|(x, y)| (f64::from(*x) - y).abs() / scale).fold(0.0, f64::max)
+    };
+    pairs.zip(wanted).map(of).fold(0.0, f64::max)
+}
+
+const MODES: [Outputs; 6] = [
+    Outputs::Full,
+    Outputs::TraceSum,
+    Outputs::TraceMean,
+    Outputs::PerOutput,
+    Outputs::Output(1),
+    Outputs::SumOfOutputs,
+];
+
+#[test]
+fn every_mode_with_and_without_components() {
+    let Some(gpu) = gpu::gpu() else { return };
+    let model = mlp(&[5, 20, 9, 3]);
+    let x = numbers(5 * 150, 3);
+    let batch = Batch::new(&x, &[150, 5]).unwrap();
+    let session = Session::new(&model, gpu).unwrap();
+    for outputs in MODES {
+        let want = on_cpu(&model, &x, 5, outputs);
+        let kernel = session.ntk().outputs(outputs).compute(&batch).unwrap();
+        let error = difference(&kernel, &want);
+        assert!(error < 1e-5, "{outputs:?}: {error:e}");
+        let total = session.ntk().outputs(outputs).components(false).compute(&batch).unwrap();
+        assert!(total.total().distance(kernel.total()).unwrap() < 1e-5 * kernel.total().frobenius_norm());
+        // To the bit, and the same again.
+        let again = session.ntk().outputs(outputs).compute(&batch).unwrap();
+        assert_eq!(again.total(), kernel.total());
+        let size = kernel.total().rows();
+        for block in 0..kernel.total().blocks() {
+            let k = kernel.total().block(block);
+            assert!((0..size).all(|i| (0..i).all(|j| k[i * size + j].to_bits() == k[j * size + i].to_bits())));
+        }
+    }
+}
+
+#[test]
+fn other_samples_along_the_columns() {
+    let Some(gpu) = gpu::gpu() else { return };
+    let model = mlp(&[4, 30, 2]);
+    let (x, z) = (numbers(4 * 70, 1), numbers(4 * 33, 2));
+    let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+    let session = Session::new(&model, gpu).unwrap();
+    let [x32, z32] = [(&x, 70), (&z, 33)].map(|(x, n)| Batch::new(x, &[n, 4]).unwrap());
+    let kernel = session.ntk().between(&x32, &z32).unwrap();
+    let (x, z) = (wide(&x), wide(&z));
+    let [x, z] = [(&x, 70), (&z, 33)].map(|(x, n)| Batch::new(x, &[n, 4]).unwrap());
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    assert!(difference(&kernel, &session.ntk().between(&x, &z).unwrap()) < 1e-5);
+}
+
+/// Under a budget the columns' panels are made again, units are small, and the device is given less at a time.
+#[test]
+fn budgets_change_nothing_but_the_last_bits() {
+    let Some(gpu) = gpu::gpu() else { return };
+    let model = mlp(&[6, 40, 1]);
+    let x = numbers(6 * 700, 4);
+    let batch = Batch::new(&x, &[700, 6]).unwrap();
+    let session = Session::new(&model, gpu).unwrap();
+    let want = session.ntk().compute(&batch).unwrap();
+    for budget in [200 << 20, 24 << 20] {
+        let kernel = session.ntk().memory_budget(budget).compute(&batch).unwrap();
+        let error = kernel.total().distance(want.total()).unwrap() / want.total().frobenius_norm();
+        assert!(error < 1e-6, "{budget}: {error:e}");
+    }
+}
+
+/// Only samples go up, and only what of K is needed comes down.
+#[test]
+fn data_stay_on_the_device() {
+    let Some(gpu) = gpu::gpu() else { return };
+    let model = mlp(&[7, 50, 50, 1]);
+    let n = 300;
+    let x = numbers(7 * n, 5);
+    let batch = Batch::new(&x, &[n, 7]).unwrap();
+    let alone = Gpu::named(gpu.name()).unwrap();
+    let session = Session::new(&model, alone.clone()).unwrap();
+    let ntk = session.ntk().components(false);
+    // The first kernel looks whether samples are independent, and finds the best tiles.
+    ntk.compute(&batch).unwrap();
+    let before = alone.traffic();
+    ntk.compute(&batch).unwrap();
+    let after = alone.traffic();
+    assert_eq!(after.bytes_down - before.bytes_down, (4 * n * n) as u64);
+    // The samples, a seed for the sweep, and some words that tell what a tile is made of.
+    let (inputs, up) = ((4 * 7 * n) as u64, after.bytes_up - before.bytes_up);
+    assert!((inputs..inputs + 2048).contains(&up), "{up} bytes went up, {inputs} of them samples");
+}
+
+/// A convolution by every way that it can go.
+#[test]
+fn every_way_of_a_convolution() {
+    let Some(gpu) = gpu::gpu() else { return };
+    let file = fixtures().into_iter().find(|file| file.to_string_lossy().contains("cnn")).expect("a CNN");
+    let fixture = Fixture::read(&file).unwrap();
+    let x: Vec<f32> = fixture.input.iter().map(|&x| x as f32).collect();
+    let batch = Batch::new(&x, &fixture.input_shape).unwrap();
+    let session = Session::new(&fixture.model, gpu).unwrap();
+    let mut ran = 0;
+    for way in Way::ALL {
+        for info in fixture.model.parameters() {
+            match session.ntk().force(&info.name, way).compute(&batch) {
+                Ok(kernel) => {
+                    ran += 1;
+                    let (error, part) = fixture.worst_difference(&kernel).unwrap();
+                    assert!(error < TOLERANCE, "{} by {way}: {error:e} at {part}", info.name);
+                }
+                Err(error) => assert!(error.is_unsupported(), "{error}"),
+            }
+        }
+    }
+    assert!(ran > fixture.model.parameters().len(), "several ways for some");
+}
+
+/// Two queues of one device share the units; then one device is lost, and the CPU does what is left.
+#[test]
+fn several_devices_share_a_kernel_and_one_may_be_lost() -> Result<()> {
+    let Some(gpu) = gpu::gpu() else { return Ok(()) };
+    let model = mlp(&[6, 30, 1]);
+    let n = 600;
+    let x = numbers(6 * n, 6);
+    let batch = Batch::new(&x, &[n, 6])?;
+    let open = || Gpu::named(gpu.name());
+    let want = on_cpu(&model, &x, 6, Outputs::Full);
+    let kernel = |cards: Vec<Gpu>| {
+        let session = Session::new(&model, Device::several(cards)?)?;
+        // A budget makes several units.
+        session.ntk().memory_budget(24 << 20).compute(&batch)
+    };
+    let (one, two) = (open()?, open()?);
+    let both = kernel(vec![one.clone(), two.clone()])?;
+    assert!(difference(&both, &want) < 1e-5);
+    assert!(both.manifest().expect("computed here").device.contains(" and "));
+    for card in [&one, &two] {
+        assert!(card.traffic().bytes_down > 0, "both computed");
+    }
+    two.device().destroy();
+    assert!(difference(&kernel(vec![one.clone(), two.clone()])?, &want) < 1e-5);
+    one.device().destroy();
+    assert!(difference(&kernel(vec![one.clone(), two])?, &want) < 1e-5);
+    // Alone, without a last resort, it is an error.
+    let error = Session::new(&model, one)?.ntk().compute(&batch).unwrap_err();
+    assert!(error.is_device() && error.to_string().contains(gpu.name()), "{error}");
+    Ok(())
+}
+
+#[test]
+fn devices_by_name() {
+    assert!("cpu".parse::<Device>().unwrap().is_cpu());
+    let Some(gpu) = gpu::gpu() else { return };
+    assert_eq!(Device::named(&gpu.name().to_uppercase()).unwrap().name(), gpu.name());
+    assert!(!"gpu".parse::<Device>().unwrap().is_cpu());
+    assert!("no such device".parse::<Device>().is_err_and(|error| error.is_name()));
+}
