@@ -275,7 +275,7 @@ mod tests {
             @group(0) @binding(1) var<storage, read> list: array<u32>;
             @group(0) @binding(2) var<storage, read_write> written: array<u32>;
             const COUNT: u32 = 3u;
-            var<workgroup> shared: array<u32, 64>;
+            var<workgroup> together: array<u32, 64>;
             var<private> own: u32;
             fn word(k: u32) -> u32 {{ return words[k % 4u]; }}
             fn wait() {{ workgroupBarrier(); }}
@@ -300,19 +300,19 @@ mod tests {
             "if words.x > 3u { workgroupBarrier(); } else { wait(); }",
             "if word(2u) > id.x + COUNT && id.y == 0u { workgroupBarrier(); }",
             "for (var k = 0u; k < 4u; k++) { workgroupBarrier(); }",
-            "for (var k = word(1u); k > 0u; k = k / 2u) { workgroupBarrier(); if lane < k { shared[lane] = 0u; } }",
+            "for (var k = word(1u); k > 0u; k = k / 2u) { workgroupBarrier(); if lane < k { together[lane] = 0u; } }",
             "for (var k = id.x; k < same(id.y); k += word(0u)) { for (var j = k; j < 9u; j++) { wait(); } }",
             "let record = list[id.x]; for (var k = list[record]; k < record; k++) { workgroupBarrier(); }",
             "if word(0u) > 2u { return; } workgroupBarrier();",
             "for (var k = 0u; k < 4u; k++) { if k == word(0u) { break; } workgroupBarrier(); }",
             "for (var k = 0u; k < 4u; k++) { if k == word(0u) { continue; } workgroupBarrier(); }",
-            "for (var k = lane; k < 4u; k++) { shared[k] = 1u; } workgroupBarrier();",
-            "for (var k = 0u; k < 4u; k++) { if shared[k] == lane { break; } } workgroupBarrier();",
-            "if lane == 0u { shared[0] = 1u; } workgroupBarrier();",
-            "if shared[lane] > 0u { shared[lane] = same(lane); } wait();",
+            "for (var k = lane; k < 4u; k++) { together[k] = 1u; } workgroupBarrier();",
+            "for (var k = 0u; k < 4u; k++) { if together[k] == lane { break; } } workgroupBarrier();",
+            "if lane == 0u { together[0] = 1u; } workgroupBarrier();",
+            "if together[lane] > 0u { together[lane] = same(lane); } wait();",
             "wait_if(small(id.x, 3u));",
             "switch word(0u) { case 1u { workgroupBarrier(); } default { } }",
-            "let x = workgroupUniformLoad(&shared[word(0u)]); if x > 3u { workgroupBarrier(); }",
+            "let x = workgroupUniformLoad(&together[word(0u)]); if x > 3u { workgroupBarrier(); }",
             "var v: vec2<u32>; v.x = id.x; v[word(0u) % 2u] = 3u; if v.y > 0u { workgroupBarrier(); }",
             "if arrayLength(&written) > 3u { workgroupBarrier(); }",
             "loop { workgroupBarrier(); continuing { break if id.x > 3u; } }",
@@ -330,7 +330,7 @@ mod tests {
             "if lane < 32u { storageBarrier(); }",
             "if local.x == 0u { } else { workgroupBarrier(); }",
             "if global.x < words.x { workgroupBarrier(); }",
-            "if shared[0] > 3u { workgroupBarrier(); }",
+            "if together[0] > 3u { workgroupBarrier(); }",
             "if written[0] > 3u { workgroupBarrier(); }",
             "if list[lane] > 3u { workgroupBarrier(); }",
             "if own > 3u { workgroupBarrier(); }",
@@ -338,13 +338,13 @@ mod tests {
             "if lane < 32u { wait(); }",
             "wait_if(lane < 32u);",
             "wait_if(small(lane, 3u));",
-            "wait_if(small(3u, shared[1]));",
+            "wait_if(small(3u, together[1]));",
             "if same(lane) == 1u { workgroupBarrier(); }",
             "if word(0u) > 3u && lane < 3u { workgroupBarrier(); }",
             "for (var k = lane; k < 64u; k += 8u) { workgroupBarrier(); }",
             "for (var k = 0u; k < lane; k++) { workgroupBarrier(); }",
             "for (var k = 0u; k < 4u; k += lane) { workgroupBarrier(); }",
-            "for (var k = 0u; k < 4u; k++) { for (var j = 0u; j < shared[k]; j++) { wait(); } }",
+            "for (var k = 0u; k < 4u; k++) { for (var j = 0u; j < together[k]; j++) { wait(); } }",
             "if lane == 0u { return; } workgroupBarrier();",
             "for (var k = 0u; k < 4u; k++) { if lane == k { return; } } workgroupBarrier();",
             "for (var k = 0u; k < 4u; k++) { if lane == k { break; } workgroupBarrier(); }",
@@ -361,8 +361,8 @@ mod tests {
             "var x = 0u; three(&x); if x == 3u { workgroupBarrier(); }",
             "switch lane { case 1u { workgroupBarrier(); } default { } }",
             "switch word(0u) { case 1u { if lane == 3u { break; } workgroupBarrier(); } default { } }",
-            "if lane < 32u { let x = workgroupUniformLoad(&shared[0]); }",
-            "let x = workgroupUniformLoad(&shared[lane]);",
+            "if lane < 32u { let x = workgroupUniformLoad(&together[0]); }",
+            "let x = workgroupUniformLoad(&together[lane]);",
             "if select(id.x, 3u, lane == 1u) > 3u { workgroupBarrier(); }",
             "let v = vec2<u32>(id.x, lane); if v.x > 3u { workgroupBarrier(); }",
         ];
