@@ -20,8 +20,8 @@ pub(crate) fn block(grain: &Grain, samples: usize, inner: usize, matrices: usize
     let side = rows.div_ceil(grain.least_blocks).clamp(MIN_SIDE, most);
     let whole = side.next_multiple_of(VECTOR).min(most);
     let side = if rows.div_ceil(whole) >= grain.least_blocks { whole } else { side };
-    // Of a large tile no odd rest is left, which would be slow.
-    let side = if side > 2 * grain.multiple { side / grain.multiple * grain.multiple } else { side };
+    // Of a large tile no odd rest is left, which would be slow; nor is a small one, of a kernel that is one tile.
+    let side = if side > 2 * grain.multiple && side < rows { side / grain.multiple * grain.multiple } else { side };
     side.div_ceil(inner.max(1))
 }
 

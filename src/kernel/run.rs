@@ -102,16 +102,16 @@ fn run<B: Gram, O: Op, S: Sink<B::Number>>(
     }
     let plan = plan(ntk, data.samples(), wants)?;
     let passes = passes(ntk, &wanted)?;
+    let helpers = ntk.session.arrays().helpers();
+    let others = helpers.others.into_iter().map(|arrays| Session::new(model, arrays)).collect::<Result<Vec<_>>>()?;
+    let last = helpers.last.map(|arrays| Session::new(model, arrays)).transpose()?;
     for samples in std::iter::once(data.x).chain(data.z) {
-        ntk.session.probe(samples)?;
+        probe(std::iter::once(ntk.session).chain(&others).chain(&last), samples)?;
     }
     let cut = Cut::new(data.samples(), plan.block, layout.inner, [plan.tall, plan.wide]);
     let manifest = Manifest::of(ntk, plan);
     let identity = if wants.identity { identity::of(ntk, data, &manifest)? } else { String::new() };
     let units: Vec<usize> = part(cut.units.len(), ntk.share).collect();
-    let helpers = ntk.session.arrays().helpers();
-    let others = helpers.others.into_iter().map(|arrays| Session::new(model, arrays)).collect::<Result<Vec<_>>>()?;
-    let last = helpers.last.map(|arrays| Session::new(model, arrays)).transpose()?;
     let counter = Counter::new(passes.len() * steps(&cut, &units, manifest.plan.is_held()), ntk.progress);
     for (k, pass) in passes.iter().enumerate() {
         if k > 0 {
@@ -145,6 +145,21 @@ fn run<B: Gram, O: Op, S: Sink<B::Number>>(
         sink.end(&frame)?;
     }
     Ok(manifest)
+}
+
+/// Looks whether samples are independent, on the first device that does not fail.
+fn probe<'a, B: Gram + 'a, O: Op + 'a>(
+    sessions: impl Iterator<Item = &'a Session<'a, B, O>>,
+    samples: &dyn Samples<B::Number>,
+) -> Result<()> {
+    let mut result = Ok(());
+    for session in sessions {
+        result = session.probe(samples);
+        if !result.as_ref().is_err_and(Error::is_device) {
+            break;
+        }
+    }
+    result
 }
 
 /// The i-th of n even parts of `count` things.

@@ -24,6 +24,8 @@ const GROUPS_ACROSS: u64 = 32_768;
 const IN_FLIGHT: usize = 4;
 /// A submission is to take about so long.
 const AIM: Duration = Duration::from_millis(15);
+/// A call that only hands over comes back sooner.
+const RETURNS: Duration = Duration::from_micros(200);
 /// What a submission may hold at first, and at least, in operations.
 const FIRST_WORK: f64 = 2e7;
 const LEAST_WORK: f64 = 1e5;
@@ -285,17 +287,22 @@ impl Context {
             self.queue.write_buffer(&self.words, 0, bytemuck::cast_slice(&recorder.words));
             recorder.words.clear();
         }
+        let at = Instant::now();
         let index = self.queue.submit([encoder.finish()]);
         self.traffic.submissions.fetch_add(1, Ordering::Relaxed);
         let work = std::mem::take(&mut recorder.work);
-        recorder.in_flight.push_back(Sent { index: index.clone(), at: Instant::now(), work });
+        if at.elapsed() > RETURNS {
+            // Some drivers of software come back when all is done.
+            self.learn(recorder, at.elapsed(), work);
+        }
+        recorder.in_flight.push_back(Sent { index: index.clone(), at, work });
         while recorder.in_flight.len() > IN_FLIGHT {
             self.await_oldest(recorder);
         }
         Some(index)
     }
 
-    /// Waits for the oldest submission, and learns from how long it took how much the next may hold.
+    /// Waits for the oldest submission.
     fn await_oldest(&self, recorder: &mut Recorder) {
         let Some(sent) = recorder.in_flight.pop_front() else { return };
         let before = Instant::now();
@@ -304,16 +311,19 @@ impl Context {
         }
         let now = Instant::now();
         // Only if it had to be waited for is it known when it was done.
-        let waited = now - before > Duration::from_micros(100);
-        if let (true, Some(done)) = (waited, recorder.done) {
-            let took = now - done.max(sent.at);
-            self.traffic.longest_micros.fetch_max(took.as_micros() as u64, Ordering::Relaxed);
-            let ratio = (AIM.as_secs_f64() / took.as_secs_f64()).clamp(0.25, 1.5);
-            if ratio < 1.0 || sent.work > 0.5 * recorder.most {
-                recorder.most = (recorder.most * ratio).max(LEAST_WORK);
-            }
+        if let (true, Some(done)) = (now - before > RETURNS, recorder.done) {
+            self.learn(recorder, now - done.max(sent.at), sent.work);
         }
         recorder.done = Some(now);
+    }
+
+    /// So much work took so long: what the next submissions may hold.
+    fn learn(&self, recorder: &mut Recorder, took: Duration, work: f64) {
+        self.traffic.longest_micros.fetch_max(took.as_micros() as u64, Ordering::Relaxed);
+        let ratio = (AIM.as_secs_f64() / took.as_secs_f64()).clamp(0.25, 1.5);
+        if ratio < 1.0 || work > 0.5 * recorder.most {
+            recorder.most = (recorder.most * ratio).max(LEAST_WORK);
+        }
     }
 
     fn recorder(&self) -> MutexGuard<'_, Recorder> {

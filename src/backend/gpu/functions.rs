@@ -1,25 +1,46 @@
-//! A stand-in until the accurate functions are here.
-use crate::unary::Unary;
+//! The elementwise functions as shaders have them.
 
-pub(super) const REAL: &str = "
-fn exp_accurate(x: f32) -> f32 { return exp(x); }
-fn divided(a: f32, b: f32) -> f32 { return a / b; }
-fn ln_1p_accurate(x: f32) -> f32 { return log(1.0 + x); }
-";
+use crate::unary::{Clamp, Elu, Gelu, LeakyRelu, Unary};
 
+macro_rules! files {
+    ($($name:literal),* $(,)?) => { concat!($(include_str!(concat!("../../../shaders/real/", $name, ".wgsl")), "\n"),*) };
+}
+
+/// The elementary functions, in an order that does not matter.
+pub(super) const REAL: &str =
+    files!("bits", "divide", "erf", "exp", "ln", "normal", "reciprocal", "sigmoid", "sine", "sqrt", "tanh");
+
+/// A function's text, which defines `value`, `first` and `second`, and its own numbers.
 pub(super) struct Formula {
     pub text: &'static str,
     pub parameters: [f32; 2],
 }
 
+/// The shader's text of a function.
 pub(super) fn formula(f: Unary) -> Formula {
-    let text = match f {
-        Unary::Relu(_) => {
-            "fn value(x: f32) -> f32 { return max(x, 0.0); } fn first(x: f32, y: f32) -> f32 { return select(0.0, 1.0, x > 0.0); } fn second(x: f32, y: f32) -> f32 { return 0.0; }"
-        }
-        _ => {
-            "fn value(x: f32) -> f32 { return tanh(x); } fn first(x: f32, y: f32) -> f32 { return 1.0 - y * y; } fn second(x: f32, y: f32) -> f32 { return -2.0 * y * (1.0 - y * y); }"
-        }
+    macro_rules! text {
+        ($name:literal) => {
+            include_str!(concat!("../../../shaders/unary/", $name, ".wgsl"))
+        };
+    }
+    let (text, parameters) = match f {
+        Unary::Abs(_) => (text!("abs"), [0.0; 2]),
+        Unary::Clamp(Clamp { min, max }) => (text!("clamp"), [min, max]),
+        Unary::Elu(Elu { alpha }) => (text!("elu"), [alpha, 0.0]),
+        Unary::Erf(_) => (text!("erf"), [0.0; 2]),
+        Unary::Exp(_) => (text!("exp"), [0.0; 2]),
+        Unary::Gelu(Gelu { approximate: false }) => (text!("gelu"), [0.0; 2]),
+        Unary::Gelu(Gelu { approximate: true }) => (text!("gelu_tanh"), [0.0; 2]),
+        Unary::LeakyRelu(LeakyRelu { slope }) => (text!("leaky_relu"), [slope, 0.0]),
+        Unary::Log(_) => (text!("log"), [0.0; 2]),
+        Unary::Reciprocal(_) => (text!("reciprocal"), [0.0; 2]),
+        Unary::Relu(_) => (text!("relu"), [0.0; 2]),
+        Unary::Sigmoid(_) => (text!("sigmoid"), [0.0; 2]),
+        Unary::Silu(_) => (text!("silu"), [0.0; 2]),
+        Unary::Sin(_) => (text!("sin"), [0.0; 2]),
+        Unary::Softplus(_) => (text!("softplus"), [0.0; 2]),
+        Unary::Sqrt(_) => (text!("sqrt"), [0.0; 2]),
+        Unary::Tanh(_) => (text!("tanh"), [0.0; 2]),
     };
-    Formula { text, parameters: [0.0; 2] }
+    Formula { text, parameters: parameters.map(|x| x as f32) }
 }
