@@ -47,8 +47,8 @@ pub(super) struct Context {
     compiled: Compiled,
     words: wgpu::Buffer,
     recorder: Mutex<Recorder>,
-    /// How long a submission may take until the device is given up.
-    timeout: Duration,
+    /// How many microseconds are waited for a submission until the device is given up.
+    timeout: AtomicU64,
 }
 
 /// What went to and from a device.
@@ -106,7 +106,7 @@ impl Context {
         });
         let recorder = Mutex::new(Recorder { most: FIRST_WORK, ..Recorder::default() });
         Context {
-            pool: Pool::new(device.clone(), fault.clone()),
+            pool: Pool::new(device.clone(), &name, fault.clone()),
             compiled: Compiled::new(device.clone()),
             traffic: Traffic::default(),
             tile_shape: OnceLock::new(),
@@ -117,8 +117,16 @@ impl Context {
             queue,
             words,
             recorder,
-            timeout,
+            timeout: AtomicU64::new(micros(timeout)),
         }
+    }
+
+    pub fn set_timeout(&self, timeout: Duration) {
+        self.timeout.store(micros(timeout), Ordering::Relaxed);
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_micros(self.timeout.load(Ordering::Relaxed))
     }
 
     /// Is the device a program on the CPU?
@@ -210,7 +218,7 @@ impl Context {
     /// # Errors
     /// The device failed at any step before, was lost, or does not answer.
     pub fn read<T>(&self, buffer: &Buffer, bytes: u64, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
-        self.fault.check()?;
+        self.check()?;
         let staging = self.pool.take(Purpose::Reading, bytes)?;
         let index = {
             let mut recorder = self.recorder();
@@ -219,7 +227,9 @@ impl Context {
         };
         let result = self.mapped(&staging, bytes, index, read);
         staging.unmap();
-        self.traffic.down.fetch_add(bytes, Ordering::Relaxed);
+        if result.is_ok() {
+            self.traffic.down.fetch_add(bytes, Ordering::Relaxed);
+        }
         result
     }
 
@@ -236,8 +246,8 @@ impl Context {
         slice.map_async(wgpu::MapMode::Read, move |result| _ = answer.send(result));
         self.wait(index)?;
         // Another thread may have waited for the same, and be about to tell.
-        let answer = answered.recv_timeout(self.timeout);
-        self.fault.check()?;
+        let answer = answered.recv_timeout(self.timeout());
+        self.check()?;
         // A device that is lost says that all is done, and maps nothing.
         if !matches!(answer, Ok(Ok(()))) {
             return Err(self.failed("could not be read from"));
@@ -255,7 +265,17 @@ impl Context {
     pub fn finish(&self) -> Result<()> {
         let index = self.submit(&mut self.recorder());
         self.wait(index)?;
-        self.fault.check()
+        self.check()
+    }
+
+    /// # Errors
+    /// The device failed before; if it is lost, that is what is told.
+    fn check(&self) -> Result<()> {
+        self.fault.check().or_else(|_| {
+            // A loss is only told when the device is asked.
+            let _ = self.device.poll(wgpu::PollType::Poll);
+            self.fault.check()
+        })
     }
 
     fn failed(&self, how: &str) -> Error {
@@ -264,16 +284,18 @@ impl Context {
 
     fn wait(&self, index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let Some(index) = index else { return Ok(()) };
-        let timeout = Some(self.timeout);
-        match self.device.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout }) {
+        let timeout = self.timeout();
+        match self.device.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(timeout) }) {
             Ok(_) => Ok(()),
             Err(wgpu::PollError::Timeout) => {
-                let error =
-                    self.failed(&format!("did not answer within {:?}: it hangs, or is far too busy", self.timeout));
+                let error = self.failed(&format!("did not answer within {timeout:?}: it hangs, or is far too busy"));
                 self.fault.set(error.clone());
                 Err(error)
             }
-            Err(error) => Err(self.failed(&format!("could not be waited for: {error}"))),
+            Err(error) => {
+                self.fault.set(self.failed(&format!("could not be waited for: {error}")));
+                self.check()
+            }
         }
     }
 
@@ -345,6 +367,10 @@ impl Recorder {
             encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime()
         })
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The buffer of a storage, or the error that it is poisoned with.

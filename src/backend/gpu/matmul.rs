@@ -8,6 +8,9 @@ use crate::shape::{self, broadcast_strides, numel};
 
 /// Matrices of fewer rows or columns are cut into small tiles.
 const SMALL: usize = 33;
+/// Longer sums are those of so many steps, added up: a workgroup that does all takes long, and there are drivers that end
+/// all loops of an invocation after 65,535 rounds together, and say nothing.
+const STEPS: usize = 1 << 14;
 
 /// Single products of at least so many rows and columns are worth making panels for.
 const LARGE: usize = 64;
@@ -25,6 +28,15 @@ impl Gpu {
         let [rows, cols] = [shape[shape.len() - 2], shape[shape.len() - 1]];
         let batch = &shape[..shape.len() - 2];
         let steps = x.shape[x.shape.len() - if transpose_x { 2 } else { 1 }];
+        if steps > STEPS {
+            let [x_axis, y_axis] =
+                [x.shape.len() - if transpose_x { 2 } else { 1 }, y.shape.len() - if transpose_y { 1 } else { 2 }];
+            let parts = crate::model::blocks(steps, STEPS).into_iter().map(|range| {
+                let [x, y] = [self.sliced(x, x_axis, range.clone()), self.sliced(y, y_axis, range)];
+                self.product(&x, transpose_x, &y, transpose_y)
+            });
+            return parts.reduce(|sum, part| self.zipped(&kernels::ADD, &sum, &part)).expect("there are several");
+        }
         // From one matrix to the next.
         let apart = |s: &[usize]| {
             let (batch_of, matrix) = s.split_at(s.len() - 2);
