@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 pub use block::Block;
 use code::SIDE;
+#[cfg(test)]
+pub(super) use code::SHAPES;
 pub(super) use code::Shape;
 pub(super) use fused::Matrix;
 

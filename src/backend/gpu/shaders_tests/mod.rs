@@ -10,7 +10,7 @@ use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validato
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
 
 use super::functions::formula;
-use super::gram::Shape;
+use super::gram::SHAPES;
 use super::kernels::{self, Kernel};
 use crate::unary::Unary;
 
@@ -33,9 +33,7 @@ fn all() -> Vec<(String, Kernel)> {
 
 /// Those whose text is made.
 fn made() -> Vec<(String, Kernel)> {
-    let sides = [[32, 4], [64, 4], [64, 8], [128, 8]];
-    let shapes = sides.iter().flat_map(|&[side, own]| [8, 16].map(|steps| Shape { side, own, steps }));
-    shapes.map(|shape| (format!("{shape:?}"), shape.kernel())).collect()
+    SHAPES.into_iter().map(|shape| (format!("{shape:?}"), shape.kernel())).collect()
 }
 
 /// A text that holds what WGSL asks for.
@@ -159,7 +157,7 @@ fn limits_are_noticed() {
     let with = |variables: &str, size: u32, body: &str| {
         let text = format!("{variables} @compute @workgroup_size({size}) fn main() {{ {body} }}");
         let (module, info) = parsed("limits", &text);
-        let shader = kernels::Shader::Made("limits".into(), text.into());
+        let shader = kernels::Shader::Made(String::leak(text.into()));
         limits(&module, &info, &Kernel { shader, entry: "main", inputs: 1 })
     };
     let x = "@group(0) @binding(1) var<storage, read> x: array<f32>;";
