@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub use adapter::Adapter;
-pub use gram::Block;
+pub use gram::{Block, Shape as TileShape, Tuned};
 pub use tensor::{Index, Tensor};
 
 use super::{Arrays, Window};

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 pub use block::Block;
 use code::SIDE;
-pub(super) use code::Shape;
+pub use code::Shape;
+pub use tune::Tuned;
 
 use super::memory::Buffer;
 use super::{Gpu, Tensor};
