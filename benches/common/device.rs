@@ -13,7 +13,7 @@ pub struct Ruler {
     pub side: usize,
 }
 
-/// Sides that are tried, until a product takes long enough to be measured: a device of software needs no more than the first.
+/// Sides that are tried, until a product takes long enough to be measured: software is slow enough with a small one.
 const SIDES: [usize; 5] = [256, 512, 1024, 2048, 4096];
 const LONG: Duration = Duration::from_millis(50);
 

@@ -59,7 +59,7 @@ fn run<B: Gram>(options: &Options, arrays: B) -> Result<()> {
         options.outputs,
         options.seed,
         B::Number::NAME,
-        device::place(&arrays)
+        device::place(&arrays.name())
     );
 
     let session = Session::new(&model, arrays)?;

@@ -29,10 +29,10 @@ pub fn is_cpu<B: Gram>(arrays: &B) -> bool {
     arrays.name() == "cpu"
 }
 
-/// On what a program runs, in its first lines: the threads of a CPU, or the name of a device.
-pub fn place<B: Gram>(arrays: &B) -> String {
-    match is_cpu(arrays) {
-        true => format!("{} threads", rayon::current_num_threads()),
-        false => arrays.name(),
+/// On what a program runs, in its first lines: the threads of the CPU, or the name of another device.
+pub fn place(name: &str) -> String {
+    match name {
+        "cpu" => format!("{} threads", rayon::current_num_threads()),
+        name => name.to_string(),
     }
 }

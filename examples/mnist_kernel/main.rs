@@ -61,7 +61,7 @@ fn run<B: Gram>(options: &Options, arrays: B) -> Result<()> {
         model.parameter_count(),
         options.seed,
         B::Number::NAME,
-        device::place(&arrays)
+        device::place(&arrays.name())
     );
 
     let session = Session::new(&model, arrays)?;

@@ -9,7 +9,7 @@ use tangent_kernels::backend::Gram;
 use tangent_kernels::ops::Builtin;
 use tangent_kernels::{Batch, Error, Kernel, Ntk, Outputs, Result, Session};
 
-use crate::device::is_cpu;
+use crate::device::{is_cpu, place};
 use crate::machine::{self, median};
 use crate::memory;
 use crate::network;
@@ -163,10 +163,7 @@ impl Measured {
 
     pub fn print(&self) {
         let Cell { network, samples, outputs, method, precision } = self.cell;
-        let place = match self.device.as_str() {
-            "cpu" => format!("{} threads", rayon::current_num_threads()),
-            device => device.to_string(),
-        };
+        let place = place(&self.device);
         println!("{}, {samples} samples, {outputs} outputs, {method}, {}, {place}", network.title(), precision.name());
         println!("  {:.6} s, median of {}", self.seconds, self.repetitions);
         if let Some(bytes) = self.peak_bytes {

@@ -30,6 +30,7 @@ mod tables;
 
 use std::process::ExitCode;
 
+use tangent_kernels::backend::Gram;
 use tangent_kernels::{Cpu, Device, Error, Result};
 
 use options::{Command, Precision};
@@ -62,7 +63,7 @@ fn run(command: Command, device: Device) -> Result<()> {
     match command {
         Command::Help => Command::help(),
         Command::Tables { precision, device: word, minutes } => {
-            let place = device::place(&device);
+            let place = device::place(&device.name()) + if device.is_cpu() { " on a CPU" } else { "" };
             drop(device); // the cells open it for themselves
             tables::run(precision, &tables::Place { word, place }, minutes)?;
         }
