@@ -30,7 +30,7 @@ fn patches(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index
     }
 }
 
-// The adjoint of `patches` for columns[n,g,i,t]: y[n,(g i'),h,w].
+// The adjoint of `patches` for columns[n,g,t,i]: y[n,(g i'),h,w].
 @compute @workgroup_size(256)
 fn fold(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = group_of(id);
@@ -41,13 +41,15 @@ fn fold(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
         let at = entry_of(group, k, lane);
         if at < word(3u) && is_mine(group) {
             let place = vec2<u32>(at % area / word(7u), at % word(7u));
-            // Channels are features' first part, so that (n, g, i') is the number of the plane.
-            let first = at / area * taps;
+            let plane = at / area;
+            let features = word(4u) * taps;
+            // Channels are features' first part.
+            let first = plane / word(4u) * positions * features + plane % word(4u) * taps;
             var sum = 0.0;
             for (var tap = 0u; tap < taps; tap++) {
                 let origin = seer(place, vec2<u32>(tap / word(11u), tap % word(11u)));
                 if origin.x != NOWHERE {
-                    sum += x[(first + tap) * positions + origin.x * word(9u) + origin.y];
+                    sum += x[first + (origin.x * word(9u) + origin.y) * features + tap];
                 }
             }
             y[at] = sum;

@@ -1,6 +1,6 @@
 // y = the sum of x over some axes.
-// Words: 3 entries of y, 4 entries of x that are summed for each, 5 and 6 the axes that stay and those that go; from 8 on
-// for every axis its size and stride in x, those that stay first.
+// Words: 3 sums, 4 entries of x that are summed for each, 5 and 6 the axes that stay and those that go, 7 parts of a sum;
+// from 8 on for every axis its size and stride in x, those that stay first.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
@@ -34,14 +34,14 @@ fn sum_few(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index
     }
 }
 
-// Many entries for each sum: a workgroup for each.
+// Many entries for each sum: a workgroup for each, or for each of its parts, which y has side by side.
 @compute @workgroup_size(128)
 fn sum_many(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = group_of(id);
     var total = 0.0;
     if is_mine(group) {
-        let start = place(group, 0u, word(5u));
-        for (var k = lane; k < word(4u); k += 128u) {
+        let start = place(group / word(7u), 0u, word(5u));
+        for (var k = group % word(7u) * 128u + lane; k < word(4u); k += word(7u) * 128u) {
             total += x[start + place(k, word(5u), word(6u))];
         }
     }

@@ -182,3 +182,31 @@ proptest! {
         same!(&gpu, &[&x, &[n, c, h, v, 1]], terms, |a, x| a.scatter(&x[1], &a.window_argmax(&x[0], &pool), entries));
     }
 }
+
+/// Some drivers end the loops of an invocation after 65,535 rounds, and say nothing.
+#[test]
+fn long_sums() {
+    let Some(gpu) = gpu::gpu() else { return };
+    // Ones and halves, so that no sum is rounded: a term too few shows.
+    let expect = |what: &str, x: &<Gpu as Arrays>::Tensor, want: f32| {
+        let got = gpu.read(x).unwrap();
+        assert!(got.iter().all(|&got| got == want), "{what}: {} of {}, not {want}", got[0], got.len());
+    };
+    for count in [131_072, 131_073, 3_000_001] {
+        let x = gpu.full(1.0, &[count]);
+        expect("sum", &gpu.sum(&x, &[0]), count as f32);
+        expect("sums", &gpu.sum(&gpu.reshape(&gpu.full(1.0, &[3 * count]), &[3, count, 1]), &[1, 2]), count as f32);
+        expect("columns", &gpu.sum(&gpu.full(1.0, &[count, 2]), &[0]), count as f32);
+    }
+    for (rows, steps) in [(3, 300_001), (40, 100_001), (65, 16_385)] {
+        let (x, y) = (gpu.full(0.5, &[rows, steps]), gpu.full(1.0, &[steps, rows]));
+        let want = 0.5 * steps as f32;
+        expect("x y", &gpu.matmul(&x, false, &y, false), want);
+        expect("x x^T", &gpu.matmul(&x, false, &x, true), 0.5 * want);
+        expect("y^T y", &gpu.matmul(&y, true, &y, false), 2.0 * want);
+        let batch = [gpu.reshape(&x, &[1, rows, steps]), gpu.reshape(&y, &[1, steps, rows])];
+        expect("x y, batched", &gpu.matmul(&batch[0], false, &batch[1], false), want);
+    }
+    let index = gpu.indices(&gpu.full(0.0, &[200_001]), 1, false);
+    expect("scatter", &gpu.scatter(&gpu.full(1.0, &[200_001, 2]), &index, 1), 200_001.0);
+}

@@ -6,6 +6,7 @@ mod gpu;
 use std::path::{Path, PathBuf};
 
 use tangent_kernels::backend::Gram;
+use tangent_kernels::backend::gpu::{Adapter, wgpu};
 use tangent_kernels::io::fixture::Fixture;
 use tangent_kernels::kernel::Way;
 use tangent_kernels::unary::Tanh;
@@ -223,6 +224,33 @@ fn every_way_of_a_convolution() {
     assert!(ran > fixture.model.parameters().len(), "several ways for some");
 }
 
+/// A device that takes arrays of up to 256 KiB only, so that kernels are cut into many units.
+fn small(name: &str) -> Result<Gpu> {
+    let adapter = Adapter::all().into_iter().find(|adapter| adapter.name() == name).expect("it was there before");
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 256 << 10, ..wgpu::Limits::default() };
+    Gpu::with_limits(&adapter, limits)
+}
+
+/// Tiles and passes are as small as a device's arrays.
+#[test]
+fn small_devices_compute_large_kernels() -> Result<()> {
+    let Some(gpu) = gpu::gpu() else { return Ok(()) };
+    let device = small(gpu.name())?;
+    let model = mlp(&[6, 30, 2]);
+    let x = numbers(6 * 500, 8);
+    let batch = Batch::new(&x, &[500, 6])?;
+    for outputs in [Outputs::Full, Outputs::TraceSum] {
+        let session = Session::new(&model, device.clone())?;
+        let kernel = session.ntk().outputs(outputs).compute(&batch)?;
+        assert!(difference(&kernel, &on_cpu(&model, &x, 6, outputs)) < 1e-5);
+    }
+    // A layer so wide that no block of samples fits says so before anything runs.
+    let wide = mlp(&[6, 5000, 2]);
+    let error = Session::new(&wide, device)?.ntk().compute(&batch).unwrap_err();
+    assert!(error.is_memory() && error.to_string().contains("in one array"), "{error}");
+    Ok(())
+}
+
 /// Two queues of one device share the units; then one device is lost, and the CPU does what is left.
 #[test]
 fn several_devices_share_a_kernel_and_one_may_be_lost() -> Result<()> {
@@ -231,13 +259,9 @@ fn several_devices_share_a_kernel_and_one_may_be_lost() -> Result<()> {
     let n = 600;
     let x = numbers(6 * n, 6);
     let batch = Batch::new(&x, &[n, 6])?;
-    let open = || Gpu::named(gpu.name());
+    let open = || small(gpu.name());
     let want = on_cpu(&model, &x, 6, Outputs::Full);
-    let kernel = |cards: Vec<Gpu>| {
-        let session = Session::new(&model, Device::several(cards)?)?;
-        // A budget makes several units.
-        session.ntk().memory_budget(24 << 20).compute(&batch)
-    };
+    let kernel = |cards: Vec<Gpu>| Session::new(&model, Device::several(cards)?)?.ntk().compute(&batch);
     let (one, two) = (open()?, open()?);
     let both = kernel(vec![one.clone(), two.clone()])?;
     assert!(difference(&both, &want) < 1e-5);

@@ -40,5 +40,10 @@ fn erf_accurate(x: f32) -> f32 {
     // It is 1 to the last digit there.
     let size = min(abs(x), 10.0);
     let far = with_sign_of(1.0 - exp_of_square(size, 1.0) * scaled_erfc(size), x);
-    return constant(chosen(far, near, size < 0.7), x);
+    let y = chosen(far, near, size < 0.7);
+    // Below 2^-13 it is 2 / sqrt(pi) x to the last digit: by the fraction of x, as x q(x^2) may vanish where x does not.
+    let p = parts(x);
+    let tiny = with_sign_of(times_power_of_two(1.1283791670955126 * p.fraction, p.exponent), x);
+    let size_of_x = size_bits(x);
+    return constant(chosen(chosen(y, tiny, size_of_x < 0x39000000u), x, size_of_x == 0u), x);
 }

@@ -18,7 +18,7 @@ fn value(x: f32) -> f32 {
 fn first(x: f32, y: f32) -> f32 {
     let inner = limited(x, 100.0);
     // P(x) is y / x, which spares the costly erfc, except where y may be subnormal or infinite.
-    let ratio = chosen(quotient(y, inner), 1.0, inner == 100.0);
+    let ratio = chosen(divided(y, inner), 1.0, inner == 100.0);
     let distribution = chosen(ratio, 0.5 + 0.3989422804014327 * inner, abs(inner) < 1e-5);
     return constant(distribution + inner * normal_density(inner), x);
 }

@@ -9,7 +9,7 @@ fn value(x: f32) -> f32 {
 fn first(x: f32, y: f32) -> f32 {
     let inner = limited(x, 2000.0);
     let s = both_sides(inner);
-    return constant(s.x * (1.0 + inner * s.y), x);
+    return constant(s.x + strict(s.x * s.y * inner), x);
 }
 
 fn second(x: f32, y: f32) -> f32 {

@@ -21,6 +21,8 @@ pub struct Grain {
     pub large_pass_bytes: f64,
     /// The most bytes that one array can have.
     pub array_bytes: f64,
+    /// What factors and work may take where the caller gives no budget: a device does not tell how much memory it has.
+    pub unasked_bytes: Option<f64>,
     /// Workers that compute tiles side by side; as many as there are threads, if it does not say.
     pub workers: Option<usize>,
 }
@@ -36,6 +38,7 @@ impl Grain {
         pass_bytes: (4 << 20) as f64,
         large_pass_bytes: (32 << 20) as f64,
         array_bytes: f64::INFINITY,
+        unasked_bytes: None,
         workers: None,
     };
 }

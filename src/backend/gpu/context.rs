@@ -4,7 +4,7 @@
 //! screen must not be blocked, and some systems reset one that does not answer for two seconds. How much work a
 //! submission may hold is found out while running.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 const DISPATCHES: usize = 256;
 /// Workgroups along the first axis of a dispatch: what common.wgsl knows.
 const GROUPS_ACROSS: u64 = 32_768;
+/// Lists of words that are kept on the device.
+const CONSTANTS: usize = 256;
 /// Submissions that a device may have before it.
 const IN_FLIGHT: usize = 4;
 /// A submission is to take about so long.
@@ -39,12 +41,14 @@ pub(super) struct Context {
     pub traffic: Traffic,
     /// The fastest shape of tiles, once it is known.
     pub tile_shape: OnceLock<Shape>,
+    /// Lists of records that were sent before, by what is in them.
+    records: Mutex<HashMap<Vec<u32>, Arc<Buffer>>>,
     queue: wgpu::Queue,
     compiled: Compiled,
     words: wgpu::Buffer,
     recorder: Mutex<Recorder>,
-    /// How long a submission may take until the device is given up.
-    timeout: Duration,
+    /// How many microseconds are waited for a submission until the device is given up.
+    timeout: AtomicU64,
 }
 
 /// What went to and from a device.
@@ -102,18 +106,27 @@ impl Context {
         });
         let recorder = Mutex::new(Recorder { most: FIRST_WORK, ..Recorder::default() });
         Context {
-            pool: Pool::new(device.clone(), fault.clone()),
+            pool: Pool::new(device.clone(), &name, fault.clone()),
             compiled: Compiled::new(device.clone()),
             traffic: Traffic::default(),
             tile_shape: OnceLock::new(),
+            records: Mutex::default(),
             device,
             name,
             fault,
             queue,
             words,
             recorder,
-            timeout,
+            timeout: AtomicU64::new(micros(timeout)),
         }
+    }
+
+    pub fn set_timeout(&self, timeout: Duration) {
+        self.timeout.store(micros(timeout), Ordering::Relaxed);
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_micros(self.timeout.load(Ordering::Relaxed))
     }
 
     /// Is the device a program on the CPU?
@@ -178,6 +191,23 @@ impl Context {
         Ok(buffer)
     }
 
+    /// A buffer with these words, which is never written again.
+    ///
+    /// # Errors
+    /// As [`upload`](Context::upload).
+    pub fn constant(&self, words: &[u32]) -> Result<Arc<Buffer>> {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = records.get(words) {
+            return Ok(found.clone());
+        }
+        let made = Arc::new(self.upload(bytemuck::cast_slice(words))?);
+        if records.len() == CONSTANTS {
+            records.clear();
+        }
+        records.insert(words.to_vec(), made.clone());
+        Ok(made)
+    }
+
     /// Sets all bytes of a buffer to zero.
     pub fn clear(&self, buffer: &Buffer) {
         self.recorder().encoder(&self.device).clear_buffer(buffer, 0, None);
@@ -188,7 +218,7 @@ impl Context {
     /// # Errors
     /// The device failed at any step before, was lost, or does not answer.
     pub fn read<T>(&self, buffer: &Buffer, bytes: u64, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
-        self.fault.check()?;
+        self.check()?;
         let staging = self.pool.take(Purpose::Reading, bytes)?;
         let index = {
             let mut recorder = self.recorder();
@@ -197,7 +227,9 @@ impl Context {
         };
         let result = self.mapped(&staging, bytes, index, read);
         staging.unmap();
-        self.traffic.down.fetch_add(bytes, Ordering::Relaxed);
+        if result.is_ok() {
+            self.traffic.down.fetch_add(bytes, Ordering::Relaxed);
+        }
         result
     }
 
@@ -214,8 +246,8 @@ impl Context {
         slice.map_async(wgpu::MapMode::Read, move |result| _ = answer.send(result));
         self.wait(index)?;
         // Another thread may have waited for the same, and be about to tell.
-        let answer = answered.recv_timeout(self.timeout);
-        self.fault.check()?;
+        let answer = answered.recv_timeout(self.timeout());
+        self.check()?;
         // A device that is lost says that all is done, and maps nothing.
         if !matches!(answer, Ok(Ok(()))) {
             return Err(self.failed("could not be read from"));
@@ -233,7 +265,17 @@ impl Context {
     pub fn finish(&self) -> Result<()> {
         let index = self.submit(&mut self.recorder());
         self.wait(index)?;
-        self.fault.check()
+        self.check()
+    }
+
+    /// # Errors
+    /// The device failed before; if it is lost, that is what is told.
+    fn check(&self) -> Result<()> {
+        self.fault.check().or_else(|_| {
+            // A loss is only told when the device is asked.
+            let _ = self.device.poll(wgpu::PollType::Poll);
+            self.fault.check()
+        })
     }
 
     fn failed(&self, how: &str) -> Error {
@@ -242,16 +284,18 @@ impl Context {
 
     fn wait(&self, index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let Some(index) = index else { return Ok(()) };
-        let timeout = Some(self.timeout);
-        match self.device.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout }) {
+        let timeout = self.timeout();
+        match self.device.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(timeout) }) {
             Ok(_) => Ok(()),
             Err(wgpu::PollError::Timeout) => {
-                let error =
-                    self.failed(&format!("did not answer within {:?}: it hangs, or is far too busy", self.timeout));
+                let error = self.failed(&format!("did not answer within {timeout:?}: it hangs, or is far too busy"));
                 self.fault.set(error.clone());
                 Err(error)
             }
-            Err(error) => Err(self.failed(&format!("could not be waited for: {error}"))),
+            Err(error) => {
+                self.fault.set(self.failed(&format!("could not be waited for: {error}")));
+                self.check()
+            }
         }
     }
 
@@ -323,6 +367,10 @@ impl Recorder {
             encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime()
         })
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The buffer of a storage, or the error that it is poisoned with.

@@ -59,6 +59,15 @@ impl<'a> Planes<'a> {
 }
 
 impl Gpu {
+    /// The weight of a convolution, \[g, o, i\]; of one group \[o, i\], so that products know that it is one for all samples.
+    fn by_group(&self, w: &Tensor, window: &Window) -> Tensor {
+        let (outputs, features) = (w.shape[0], numel(&w.shape[1..]));
+        match window.groups {
+            1 => self.reshape(w, &[outputs, features]),
+            groups => self.reshape(w, &[groups, outputs / groups, features]),
+        }
+    }
+
     fn by_window(
         &self,
         kernel: &Kernel,
@@ -97,11 +106,13 @@ impl Gpu {
     pub(super) fn convolved(&self, x: &Tensor, w: &Tensor, window: &Window) -> Tensor {
         let planes = Planes::of(&x.shape, window);
         let outputs = w.shape[0];
-        let w = self.reshape(w, &[window.groups, outputs / window.groups, planes.features()]);
+        let w = self.by_group(w, window);
         self.in_steps(&planes, |range| {
-            let patches = self.patches_of(&self.sliced(x, 0, range.clone()), window);
-            let y = self.product(&w, false, &patches, true);
-            self.reshape(&y, &[range.len(), outputs, planes.positions[0], planes.positions[1]])
+            let n = range.len();
+            let patches = self.patches_of(&self.sliced(x, 0, range), window);
+            let y = self.product(&patches, false, &w, true); // [n,g,t,o], of one group [n,1,t,o]
+            let y = self.reshape(&y, &[n, window.groups, planes.positions(), outputs / window.groups]);
+            self.reshape(&self.permuted(&y, &[0, 1, 3, 2]), &[n, outputs, planes.positions[0], planes.positions[1]])
         })
     }
 
@@ -111,12 +122,12 @@ impl Gpu {
         let features = numel(&w.shape[1..]);
         let shape = [dy.shape[0], features / taps * window.groups];
         let planes = Planes::sized(&shape, size, window);
-        let w = self.reshape(w, &[window.groups, outputs / window.groups, features]);
+        let w = self.by_group(w, window);
         self.in_steps(&planes, |range| {
             let n = range.len();
             let dy = self.sliced(dy, 0, range);
             let dy = self.reshape(&dy, &[n, window.groups, outputs / window.groups, planes.positions()]);
-            let columns = self.product(&w, true, &dy, false);
+            let columns = self.product(&self.permuted(&dy, &[0, 1, 3, 2]), false, &w, false); // [n,g,t,i]
             self.by_window(&kernels::FOLD, &[&columns.storage], &[n, planes.channels, size[0], size[1]], &planes, taps)
         })
     }

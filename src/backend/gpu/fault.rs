@@ -14,7 +14,7 @@ impl Fault {
         let fault = Arc::new(Fault::default());
         let (for_loss, lost) = (fault.clone(), name.to_string());
         device.set_device_lost_callback(move |reason, message| {
-            for_loss.set(Error::device(format!("{lost} was lost ({reason:?}{})", told(&message))));
+            for_loss.lose(Error::device(format!("{lost} was lost ({reason:?}{})", told(&message))));
         });
         let (for_errors, name) = (fault.clone(), name.to_string());
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
@@ -28,6 +28,11 @@ impl Fault {
 
     pub fn set(&self, error: Error) {
         self.lock().get_or_insert(error);
+    }
+
+    /// The loss of the device is what is behind all else that fails, also where that is told first.
+    fn lose(&self, error: Error) {
+        *self.lock() = Some(error);
     }
 
     /// # Errors

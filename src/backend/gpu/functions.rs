@@ -1,46 +1,61 @@
-//! The elementwise functions as shaders have them.
+//! The elementary functions, and what those of [`unary`](crate::unary) are on a device: the files in `shaders/real/` and
+//! `shaders/unary/`.
 
 use crate::unary::{Clamp, Elu, Gelu, LeakyRelu, Unary};
 
-macro_rules! files {
-    ($($name:literal),* $(,)?) => { concat!($(include_str!(concat!("../../../shaders/real/", $name, ".wgsl")), "\n"),*) };
+macro_rules! real {
+    ($($name:literal),* $(,)?) => {
+        concat!($(include_str!(concat!("../../../shaders/real/", $name, ".wgsl"))),*)
+    };
 }
 
-/// The elementary functions, in an order that does not matter.
-pub(super) const REAL: &str =
-    files!("bits", "divide", "erf", "exp", "ln", "normal", "reciprocal", "sigmoid", "sine", "sqrt", "tanh");
+macro_rules! text {
+    ($name:literal) => {
+        include_str!(concat!("../../../shaders/unary/", $name, ".wgsl"))
+    };
+}
 
-/// A function's text, which defines `value`, `first` and `second`, and its own numbers.
+/// The elementary functions, which follow `common.wgsl`.
+pub(super) const REAL: &str =
+    real!("bits", "divide", "reciprocal", "sqrt", "exp", "ln", "tanh", "sigmoid", "erf", "normal", "sine",);
+
+/// A function of one number.
 pub(super) struct Formula {
+    /// `value`, `first` and `second`, which call the elementary functions and `parameter`.
     pub text: &'static str,
+    /// What `parameter` is to return.
     pub parameters: [f32; 2],
 }
 
-/// The shader's text of a function.
+/// The text for `f`, and its own numbers.
 pub(super) fn formula(f: Unary) -> Formula {
-    macro_rules! text {
-        ($name:literal) => {
-            include_str!(concat!("../../../shaders/unary/", $name, ".wgsl"))
-        };
-    }
-    let (text, parameters) = match f {
-        Unary::Abs(_) => (text!("abs"), [0.0; 2]),
-        Unary::Clamp(Clamp { min, max }) => (text!("clamp"), [min, max]),
-        Unary::Elu(Elu { alpha }) => (text!("elu"), [alpha, 0.0]),
-        Unary::Erf(_) => (text!("erf"), [0.0; 2]),
-        Unary::Exp(_) => (text!("exp"), [0.0; 2]),
-        Unary::Gelu(Gelu { approximate: false }) => (text!("gelu"), [0.0; 2]),
-        Unary::Gelu(Gelu { approximate: true }) => (text!("gelu_tanh"), [0.0; 2]),
-        Unary::LeakyRelu(LeakyRelu { slope }) => (text!("leaky_relu"), [slope, 0.0]),
-        Unary::Log(_) => (text!("log"), [0.0; 2]),
-        Unary::Reciprocal(_) => (text!("reciprocal"), [0.0; 2]),
-        Unary::Relu(_) => (text!("relu"), [0.0; 2]),
-        Unary::Sigmoid(_) => (text!("sigmoid"), [0.0; 2]),
-        Unary::Silu(_) => (text!("silu"), [0.0; 2]),
-        Unary::Sin(_) => (text!("sin"), [0.0; 2]),
-        Unary::Softplus(_) => (text!("softplus"), [0.0; 2]),
-        Unary::Sqrt(_) => (text!("sqrt"), [0.0; 2]),
-        Unary::Tanh(_) => (text!("tanh"), [0.0; 2]),
+    let text = match f {
+        Unary::Abs(_) => text!("abs"),
+        Unary::Clamp(_) => text!("clamp"),
+        Unary::Elu(_) => text!("elu"),
+        Unary::Erf(_) => text!("erf"),
+        Unary::Exp(_) => text!("exp"),
+        Unary::Gelu(Gelu { approximate: false }) => text!("gelu"),
+        Unary::Gelu(Gelu { approximate: true }) => text!("gelu_tanh"),
+        Unary::LeakyRelu(_) => text!("leaky_relu"),
+        Unary::Log(_) => text!("log"),
+        Unary::Reciprocal(_) => text!("reciprocal"),
+        Unary::Relu(_) => text!("relu"),
+        Unary::Sigmoid(_) => text!("sigmoid"),
+        Unary::Silu(_) => text!("silu"),
+        Unary::Sin(_) => text!("sin"),
+        Unary::Softplus(_) => text!("softplus"),
+        Unary::Sqrt(_) => text!("sqrt"),
+        Unary::Tanh(_) => text!("tanh"),
     };
-    Formula { text, parameters: parameters.map(|x| x as f32) }
+    Formula { text, parameters: parameters(f) }
+}
+
+fn parameters(f: Unary) -> [f32; 2] {
+    match f {
+        Unary::Clamp(Clamp { min, max }) => [min as f32, max as f32],
+        Unary::Elu(Elu { alpha }) => [alpha as f32, 0.0],
+        Unary::LeakyRelu(LeakyRelu { slope }) => [slope as f32, 0.0],
+        _ => [0.0; 2],
+    }
 }

@@ -5,6 +5,10 @@ use super::tensor::Origin;
 use super::{Gpu, Index, Launch, TOUCH, Tensor, groups, word};
 use crate::shape::numel;
 
+/// Rows that an entry looks through at a time: there are drivers that end all loops of an invocation after 65,535 rounds
+/// together, and say nothing.
+const ROWS: usize = 1 << 14;
+
 impl Gpu {
     pub(super) fn rows_of(&self, x: &Tensor, rows: usize, apart: bool) -> Index {
         let entries = numel(&x.shape);
@@ -51,13 +55,19 @@ impl Gpu {
             }
         };
         let (entries, each) = (rows * d, numel(&index.shape) / segments);
-        self.launch(Launch {
-            kernel: &kernels::SCATTER,
-            inputs: &[&y.storage, &index.storage],
-            shape: &[rows, d],
-            words: &[entries, d, rows / segments, each].map(word),
-            groups: groups(entries),
-            work: 1024.0 * TOUCH * (1 + each) as f64,
-        })
+        let some = |range: std::ops::Range<usize>| {
+            let list = [entries, d, rows / segments, each, range.start, range.end].map(word);
+            self.launch(Launch {
+                kernel: &kernels::SCATTER,
+                inputs: &[&y.storage, &index.storage],
+                shape: &[rows, d],
+                words: &list,
+                groups: groups(entries),
+                work: 1024.0 * TOUCH * (1 + range.len()) as f64,
+            })
+        };
+        let parts = crate::model::blocks(each, ROWS).into_iter().map(some);
+        let sum = parts.reduce(|sum, part| self.zipped(&kernels::ADD, &sum, &part));
+        sum.unwrap_or_else(|| self.filled(0.0, &[rows, d]))
     }
 }

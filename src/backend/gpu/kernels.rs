@@ -10,7 +10,7 @@ const COMMON: &str = include_str!("../../../shaders/common.wgsl");
 const WINDOW: &str = include_str!("../../../shaders/window.wgsl");
 
 /// A kernel: an entry point of a shader.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(super) struct Kernel {
     /// The shader's text is made by this.
     pub shader: Shader,
@@ -21,7 +21,7 @@ pub(super) struct Kernel {
 }
 
 /// What a shader's text is put together from, after `common.wgsl`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(super) enum Shader {
     /// A file.
     File(&'static str),
@@ -31,8 +31,8 @@ pub(super) enum Shader {
     Window(&'static str),
     /// A file that maps a function, with the function's name and text.
     Function(&'static str, &'static str),
-    /// A text that was made, with what it is called.
-    Made(String, Arc<str>),
+    /// A text that was made, once for the process.
+    Made(&'static str),
 }
 
 impl Shader {
@@ -43,7 +43,7 @@ impl Shader {
             Shader::Real(text) => [COMMON, REAL, text].concat(),
             Shader::Window(text) => [COMMON, WINDOW, text].concat(),
             Shader::Function(function, text) => [COMMON, REAL, function, text].concat(),
-            Shader::Made(_, text) => [COMMON, text].concat(),
+            Shader::Made(text) => [COMMON, text].concat(),
         }
     }
 }
@@ -99,10 +99,25 @@ pub(super) fn apply_derivative(formula: &Formula, second: bool) -> Kernel {
     Kernel { shader: Shader::Function(formula.text, DERIVATIVE_TEXT), entry, inputs: 3 }
 }
 
-/// Kernels that were compiled for a device.
+/// Kernels that were compiled for a device, by where their text and their function's text are and their name: texts are
+/// long, and live as long as the process.
 pub(super) struct Compiled {
     device: wgpu::Device,
-    pipelines: Mutex<HashMap<Kernel, Arc<Pipeline>>>,
+    pipelines: Mutex<HashMap<Key, Arc<Pipeline>>>,
+}
+
+type Key = (usize, usize, &'static str);
+
+impl Kernel {
+    fn key(&self) -> Key {
+        let place = |text: &'static str| text.as_ptr() as usize;
+        match self.shader {
+            Shader::File(text) | Shader::Real(text) | Shader::Window(text) | Shader::Made(text) => {
+                (place(text), 0, self.entry)
+            }
+            Shader::Function(function, text) => (place(text), place(function), self.entry),
+        }
+    }
 }
 
 /// A kernel that can be run.
@@ -121,11 +136,11 @@ impl Compiled {
 
     pub fn get(&self, kernel: &Kernel) -> Arc<Pipeline> {
         let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = pipelines.get(kernel) {
+        if let Some(found) = pipelines.get(&kernel.key()) {
             return found.clone();
         }
         let made = Arc::new(self.compile(kernel));
-        pipelines.insert(kernel.clone(), made.clone());
+        pipelines.insert(kernel.key(), made.clone());
         made
     }
 

@@ -1,5 +1,6 @@
 //! Matrix products.
 
+use super::gram::Matrix;
 use super::kernels;
 use super::layout::{merged, words};
 use super::{Gpu, Launch, Tensor, word};
@@ -7,6 +8,12 @@ use crate::shape::{self, broadcast_strides, numel};
 
 /// Matrices of fewer rows or columns are cut into small tiles.
 const SMALL: usize = 33;
+/// Longer sums are those of so many steps, added up: a workgroup that does all takes long, and there are drivers that end
+/// all loops of an invocation after 65,535 rounds together, and say nothing.
+const STEPS: usize = 1 << 14;
+
+/// Single products of at least so many rows and columns are worth making panels for.
+const LARGE: usize = 64;
 
 impl Gpu {
     pub(super) fn product(&self, x: &Tensor, transpose_x: bool, y: &Tensor, transpose_y: bool) -> Tensor {
@@ -21,6 +28,15 @@ impl Gpu {
         let [rows, cols] = [shape[shape.len() - 2], shape[shape.len() - 1]];
         let batch = &shape[..shape.len() - 2];
         let steps = x.shape[x.shape.len() - if transpose_x { 2 } else { 1 }];
+        if steps > STEPS {
+            let [x_axis, y_axis] =
+                [x.shape.len() - if transpose_x { 2 } else { 1 }, y.shape.len() - if transpose_y { 1 } else { 2 }];
+            let parts = crate::model::blocks(steps, STEPS).into_iter().map(|range| {
+                let [x, y] = [self.sliced(x, x_axis, range.clone()), self.sliced(y, y_axis, range)];
+                self.product(&x, transpose_x, &y, transpose_y)
+            });
+            return parts.reduce(|sum, part| self.zipped(&kernels::ADD, &sum, &part)).expect("there are several");
+        }
         // From one matrix to the next.
         let apart = |s: &[usize]| {
             let (batch_of, matrix) = s.split_at(s.len() - 2);
@@ -30,6 +46,12 @@ impl Gpu {
         let by_row = |transposed: bool, [rows, cols]: [usize; 2]| if transposed { [1, rows] } else { [cols, 1] };
         let [x_row, x_step] = by_row(transpose_x, [rows, steps]);
         let [y_step, y_col] = by_row(transpose_y, [steps, cols]);
+        if numel(batch) == 1 && rows.min(cols) >= LARGE && steps >= LARGE / 2 && self.has_panels(rows.max(cols), steps)
+        {
+            let x = Matrix { tensor: x, count: rows, steps, by_one: x_row, by_step: x_step };
+            let y = Matrix { tensor: y, count: cols, steps, by_one: y_col, by_step: y_step };
+            return Tensor { shape, storage: self.product_of_panels(&x, &y) };
+        }
         let small = rows < SMALL || cols < SMALL;
         let side = if small { 16 } else { 64 };
         let tiles = [rows.div_ceil(side), cols.div_ceil(side)];

@@ -55,6 +55,7 @@ impl Drop for Buffer {
 /// Makes buffers, and keeps those that were let go.
 pub(super) struct Pool {
     device: wgpu::Device,
+    name: String,
     fault: Arc<Fault>,
     /// The most bytes of a buffer that kernels can be given.
     most: u64,
@@ -68,10 +69,10 @@ struct Free {
 }
 
 impl Pool {
-    pub fn new(device: wgpu::Device, fault: Arc<Fault>) -> Arc<Self> {
+    pub fn new(device: wgpu::Device, name: &str, fault: Arc<Fault>) -> Arc<Self> {
         let limits = device.limits();
         let most = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
-        Arc::new(Pool { device, fault, most, free: Mutex::default() })
+        Arc::new(Pool { device, name: name.to_string(), fault, most, free: Mutex::default() })
     }
 
     /// The most bytes that an array can have.
@@ -86,9 +87,9 @@ impl Pool {
     pub fn take(self: &Arc<Self>, purpose: Purpose, bytes: u64) -> Result<Buffer> {
         if bytes > self.most {
             return Err(Error::memory(format!(
-                "an array of {bytes} bytes is needed at once, but the device takes at most {} bytes in one: a memory budget \
-                 makes arrays smaller",
-                self.most
+                "an array of {bytes} bytes is needed at once, but {} takes at most {} bytes in one: a memory budget makes \
+                 arrays smaller",
+                self.name, self.most
             )));
         }
         let size = class(bytes).min(self.most / 4 * 4);
@@ -118,11 +119,12 @@ impl Pool {
         let other = pollster::block_on(other.pop());
         if pollster::block_on(memory.pop()).is_some() {
             return Err(Error::memory(format!(
-                "the device has no {size} bytes left for an array: a memory budget makes what is held smaller"
+                "{} has no {size} bytes left for an array: a memory budget makes what is held smaller",
+                self.name
             )));
         }
         match other {
-            Some(error) => Err(Error::device(format!("the device refused an array of {size} bytes: {error}"))),
+            Some(error) => Err(Error::device(format!("{} refused an array of {size} bytes: {error}", self.name))),
             None => Ok(buffer),
         }
     }

@@ -13,6 +13,8 @@ mod layout;
 mod matmul;
 mod memory;
 mod reduce;
+#[cfg(test)]
+mod shaders_tests;
 mod tensor;
 
 use std::ops::Range;
@@ -23,6 +25,8 @@ use std::time::Duration;
 pub use adapter::Adapter;
 pub use gram::{Block, Shape as TileShape, Tuned};
 pub use tensor::{Index, Tensor};
+/// The version of `wgpu` that this is built on: for hosts that share their device.
+pub use wgpu;
 
 use super::{Arrays, Window};
 use crate::error::{Error, Result};
@@ -69,7 +73,7 @@ pub struct Traffic {
     pub longest: Duration,
 }
 
-/// A submission that takes longer is given up: it is a thousand times what one should take.
+/// A submission that takes longer is given up, unless told otherwise: it is a thousand times what one should take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Gpu {
@@ -134,6 +138,14 @@ impl Gpu {
         let name = device.adapter_info().name;
         adapter::check(&name, &device.limits())?;
         Ok(Gpu(Arc::new(Context::new(device, queue, name, TIMEOUT))))
+    }
+
+    /// The same device, given up if it does not answer within `timeout` when it is waited for: a minute, if nothing is said.
+    /// Clones share it. A device that was given up stays so.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        self.0.set_timeout(timeout);
+        self
     }
 
     /// The device's name.

@@ -3,12 +3,17 @@
 use super::kernels::{self, Kernel};
 use super::layout::{merged, words};
 use super::{Gpu, Launch, TOUCH, Tensor, word};
+use crate::backend::Arrays;
 use crate::shape::{numel, strides};
 
 /// Up to so many entries are summed by one invocation.
 const FEW: usize = 64;
-/// Or more, if there are so many sums that invocations have enough to do.
+/// Or more, if there are so many sums that invocations have enough to do, and each is within reason.
 const MANY_SUMS: usize = 1 << 14;
+const LONGEST: usize = 1 << 12;
+/// A workgroup sums so many entries at most; several do parts of a longer sum. A single one would take long, and there are
+/// drivers that end all loops of an invocation after 65,535 rounds together, and say nothing.
+const PART: usize = 1 << 17;
 
 impl Gpu {
     pub(super) fn summed(&self, x: &Tensor, axes: &[usize]) -> Tensor {
@@ -21,14 +26,21 @@ impl Gpu {
         let ((sums, stay), (count, go)) = (part(false), part(true));
         let mut shape = x.shape.clone();
         axes.iter().for_each(|&axis| shape[axis] = 1);
-        let mut list = vec![word(sums), word(count), word(stay.len()), word(go.len()), 0];
+        let few = count <= FEW || (sums >= MANY_SUMS && count <= LONGEST);
+        let parts = if few { 1 } else { count.div_ceil(PART) };
+        let mut list = vec![word(sums), word(count), word(stay.len()), word(go.len()), word(parts)];
         list.extend(words(&stay).chain(words(&go)));
-        let few = count <= FEW || sums >= MANY_SUMS;
         let (kernel, groups, work) = match few {
             true => (&kernels::SUM_FEW, sums.div_ceil(128), 128.0 * count as f64),
-            false => (&kernels::SUM_MANY, sums, count as f64),
+            false => (&kernels::SUM_MANY, sums * parts, (count / parts) as f64),
         };
         let work = TOUCH * (work + 128.0);
+        if parts > 1 {
+            let of_parts = &[sums, parts];
+            let inputs = &[&x.storage];
+            let sums = self.launch(Launch { kernel, inputs, shape: of_parts, words: &list, groups, work });
+            return self.reshape(&self.summed(&sums, &[1]), &shape);
+        }
         self.launch(Launch { kernel, inputs: &[&x.storage], shape: &shape, words: &list, groups, work })
     }
 

@@ -190,6 +190,7 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
         model.parameters().iter().chain(model.buffers()).map(|info| numel(&info.shape)).sum::<usize>() as f64;
     let result_bytes = entries * wants.bytes_per_entry;
     let parameter_bytes = parameters * (number + size_of::<f64>() as f64);
+    let fixed = parameter_bytes + result_bytes;
     let chunk = chunk(&grain, held * number, forward / (2.0 * parameters));
     let room = |side: usize| {
         let longest = n.max(m.unwrap_or(0));
@@ -202,13 +203,13 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
             block,
             chunk,
             tile: tile * kept as f64 * number,
-            fixed: parameter_bytes + result_bytes,
+            fixed,
             // Arrays that are dropped lie on the thread's shelf for a while.
             work: forward_bytes
                 + forward_bytes.min(grain.large_pass_bytes)
                 + tile * (layout.blocks * slots + 2) as f64 * number,
             side: wants.side.div_ceil((block * layout.inner).max(1)),
-            budget: ntk.budget.map(|bytes| bytes as f64),
+            budget: ntk.budget.map(|bytes| bytes as f64).or(grain.unasked_bytes.map(|bytes| bytes + fixed)),
             array: grain.array_bytes,
             multiple: grain.multiple,
         }

@@ -5,7 +5,7 @@
 //! the text is written out for a shape; which shape is fastest is found out by running them (tune.rs).
 
 use std::fmt::{self, Write};
-use std::sync::Arc;
+use std::sync::OnceLock;
 
 use crate::backend::gpu::kernels::{Kernel, Shader};
 
@@ -59,13 +59,16 @@ impl Shape {
         self.side / self.own
     }
 
-    pub(super) fn kernel(self) -> Kernel {
-        let name = format!("tile {} {} {}", self.side, self.own, self.steps);
-        Kernel { shader: Shader::Made(name, Arc::from(self.text())), entry: "tile", inputs: 4 }
+    /// Its kernel, whose text is made once for the process.
+    pub(in crate::backend::gpu) fn kernel(self) -> Kernel {
+        static TEXTS: [OnceLock<String>; SHAPES.len()] = [const { OnceLock::new() }; SHAPES.len()];
+        let index = SHAPES.iter().position(|shape| *shape == self).expect("one of the shapes");
+        let text = TEXTS[index].get_or_init(|| self.text());
+        Kernel { shader: Shader::Made(text), entry: "tile", inputs: 4 }
     }
 
     fn text(self) -> String {
-        let Shape { side, own, steps } = self;
+        let Shape { side, steps, .. } = self;
         let quarter = steps * side / 4;
         let threads = self.across() * self.across();
         let mut text = String::new();
@@ -135,7 +138,6 @@ fn tile(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
             let _ = writeln!(text, "            store(start, {row_at}, {col_at}, sum_{row}_{col}, add);");
             let _ = writeln!(text, "            sum_{row}_{col} = vec4<f32>();");
         });
-        let _ = own;
         text += "        }\n    }\n}\n";
         text
     }

@@ -1,12 +1,14 @@
 //! Terms of one position: one run of the kernel of tiles for all of them.
 
-use super::block::{Block, Layout, Steps};
-use super::code::{ADD, FLUSH, KEEP, RECORD, Shape};
+use super::block::{Block, Layout, Steps, padded};
+use super::code::{ADD, FLUSH, KEEP, RECORD, STEPS, Shape};
 use crate::backend::Recipe;
 use crate::backend::gpu::context::Run;
+use crate::backend::gpu::elementwise::Move;
 use crate::backend::gpu::memory::Buffer;
-use crate::backend::gpu::{Gpu, word};
-use crate::error::Result;
+use crate::backend::gpu::tensor::Storage;
+use crate::backend::gpu::{Gpu, Tensor, word};
+use crate::error::{Error, Result};
 
 /// What a workgroup does, record by record, for one matrix of K.
 #[derive(Default)]
@@ -85,6 +87,16 @@ impl Records {
         self.words[last + 2] |= FLUSH | add;
     }
 
+    /// The product of two panels of so many steps.
+    fn product(steps: usize) -> Self {
+        let mut records = Records { slots: vec![false], steps, ..Records::default() };
+        records.words.extend([0, 0, word(steps), 0]);
+        records.words.extend([0; 4]);
+        records.words.extend([0, 1f32.to_bits(), 0, 0]);
+        records.flush();
+        records
+    }
+
     /// One use of `depth` features on either side, in a panel of `rows` samples.
     pub fn trial(depth: usize, rows: usize) -> Self {
         let mut records = Records { slots: vec![false], steps: 2 * depth, ..Records::default() };
@@ -143,6 +155,16 @@ pub(super) struct Target<'a> {
     pub upper: bool,
 }
 
+/// A side of a matrix product: `count` rows of x or columns of y, of so many steps.
+pub(in crate::backend::gpu) struct Matrix<'a> {
+    pub tensor: &'a Tensor,
+    pub count: usize,
+    pub steps: usize,
+    /// From one row or column to the next, and from one step to the next.
+    pub by_one: usize,
+    pub by_step: usize,
+}
+
 /// The panels of a run.
 pub(super) struct Sides<'a> {
     pub panels: [&'a Buffer; 2],
@@ -164,7 +186,7 @@ impl Gpu {
         let [rows, cols] = target.size;
         let side = shape.side as usize;
         let tiles = [rows.div_ceil(side), cols.div_ceil(side)];
-        let list = self.0.upload(bytemuck::cast_slice(&records.words))?;
+        let list = self.0.constant(&records.words)?;
         let words = [
             tiles[0],
             tiles[1],
@@ -188,6 +210,36 @@ impl Gpu {
             work: (side * side) as f64 * (2.0 * records.steps as f64 + 16.0 * records.words.len() as f64 / 12.0),
         });
         Ok(())
+    }
+
+    /// Can the device hold a side of a product as a panel?
+    pub(in crate::backend::gpu) fn has_panels(&self, count: usize, steps: usize) -> bool {
+        4 * (padded(count) * steps.next_multiple_of(STEPS)) as u64 <= self.0.pool.most()
+    }
+
+    /// x y for two matrices, given by where their entries are: both are turned into panels for the kernel of tiles.
+    pub(in crate::backend::gpu) fn product_of_panels(&self, x: &Matrix<'_>, y: &Matrix<'_>) -> Storage {
+        let shape = self.tile_shape()?;
+        let steps = x.steps.next_multiple_of(STEPS);
+        let panel = |side: &Matrix<'_>| {
+            let stride = padded(side.count);
+            let panel = self.empty(steps * stride)?;
+            if (steps, stride) != (side.steps, side.count) {
+                self.0.clear(&panel);
+            }
+            let (from, to) = ([side.by_step, side.by_one], [stride, 1]);
+            let move_ = Move { shape: &[side.steps, side.count], from: &from, to: &to, first: [0, 0] };
+            self.move_entries(side.tensor, &move_, &panel)?;
+            Ok::<_, Error>(panel)
+        };
+        let (rows, cols) = (panel(x)?, panel(y)?);
+        let kernel = self.empty(x.count * y.count)?;
+        let strides = [padded(x.count), padded(y.count)];
+        let sides = Sides { panels: [&rows, &cols], strides, lefts: &rows };
+        let size = [x.count, y.count];
+        let target = Target { kernel: &kernel, size, inner: 1, first: 0, apart: 0, upper: false };
+        self.run_records(shape, &Records::product(steps), &sides, &target)?;
+        Ok(kernel)
     }
 
     /// A of every pair of left sides, \[pairs, n, m\].

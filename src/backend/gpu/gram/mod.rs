@@ -9,8 +9,11 @@ mod tune;
 use std::sync::Arc;
 
 pub use block::Block;
+#[cfg(test)]
+pub(super) use code::SHAPES;
 use code::SIDE;
 pub use code::Shape;
+pub(super) use fused::Matrix;
 pub use tune::Tuned;
 
 use super::memory::Buffer;
@@ -41,6 +44,8 @@ impl Gram for Gpu {
             pass_bytes: (most as f64).min((128 << 20) as f64),
             large_pass_bytes: (most as f64).min((128 << 20) as f64),
             array_bytes: most as f64,
+            // What every card has; of wide networks and many samples factors are then made more than once.
+            unasked_bytes: Some((2u64 << 30) as f64),
             workers: Some(2),
         }
     }

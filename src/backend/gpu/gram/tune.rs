@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::code::{SHAPES, Shape};
+use super::code::{SHAPES, SIDE, STEPS, Shape};
 use super::fused::{Records, Sides, Target};
 use crate::backend::gpu::Gpu;
 use crate::error::Result;
@@ -39,19 +39,22 @@ impl Gpu {
     }
 
     /// Tries all shapes of tiles: a layer of 256 features on either side, for 2,048 samples, or 256 on a device of
-    /// software. If no shape was settled yet, the fastest is from now on.
+    /// software; fewer where arrays are small. If no shape was settled yet, the fastest is from now on.
     ///
     /// # Errors
     /// The device failed.
     pub fn tune(&self) -> Result<Vec<Tuned>> {
-        let rows = ROWS[usize::from(!self.0.is_software())];
-        let numbers: Vec<f32> = (0..2 * DEPTH * rows).map(|k| (k % 31) as f32 / 31.0 - 0.5).collect();
+        // Of a device whose arrays are small, what one can hold.
+        let most = (self.0.pool.most() / 8) as usize;
+        let rows = ROWS[usize::from(!self.0.is_software())].min(most / DEPTH / SIDE * SIDE).max(SIDE);
+        let depth = DEPTH.min(most / rows / STEPS * STEPS).max(STEPS);
+        let numbers: Vec<f32> = (0..2 * depth * rows).map(|k| (k % 31) as f32 / 31.0 - 0.5).collect();
         let panel = self.0.upload(bytemuck::cast_slice(&numbers))?;
         let kernel = self.empty(rows * rows)?;
-        let records = Records::trial(DEPTH, rows);
+        let records = Records::trial(depth, rows);
         let sides = Sides { panels: [&panel, &panel], strides: [rows, rows], lefts: &panel };
         let target = Target { kernel: &kernel, size: [rows, rows], inner: 1, first: 0, apart: 0, upper: true };
-        let flops = (rows * (rows + 1) / 2 * 2 * 2 * DEPTH) as f64;
+        let flops = (rows * (rows + 1) / 2 * 2 * 2 * depth) as f64;
         let time = |shape: Shape| {
             let mut best = Duration::MAX;
             // The first run compiles.

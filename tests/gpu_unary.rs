@@ -1,0 +1,166 @@
+//! The elementwise functions on a device, over a dense sample of all numbers, against this crate's own in `f64`, which
+//! `tests/unary.rs` holds against mpmath.
+#![cfg(feature = "gpu")]
+
+mod gpu;
+
+use tangent_kernels::Gpu;
+use tangent_kernels::backend::Arrays;
+use tangent_kernels::unary::{Gelu, LeakyRelu, Order, Silu, Unary};
+
+/// How far a value may be off, in units in the last place, where it is a normal number.
+const VALUE_ULPS: f64 = 4.0;
+/// How far a derivative may be off, in 2^-24 times the larger of 1 and the derivative. So with the values that go to 0
+/// as the product of a factor that grows and of one that vanishes before they do.
+const ROUNDINGS: f64 = 4.0;
+
+/// Numbers of all sizes and both signs, and more of them where the functions have their shape.
+fn sample() -> Vec<f32> {
+    let all = (0..u32::MAX).step_by(10_007).map(f32::from_bits).filter(|x| x.is_finite());
+    let wide = (-600_000..600_000).map(|k| k as f32 * 1.82e-4);
+    let near_zero = (-200_000..200_000).map(|k| k as f32 * 9.98e-6);
+    let near = |x: f32| (-500..500).map(move |k| f32::from_bits((x.to_bits() as i32 + k) as u32));
+    // Where e^x overflows and vanishes, where numbers end and where the normal ones begin.
+    let edges = [88.722_84, -87.336_54, -103.972_08, 3.4028e38, -3.4028e38, f32::MIN_POSITIVE, -f32::MIN_POSITIVE];
+    let edges = edges.into_iter().flat_map(near);
+    // Where sines and cosines are small.
+    let right_angles = (1..5000).map(|k| (f64::from(k) * std::f64::consts::FRAC_PI_2) as f32);
+    all.chain(wide).chain(near_zero).chain(edges).chain(right_angles).collect()
+}
+
+/// f, f' and f'' at all x, on the device.
+fn evaluate(gpu: &Gpu, f: Unary, x: &[f32]) -> [Vec<f32>; 3] {
+    let shape = [x.len()];
+    let (x, g) = (gpu.upload(x, &shape), gpu.full(1.0, &shape));
+    let y = gpu.apply(f, &x);
+    let derivative = |order| gpu.read(&gpu.apply_derivative(f, order, &x, &y, &g)).unwrap();
+    [gpu.read(&y).unwrap(), derivative(Order::First), derivative(Order::Second)]
+}
+
+/// The same in f64.
+fn wanted(f: Unary, x: f32) -> [f64; 3] {
+    let x = f64::from(x);
+    let y = f.value(x);
+    [y, f.first(x, y), f.second(x, y)]
+}
+
+/// How far `got` is off, as a multiple of `unit`: 0 where both are infinite or NaN. At the edge of the numbers either of
+/// the last one and infinity will do.
+fn off(got: f32, want: f64, unit: f64) -> f64 {
+    let edge = f64::from(f32::MAX) * (1.0 - 4.0 * f64::from(f32::EPSILON));
+    let got = f64::from(got);
+    if (want.is_nan() && got.is_nan()) || (want.abs() > edge && got.abs() > edge && got * want > 0.0) {
+        return 0.0;
+    }
+    let error = (got - want).abs() / unit;
+    if error.is_nan() { f64::INFINITY } else { error }
+}
+
+/// The distance from `x`, a normal number of `f32`, to the next.
+fn ulp(x: f64) -> f64 {
+    f64::from_bits(x.to_bits() & f64::INFINITY.to_bits()) * f64::from(f32::EPSILON)
+}
+
+fn rounding(want: f64) -> f64 {
+    2f64.powi(-24) * want.abs().max(1.0)
+}
+
+/// Whether only absolute accuracy is asked of its values.
+fn absolute(f: Unary) -> bool {
+    matches!(f, Unary::Gelu(_) | Unary::Silu(_))
+}
+
+/// How far a value is off, as a part of what is allowed.
+fn value_off(f: Unary, got: f32, want: f64) -> f64 {
+    let smallest_normal = f64::from(f32::MIN_POSITIVE);
+    if absolute(f) {
+        off(got, want, rounding(want)) / ROUNDINGS
+    } else if want.abs() < smallest_normal {
+        // Such numbers may all be 0.
+        off(got, want, smallest_normal)
+    } else {
+        off(got, want, ulp(want)) / VALUE_ULPS
+    }
+}
+
+/// The largest of some errors, and where it is.
+#[derive(Clone, Copy, Default)]
+struct Worst {
+    error: f64,
+    x: f32,
+}
+
+impl Worst {
+    fn note(&mut self, error: f64, x: f32) {
+        if error > self.error {
+            *self = Worst { error, x };
+        }
+    }
+}
+
+#[test]
+fn values_and_derivatives_are_those_of_f64() {
+    let Some(gpu) = gpu::gpu() else { return };
+    let x = sample();
+    let mut complaints = Vec::new();
+    for f in Unary::cases() {
+        let got = evaluate(&gpu, f, &x);
+        let mut worst = [Worst::default(); 3];
+        for (k, &x) in x.iter().enumerate() {
+            let want = wanted(f, x);
+            worst[0].note(value_off(f, got[0][k], want[0]), x);
+            for order in [1, 2] {
+                worst[order].note(off(got[order][k], want[order], rounding(want[order])) / ROUNDINGS, x);
+            }
+        }
+        let [value, first, second] = worst.map(|worst| format!("{:.3} at {:?}", worst.error, worst.x));
+        let line = format!("{f:?}, in parts of what is allowed: value {value}, first {first}, second {second}");
+        println!("{line}");
+        if worst.iter().any(|worst| worst.error > 1.0) {
+            complaints.push(line);
+        }
+    }
+    assert!(complaints.is_empty(), "on {}:\n{}", gpu.name(), complaints.join("\n"));
+}
+
+#[test]
+fn kinks_and_zeros() {
+    let Some(gpu) = gpu::gpu() else { return };
+    let x = [0.0, -0.0, -1.0, 0.5, 6.0, 1.0];
+    for f in Unary::cases().into_iter().chain([LeakyRelu { slope: 0.0 }.into()]) {
+        let got = evaluate(&gpu, f, &x);
+        for (k, &x) in x.iter().enumerate() {
+            for (got, want) in got.iter().zip(wanted(f, x)) {
+                assert!(off(got[k], want, rounding(want)) <= ROUNDINGS, "{f:?} at {x:?}: {} and not {want}", got[k]);
+            }
+        }
+    }
+}
+
+#[test]
+fn nan_stays_nan() {
+    let Some(gpu) = gpu::gpu() else { return };
+    for f in Unary::cases().into_iter().chain([LeakyRelu { slope: 0.0 }.into()]) {
+        let got = evaluate(&gpu, f, &[f32::NAN, -f32::NAN]).concat();
+        assert!(got.iter().all(|y| y.is_nan()), "{f:?}: {got:?}");
+    }
+}
+
+#[test]
+fn the_infinities() {
+    let Some(gpu) = gpu::gpu() else { return };
+    let x = [f32::NEG_INFINITY, f32::INFINITY];
+    for f in Unary::cases().into_iter().chain([LeakyRelu { slope: 0.0 }.into()]) {
+        let got = evaluate(&gpu, f, &x);
+        for (k, &x) in x.iter().enumerate() {
+            for (got, want) in got.iter().zip(wanted(f, x)) {
+                assert!(off(got[k], want, rounding(want)) <= ROUNDINGS, "{f:?} at {x:?}: {} and not {want}", got[k]);
+            }
+        }
+    }
+    // From where these go to 0.
+    for f in [Silu.into(), Gelu { approximate: false }.into(), Gelu { approximate: true }.into()] {
+        let [value, ..] = evaluate(&gpu, f, &x);
+        assert_eq!(value[0].to_bits(), (-0f32).to_bits(), "{f:?}");
+    }
+}
