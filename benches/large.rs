@@ -14,16 +14,18 @@
 mod machine;
 #[path = "common/memory.rs"]
 mod memory;
+#[path = "common/mlp.rs"]
+mod mlp;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use machine::{median, product_rate};
+use mlp::mlp;
 use serde_json::{Value, json};
 use tangent_kernels::store::NpyFile;
-use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Error, Parameterisation, Result, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Error, Result, Session};
 
 const DENSE: [usize; 4] = [5000, 10_000, 20_000, 40_000];
 const DISK: (usize, u64) = (60_000, 1 << 30);
@@ -190,10 +192,7 @@ fn one(words: &[String]) -> Result<Value> {
 
 fn kernel(model: &str, n: usize, to: &str, budget: Option<u64>) -> Result<Value> {
     let (layers, width) = if model == "mlp-h" { (8, 1000) } else { (4, 100) };
-    let mut widths = vec![width; layers];
-    widths.push(1);
-    let mut model = Sequential::mlp(&widths, Tanh, false, Parameterisation::Ntk)?;
-    model.initialise(Parameterisation::Ntk, 0)?;
+    let model = mlp(layers, width, 1)?;
     let session = Session::new(&model, Cpu::<f32>::new())?;
     let samples = machine::numbers::<f32>(n * width);
     let x = Batch::new(&samples, &[n, width])?;

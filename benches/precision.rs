@@ -6,10 +6,12 @@
 
 #[path = "common/machine.rs"]
 mod machine;
+#[path = "common/mlp.rs"]
+mod mlp;
 
 use faer::{Mat, Side};
-use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Matrix, Model, Parameterisation, Real, Sequential, Session};
+use mlp::mlp;
+use tangent_kernels::{Batch, Cpu, Matrix, Model, Real, Session};
 
 const SAMPLES: usize = 2000;
 
@@ -46,10 +48,7 @@ fn main() {
     println!("N = {SAMPLES}, against f64\n");
     println!("model  precision  |K - K64|  an entry  symmetric  smallest eig.  / (eps tr K)");
     for (name, layers, width) in [("MLP", 4, 100), ("MLP-h", 8, 1000)] {
-        let mut widths = vec![width; layers];
-        widths.push(1);
-        let mut model = Sequential::mlp(&widths, Tanh, false, Parameterisation::Ntk).unwrap();
-        model.initialise(Parameterisation::Ntk, 0).unwrap();
+        let model = mlp(layers, width, 1).unwrap();
         let numbers: Vec<f64> = machine::numbers::<f64>(SAMPLES * width).iter().map(|x| x * 3f64.sqrt()).collect();
         let reference = kernel::<f64>(&model, &numbers);
         row(name, &kernel::<f32>(&model, &numbers), &reference);

@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 
 use tangent_kernels::Real;
 
+/// Rows and columns of the matrices of [`product_rate`].
+pub const PRODUCT_SIDE: usize = 4096;
+
 /// faer's product of two 4096 x 4096 matrices on all threads: the best of five, in GFLOP/s.
 pub fn product_rate<R: Real + faer::traits::RealField>() -> f64 {
-    let side = 4096;
+    let side = PRODUCT_SIDE;
     let entry = |i: usize, j: usize| R::of(((i * 31 + j * 17) % 101) as f64 / 101.0);
     let (a, b) = (faer::Mat::from_fn(side, side, entry), faer::Mat::from_fn(side, side, entry));
     let mut c = faer::Mat::zeros(side, side);

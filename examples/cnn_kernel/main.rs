@@ -6,6 +6,8 @@
 
 #[path = "../common/arguments.rs"]
 mod arguments;
+#[path = "../common/device.rs"]
+mod device;
 #[path = "../common/digits.rs"]
 mod digits;
 mod nearest;
@@ -18,7 +20,8 @@ mod report;
 
 use std::process::ExitCode;
 
-use tangent_kernels::{Batch, Cpu, Error, Outputs, Real, Result, Session};
+use tangent_kernels::backend::Gram;
+use tangent_kernels::{Batch, Error, Outputs, Real, Result, Session};
 
 use arguments::Precision;
 use digits::{Digits, SIDE};
@@ -31,8 +34,8 @@ fn main() -> ExitCode {
     let result = Options::parse(std::env::args_os()).and_then(|options| match options {
         None => Ok(()),
         Some(options) => match options.precision {
-            Precision::F32 => run::<f32>(&options),
-            Precision::F64 => run::<f64>(&options),
+            Precision::F32 => device::single(&options.device).and_then(|device| run(&options, device)),
+            Precision::F64 => device::double(&options.device).and_then(|cpu| run(&options, cpu)),
         },
     });
     match result {
@@ -44,23 +47,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn run<R: Real>(options: &Options) -> Result<()> {
+fn run<B: Gram>(options: &Options, arrays: B) -> Result<()> {
     std::fs::create_dir_all(&options.out).map_err(|e| Error::io(format!("{}: {e}", options.out.display())))?;
-    let (train, test, _) = digits::read::<R>(&options.data, options.samples, 1.0)?;
+    let (train, test, _) = digits::read::<B::Number>(&options.data, options.samples, 1.0)?;
     let model = network::network(options.outputs, options.seed)?;
     println!(
-        "{} sixes and {} nines of MNIST, standardised; a residual network of {} parameters, {} outputs, seed {}, {}, {} \
-         threads\n",
+        "{} sixes and {} nines of MNIST, standardised; a residual network of {} parameters, {} outputs, seed {}, {}, {}\n",
         options.samples,
         options.samples,
         model.parameter_count(),
         options.outputs,
         options.seed,
-        R::NAME,
-        rayon::current_num_threads()
+        B::Number::NAME,
+        device::place(&arrays.name())
     );
 
-    let session = Session::new(&model, Cpu::<R>::new())?;
+    let session = Session::new(&model, arrays)?;
     let ntk = session.ntk().outputs(options.mode);
     println!("{}\n", ntk.explain(train.count())?);
 

@@ -12,15 +12,15 @@ const HELP: &str = "\
 The layerwise neural tangent kernel of MNIST's sixes and nines under a small residual network.
 
 usage: cnn_kernel [--samples N] [--outputs C] [--mode full|trace-mean] [--seed S] [--out DIR] [--precision f32|f64]
-                  [--device cpu] [--data DIR]
+                  [--device D] [--data DIR]
 
   --samples N     training images of each class, 1 to 5000 (250)
   --outputs C     of the network, 1 to 10 (2)
   --mode M        full, all pairs of outputs, or trace-mean, the mean over outputs (full for 1 or 2 outputs)
   --seed S        of the weights (0)
   --out DIR       where kernel.npy, manifest.json, heat maps and weights.safetensors are written (out)
-  --precision P   f32 or f64 (f32)
-  --device D      cpu; there is no other yet
+  --precision P   f32 or f64 (f32); f64 on the CPU only
+  --device D      cpu, gpu (the best graphics card), all (all of them), or a part of a card's name (cpu)
   --data DIR      the folder of the four idx files (examples/data/mnist69 of this crate)";
 
 pub struct Options {
@@ -30,6 +30,7 @@ pub struct Options {
     pub seed: u64,
     pub out: PathBuf,
     pub precision: Precision,
+    pub device: String,
     pub data: PathBuf,
 }
 
@@ -43,6 +44,7 @@ impl Options {
             seed: 0,
             out: PathBuf::from("out"),
             precision: Precision::F32,
+            device: "cpu".into(),
             data: Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/mnist69"),
         };
         let mut mode = None;
@@ -56,10 +58,7 @@ impl Options {
                 Long("out") => options.out = parser.value().map_err(wrong)?.into(),
                 Long("data") => options.data = parser.value().map_err(wrong)?.into(),
                 Long("precision") => options.precision = precision(&mut parser)?,
-                Long("device") => match word(&mut parser)?.as_str() {
-                    "cpu" => {}
-                    other => return Err(Error::value(format!("--device is '{other}', where only cpu is there yet"))),
-                },
+                Long("device") => options.device = word(&mut parser)?,
                 Long("help") | Short('h') => {
                     println!("{HELP}");
                     return Ok(None);

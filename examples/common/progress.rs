@@ -4,16 +4,17 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tangent_kernels::backend::Gram;
 use tangent_kernels::ops::Builtin;
-use tangent_kernels::{Batch, Cpu, Kernel, Ntk, Progress, Real, Result};
+use tangent_kernels::{Batch, Kernel, Ntk, Progress, Result};
 
 /// K(X, X), or K(X, Z), with its components summed by layer, and a line that says how long it took.
-pub fn compute<R: Real>(
+pub fn compute<B: Gram>(
     what: &str,
-    ntk: Ntk<'_, Cpu<R>, Builtin>,
-    x: &Batch<'_, R>,
-    z: Option<&Batch<'_, R>>,
-) -> Result<Kernel<R>> {
+    ntk: Ntk<'_, B, Builtin>,
+    x: &Batch<'_, B::Number>,
+    z: Option<&Batch<'_, B::Number>>,
+) -> Result<Kernel<B::Number>> {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("the template is right");
     let bar = ProgressBar::new(1).with_message(what.to_string()).with_style(style);
     let show = |progress: Progress| {

@@ -6,6 +6,8 @@
 
 #[path = "../common/arguments.rs"]
 mod arguments;
+#[path = "../common/device.rs"]
+mod device;
 #[path = "../common/digits.rs"]
 mod digits;
 mod options;
@@ -17,8 +19,9 @@ mod report;
 use std::process::ExitCode;
 
 use tangent_kernels::analysis::{accuracy, sign_scores};
+use tangent_kernels::backend::Gram;
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Error, Model, Parameterisation, Real, Result, Sequential, Session};
+use tangent_kernels::{Batch, Error, Model, Parameterisation, Real, Result, Sequential, Session};
 
 use arguments::Precision;
 use digits::{Digits, PIXELS};
@@ -30,8 +33,8 @@ fn main() -> ExitCode {
     let result = Options::parse(std::env::args_os()).and_then(|options| match options {
         None => Ok(()),
         Some(options) => match options.precision {
-            Precision::F32 => run::<f32>(&options),
-            Precision::F64 => run::<f64>(&options),
+            Precision::F32 => device::single(&options.device).and_then(|device| run(&options, device)),
+            Precision::F64 => device::double(&options.device).and_then(|cpu| run(&options, cpu)),
         },
     });
     match result {
@@ -43,9 +46,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run<R: Real>(options: &Options) -> Result<()> {
+fn run<B: Gram>(options: &Options, arrays: B) -> Result<()> {
     std::fs::create_dir_all(&options.out).map_err(|e| Error::io(format!("{}: {e}", options.out.display())))?;
-    let (train, test, normalisation) = digits::read::<R>(&options.data, options.samples, (PIXELS as f64).sqrt())?;
+    let (train, test, normalisation) =
+        digits::read::<B::Number>(&options.data, options.samples, (PIXELS as f64).sqrt())?;
     println!(
         "{} sixes and {} nines of MNIST, standardised by mean {:.6} and deviation {:.6} of all training pixels, then \
          divided by sqrt(784)",
@@ -53,14 +57,14 @@ fn run<R: Real>(options: &Options) -> Result<()> {
     );
     let model = paper_mlp(options.seed)?;
     println!(
-        "784-50-50-50-1, tanh, NTK parameterisation, {} parameters, seed {}, {}, {} threads\n",
+        "784-50-50-50-1, tanh, NTK parameterisation, {} parameters, seed {}, {}, {}\n",
         model.parameter_count(),
         options.seed,
-        R::NAME,
-        rayon::current_num_threads()
+        B::Number::NAME,
+        device::place(&arrays.name())
     );
 
-    let session = Session::new(&model, Cpu::<R>::new())?;
+    let session = Session::new(&model, arrays)?;
     let (x, z) = (batch(&train)?, batch(&test)?);
     let kernel = compute("K(train, train)", session.ntk(), &x, None)?;
     let cross = compute("K(test, train)", session.ntk(), &z, Some(&x))?;

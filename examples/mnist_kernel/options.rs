@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use lexopt::prelude::*;
 use tangent_kernels::Result;
 
-use crate::arguments::{Precision, check_samples, number, precision, wrong};
+use crate::arguments::{Precision, check_samples, number, precision, word, wrong};
 
 const HELP: &str = "\
 The layerwise neural tangent kernel of MNIST's sixes and nines under the paper's MLP.
 
-usage: mnist_kernel [--samples N] [--seed S] [--out DIR] [--precision f32|f64] [--data DIR]
+usage: mnist_kernel [--samples N] [--seed S] [--out DIR] [--precision f32|f64] [--device D] [--data DIR]
 
   --samples N     training images of each class, 1 to 5000 (1000)
   --seed S        of the weights (0)
   --out DIR       where kernel.npy, manifest.json, heat maps and weights.safetensors are written (out)
-  --precision P   f32 or f64 (f32)
+  --precision P   f32 or f64 (f32); f64 on the CPU only
+  --device D      cpu, gpu (the best graphics card), all (all of them), or a part of a card's name (cpu)
   --data DIR      the folder of the four idx files (examples/data/mnist69 of this crate)";
 
 pub struct Options {
@@ -24,6 +25,7 @@ pub struct Options {
     pub seed: u64,
     pub out: PathBuf,
     pub precision: Precision,
+    pub device: String,
     pub data: PathBuf,
 }
 
@@ -35,6 +37,7 @@ impl Options {
             seed: 0,
             out: PathBuf::from("out"),
             precision: Precision::F32,
+            device: "cpu".into(),
             data: Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/mnist69"),
         };
         let mut parser = lexopt::Parser::from_iter(arguments);
@@ -45,6 +48,7 @@ impl Options {
                 Long("out") => options.out = parser.value().map_err(wrong)?.into(),
                 Long("data") => options.data = parser.value().map_err(wrong)?.into(),
                 Long("precision") => options.precision = precision(&mut parser)?,
+                Long("device") => options.device = word(&mut parser)?,
                 Long("help") | Short('h') => {
                     println!("{HELP}");
                     return Ok(None);

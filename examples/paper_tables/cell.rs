@@ -5,14 +5,17 @@ use std::time::Instant;
 
 use faer::traits::RealField;
 use serde_json::{Value, json};
+use tangent_kernels::backend::Gram;
 use tangent_kernels::ops::Builtin;
-use tangent_kernels::{Batch, Cpu, Error, Kernel, Ntk, Outputs, Real, Result, Session};
+use tangent_kernels::{Batch, Error, Kernel, Ntk, Outputs, Result, Session};
 
-use crate::machine::{median, product_rate};
+use crate::device::{is_cpu, place};
+use crate::machine::{self, median};
 use crate::memory;
 use crate::network;
-use crate::options::{Cell, Precision};
+use crate::options::Cell;
 use crate::resident::Peak;
+use crate::ruler::{self, Ruler};
 
 /// What a cell came to.
 pub struct Measured {
@@ -20,15 +23,17 @@ pub struct Measured {
     /// The median.
     pub seconds: f64,
     pub repetitions: usize,
-    /// Bytes beyond what was there before the first kernel.
+    /// Bytes of this machine beyond what was there before the first kernel.
     pub peak_bytes: Option<f64>,
     /// Multiplications and additions for pairs of samples, of the half of K that is computed, as the structured method
     /// counts them, whichever method it was: so cells of one model are told from the same work.
     pub gram_flops: f64,
     /// The same in the products of forward and reverse.
     pub other_flops: f64,
-    /// The machine's own rate; `None` if it was not asked for.
-    pub matmul_gflops: Option<f64>,
+    /// The machine's or the device's own rate; `None` if it was not asked for.
+    pub ruler: Option<Ruler>,
+    /// `cpu`, or the device's name.
+    pub device: String,
     pub trace: f64,
     pub frobenius_norm: f64,
 }
@@ -44,29 +49,23 @@ const MOST_TIMES: usize = 100;
 const QUICK: (f64, usize) = (1.0, 3);
 pub const TOO_LONG_QUICK: f64 = 5.0;
 
-pub fn measure(cell: Cell, quick: bool) -> Result<Measured> {
-    match cell.precision {
-        Precision::F32 => in_precision::<f32>(cell, quick),
-        Precision::F64 => in_precision::<f64>(cell, quick),
-    }
-}
-
-fn in_precision<R: Real + RealField>(cell: Cell, quick: bool) -> Result<Measured> {
+pub fn measure<B: Gram<Number: RealField>>(cell: Cell, arrays: B, quick: bool) -> Result<Measured> {
     let model = cell.network.model(cell.outputs)?;
-    memory::check::<R>(&model, &cell)?;
-    let session = Session::new(&model, Cpu::<R>::new())?;
+    memory::check::<B::Number>(&model, &cell, is_cpu(&arrays))?;
+    let session = Session::new(&model, arrays.clone())?;
     let size: usize = model.input_shape().iter().product();
-    let numbers = network::samples::<R>(cell.samples * size);
+    let numbers = network::samples::<B::Number>(cell.samples * size);
     let batch = |count: usize| Batch::new(&numbers[..count * size], &[&[count], model.input_shape()].concat());
     let ntk = session.ntk().method(cell.method).outputs(Outputs::Full).components(false);
     refuse_early(&ntk, &batch(1)?)?;
     let plan = session.ntk().components(false).explain(cell.samples)?;
 
-    let before = (!quick).then(product_rate::<R>);
+    let rate = || if quick { Ok(None) } else { product_rate(&arrays).map(Some) };
+    let before = rate()?;
     let peak = Peak::new();
     let (mut times, kernel) = repeat(&ntk, &batch(cell.samples)?, quick)?;
     let peak_bytes = peak.bytes();
-    let after = (!quick).then(product_rate::<R>);
+    let after = rate()?;
     Ok(Measured {
         cell,
         repetitions: times.len(),
@@ -74,10 +73,19 @@ fn in_precision<R: Real + RealField>(cell: Cell, quick: bool) -> Result<Measured
         peak_bytes,
         gram_flops: plan.gram_flops(),
         other_flops: plan.forward_flops + plan.reverse_flops,
-        matmul_gflops: before.zip(after).map(|(before, after)| before.max(after)),
+        ruler: before.into_iter().chain(after).max_by(|one, two| one.gflops.total_cmp(&two.gflops)),
+        device: arrays.name(),
         trace: kernel.total().trace(),
         frobenius_norm: kernel.total().frobenius_norm(),
     })
+}
+
+/// The rate of a matrix product on all threads, or on the device.
+fn product_rate<B: Gram<Number: RealField>>(arrays: &B) -> Result<Ruler> {
+    match is_cpu(arrays) {
+        true => Ok(Ruler { gflops: machine::product_rate::<B::Number>(), side: machine::PRODUCT_SIDE }),
+        false => ruler::product_rate(arrays),
+    }
 }
 
 /// What cannot be done is refused at once, on one sample, and not after seconds with the ruler. Its thread is gone
@@ -85,15 +93,19 @@ fn in_precision<R: Real + RealField>(cell: Cell, quick: bool) -> Result<Measured
 ///
 /// # Errors
 /// The library's.
-fn refuse_early<R: Real>(ntk: &Ntk<'_, Cpu<R>, Builtin>, x: &Batch<'_, R>) -> Result<()> {
+fn refuse_early<B: Gram>(ntk: &Ntk<'_, B, Builtin>, x: &Batch<'_, B::Number>) -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let pool = pool.map_err(|error| Error::io(error.to_string()))?;
     ntk.clone().pool(&pool).compute(x).map(|_| ())
 }
 
 /// The seconds of every repetition, and the last kernel. K is allocated inside, and the one before is gone by then.
-fn repeat<R: Real>(ntk: &Ntk<'_, Cpu<R>, Builtin>, x: &Batch<'_, R>, quick: bool) -> Result<(Vec<f64>, Kernel<R>)> {
-    let timed = || -> Result<(f64, Kernel<R>)> {
+fn repeat<B: Gram>(
+    ntk: &Ntk<'_, B, Builtin>,
+    x: &Batch<'_, B::Number>,
+    quick: bool,
+) -> Result<(Vec<f64>, Kernel<B::Number>)> {
+    let timed = || -> Result<(f64, Kernel<B::Number>)> {
         let start = Instant::now();
         let kernel = black_box(ntk.compute(x)?);
         Ok((start.elapsed().as_secs_f64(), kernel))
@@ -117,10 +129,14 @@ fn enough(times: &[f64], quick: bool) -> bool {
 }
 
 impl Measured {
+    fn matmul_gflops(&self) -> Option<f64> {
+        self.ruler.as_ref().map(|ruler| ruler.gflops)
+    }
+
     /// The rate of the products that are needed, of the machine's own. Above 1 is possible: the machine's rate is a
     /// ruler, not a bound.
     fn efficiency(&self) -> Option<f64> {
-        Some((self.gram_flops + self.other_flops) / self.seconds / (self.matmul_gflops? * 1e9))
+        Some((self.gram_flops + self.other_flops) / self.seconds / (self.matmul_gflops()? * 1e9))
     }
 
     pub fn json(&self) -> Value {
@@ -130,14 +146,15 @@ impl Measured {
             "outputs": self.cell.outputs,
             "method": self.cell.method.name(),
             "precision": self.cell.precision.name(),
-            "device": "cpu",
+            "device": self.device,
             "threads": rayon::current_num_threads(),
             "seconds": self.seconds,
             "repetitions": self.repetitions,
             "peak_bytes": self.peak_bytes.map(|bytes| bytes as u64),
             "gram_flops": self.gram_flops,
             "other_flops": self.other_flops,
-            "matmul_gflops": self.matmul_gflops,
+            "matmul_gflops": self.matmul_gflops(),
+            "matmul_side": self.ruler.as_ref().map(|ruler| ruler.side),
             "efficiency": self.efficiency(),
             "trace": self.trace,
             "frobenius_norm": self.frobenius_norm,
@@ -146,20 +163,16 @@ impl Measured {
 
     pub fn print(&self) {
         let Cell { network, samples, outputs, method, precision } = self.cell;
-        let threads = rayon::current_num_threads();
-        println!(
-            "{}, {samples} samples, {outputs} outputs, {method}, {}, {threads} threads",
-            network.title(),
-            precision.name()
-        );
+        let place = place(&self.device);
+        println!("{}, {samples} samples, {outputs} outputs, {method}, {}, {place}", network.title(), precision.name());
         println!("  {:.6} s, median of {}", self.seconds, self.repetitions);
         if let Some(bytes) = self.peak_bytes {
             println!("  {:.1} MB at the peak, beyond model and samples", bytes / 1e6);
         }
         let (gram, other) = (self.gram_flops / 1e9, self.other_flops / 1e9);
         println!("  {gram:.3} GFLOP for pairs of samples, {other:.3} in forward and reverse");
-        if let (Some(rate), Some(efficiency)) = (self.matmul_gflops, self.efficiency()) {
-            println!("  {efficiency:.2} of the machine's {rate:.1} GFLOP/s (matrix product, 4096 cubed)");
+        if let (Some(Ruler { gflops, side }), Some(efficiency)) = (&self.ruler, self.efficiency()) {
+            println!("  {efficiency:.2} of its own {gflops:.1} GFLOP/s (matrix product, {side} cubed)");
         }
         println!("  trace {:e}, |K|_F {:e}", self.trace, self.frobenius_norm);
     }

@@ -26,11 +26,11 @@ pub enum Outcome {
 ///
 /// # Errors
 /// The process cannot be started, or failed for another reason than memory.
-pub fn run(cell: &Cell, deadline: Instant) -> Result<Outcome> {
+pub fn run(cell: &Cell, device: &str, deadline: Instant) -> Result<Outcome> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["--model", cell.network.name(), "--method", cell.method.name()])
         .args(["--samples", &cell.samples.to_string(), "--outputs", &cell.outputs.to_string()])
-        .args(["--precision", cell.precision.name(), "--json", "--quick"])
+        .args(["--precision", cell.precision.name(), "--device", device, "--json", "--quick"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

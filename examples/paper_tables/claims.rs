@@ -5,7 +5,7 @@ use tangent_kernels::Method;
 use crate::network::Network;
 use crate::options::{METHODS, is_explicit};
 use crate::paper::SAMPLES;
-use crate::print::{grouped, significant};
+use crate::table::{grouped, significant};
 use crate::tables::{NETWORKS, Results};
 
 /// Where the paper says how much faster explicit derivatives are.

@@ -9,32 +9,44 @@ mod child;
 mod claims;
 #[path = "../../benches/common/cnn.rs"]
 mod cnn;
+#[path = "../common/device.rs"]
+mod device;
 #[path = "../../benches/common/machine.rs"]
 mod machine;
 mod memory;
+#[path = "../../benches/common/mlp.rs"]
+mod mlp;
 mod network;
 mod options;
 mod paper;
 mod print;
 #[path = "../../benches/common/memory.rs"]
 mod resident;
+#[path = "../../benches/common/device.rs"]
+mod ruler;
+#[path = "../common/table.rs"]
+mod table;
 mod tables;
 
 use std::process::ExitCode;
 
-use tangent_kernels::{Error, Result};
+use tangent_kernels::backend::Gram;
+use tangent_kernels::{Cpu, Device, Error, Result};
 
-use options::Command;
+use options::{Command, Precision};
 
 /// The exit code of a process that has too little memory, by which [`child`] knows it.
 const OUT_OF_MEMORY: u8 = 3;
 
 fn main() -> ExitCode {
-    let command = match Command::parse(std::env::args_os()) {
-        Ok(command) => command,
+    // A device that is not there is told before anything is done.
+    let opened =
+        Command::parse(std::env::args_os()).and_then(|command| Ok((device::single(command.device())?, command)));
+    let (device, command) = match opened {
+        Ok(opened) => opened,
         Err(error) => return failed(&error, 2),
     };
-    match run(command) {
+    match run(command, device) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_memory() => failed(&error, OUT_OF_MEMORY),
         Err(error) if error.is_unsupported() => failed(&error, 2),
@@ -47,12 +59,19 @@ fn failed(error: &Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command, device: Device) -> Result<()> {
     match command {
         Command::Help => Command::help(),
-        Command::Tables { precision, minutes } => tables::run(precision, minutes)?,
-        Command::Cell { cell, json, quick } => {
-            let measured = cell::measure(cell, quick)?;
+        Command::Tables { precision, device: word, minutes } => {
+            let place = device::place(&device.name()) + if device.is_cpu() { " on a CPU" } else { "" };
+            drop(device); // the cells open it for themselves
+            tables::run(precision, &tables::Place { word, place }, minutes)?;
+        }
+        Command::Cell { cell, json, quick, .. } => {
+            let measured = match cell.precision {
+                Precision::F32 => cell::measure(cell, device, quick)?,
+                Precision::F64 => cell::measure(cell, Cpu::<f64>::new(), quick)?,
+            };
             if json {
                 println!("{}", measured.json());
             } else {

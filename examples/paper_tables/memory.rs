@@ -8,19 +8,23 @@ use crate::resident::available;
 /// What Jacobian rows take beside what the plan counts, while they are put together: up to 1.31 times as much was seen.
 const ROWS_MARGIN: f64 = 1.35;
 
-/// Bytes that the cell is predicted to take beyond its model: the plan's peak and the samples.
-fn predicted<R: Real>(model: &Model, cell: &Cell) -> Result<f64> {
+/// Bytes that the cell is predicted to take beyond its model: the plan's peak and the samples. What a graphics card holds
+/// is not this machine's; parameters, samples and K are.
+fn predicted<R: Real>(model: &Model, cell: &Cell, on_cpu: bool) -> Result<f64> {
     let session = Session::new(model, Cpu::<R>::new())?;
     let plan = session.ntk().method(cell.method).components(false).explain(cell.samples)?;
     let entries = cell.samples as f64 * model.input_shape().iter().product::<usize>() as f64;
+    if !on_cpu {
+        return Ok(plan.parameter_bytes + plan.result_bytes + entries * size_of::<R>() as f64);
+    }
     let margin = if is_explicit(cell.method) { 1.0 } else { ROWS_MARGIN };
     Ok(margin * plan.peak_bytes(rayon::current_num_threads()) + entries * size_of::<R>() as f64)
 }
 
 /// # Errors
 /// The cell would not fit: better said before than killed in the middle.
-pub fn check<R: Real>(model: &Model, cell: &Cell) -> Result<()> {
-    let (needed, available) = (predicted::<R>(model, cell)?, available().unwrap_or(f64::INFINITY));
+pub fn check<R: Real>(model: &Model, cell: &Cell, on_cpu: bool) -> Result<()> {
+    let (needed, available) = (predicted::<R>(model, cell, on_cpu)?, available().unwrap_or(f64::INFINITY));
     if needed <= available {
         return Ok(());
     }

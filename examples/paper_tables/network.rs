@@ -3,10 +3,10 @@
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
-use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Error, Model, Parameterisation, Real, Result, Sequential};
+use tangent_kernels::{Error, Model, Real, Result};
 
 use crate::cnn::cnn;
+use crate::mlp::mlp;
 
 /// What section 4 of the paper measures, and a CNN as users of other programs time it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,15 +55,6 @@ impl Network {
             Network::Cnn => cnn(outputs),
         }
     }
-}
-
-/// `layers` linear layers, all of one width but for the last: tanh, no biases, NTK parameterisation.
-fn mlp(layers: usize, width: usize, outputs: usize) -> Result<Model> {
-    let mut widths = vec![width; layers];
-    widths.push(outputs);
-    let mut model = Sequential::mlp(&widths, Tanh, false, Parameterisation::Ntk)?;
-    model.initialise(Parameterisation::Ntk, 0)?;
-    Ok(model)
 }
 
 /// Standard normal samples, the same for every method and the same numbers, rounded, in both precisions.

@@ -7,14 +7,15 @@ use lexopt::ValueExt;
 use lexopt::prelude::*;
 use tangent_kernels::{Error, Method, Result};
 
+use crate::device;
 use crate::network::Network;
 
 const HELP: &str = "\
 Time and memory of the paper's methods on the paper's networks (Engel et al., section 4), and on a CNN.
 
-usage: paper_tables [--minutes M] [--precision f32|f64]
+usage: paper_tables [--minutes M] [--precision f32|f64] [--device D]
        paper_tables --model mlp|mlp-h|cnn --samples N --method METHOD [--outputs 1|10] [--precision f32|f64]
-                    [--device cpu] [--json] [--quick]
+                    [--device D] [--json] [--quick]
 
 Without a model it runs Tables 1 to 4, as far as memory and time go, and prints them with the paper's figures beside.
 With one it measures one cell.
@@ -23,8 +24,8 @@ With one it measures one cell.
   --samples N     1 or more
   --method M      full-jacobian, autograd, layerwise, layerwise-batched, structured, or closed-form (not for cnn)
   --outputs C     1 or 10, the full kernel (1)
-  --precision P   f32 or f64 (f32)
-  --device D      cpu; there is no other yet (cpu)
+  --precision P   f32 or f64 (f32); f64 on the CPU only
+  --device D      cpu, gpu (the best graphics card), all (all of them), or a part of a card's name (cpu)
   --json          the cell as one JSON object
   --quick         the cell without the matrix-product rate and with fewer repetitions, as the tables run it
   --minutes M     the time that the tables may take (10)
@@ -59,8 +60,8 @@ pub struct Cell {
 
 pub enum Command {
     Help,
-    Cell { cell: Cell, json: bool, quick: bool },
-    Tables { precision: Precision, minutes: f64 },
+    Cell { cell: Cell, device: String, json: bool, quick: bool },
+    Tables { precision: Precision, device: String, minutes: f64 },
 }
 
 /// The paper's methods and ours, in the order of the tables.
@@ -87,6 +88,7 @@ struct Said {
     outputs: Option<usize>,
     method: Option<Method>,
     precision: Option<Precision>,
+    device: Option<String>,
     minutes: Option<f64>,
     json: bool,
     quick: bool,
@@ -103,7 +105,7 @@ impl Command {
                 Long("outputs") => said.outputs = Some(outputs(&mut parser)?),
                 Long("method") => said.method = Some(method(&mut parser)?),
                 Long("precision") => said.precision = Some(precision(&mut parser)?),
-                Long("device") => device(&mut parser)?,
+                Long("device") => said.device = Some(word(&mut parser)?),
                 Long("minutes") => said.minutes = Some(minutes(&mut parser)?),
                 Long("json") => said.json = true,
                 Long("quick") => said.quick = true,
@@ -114,6 +116,14 @@ impl Command {
         said.command()
     }
 
+    /// The word after `--device`.
+    pub fn device(&self) -> &str {
+        match self {
+            Command::Help => "cpu",
+            Command::Cell { device, .. } | Command::Tables { device, .. } => device,
+        }
+    }
+
     pub fn help() {
         println!("{HELP}");
     }
@@ -122,6 +132,10 @@ impl Command {
 impl Said {
     fn command(self) -> Result<Command> {
         let precision = self.precision.unwrap_or(Precision::F32);
+        let device = self.device.unwrap_or("cpu".into());
+        if precision == Precision::F64 {
+            device::double(&device)?;
+        }
         let Some(network) = self.network else {
             let lonely = [
                 ("--samples", self.samples.is_some()),
@@ -132,7 +146,7 @@ impl Said {
             ];
             return match lonely.iter().find(|(_, said)| *said) {
                 Some((option, _)) => Err(Error::value(format!("{option} is for one cell, which needs --model"))),
-                None => Ok(Command::Tables { precision, minutes: self.minutes.unwrap_or(10.0) }),
+                None => Ok(Command::Tables { precision, device, minutes: self.minutes.unwrap_or(10.0) }),
             };
         };
         if self.minutes.is_some() {
@@ -146,7 +160,7 @@ impl Said {
             method: self.method.ok_or_else(|| missing("--method"))?,
             precision,
         };
-        Ok(Command::Cell { cell, json: self.json, quick: self.quick })
+        Ok(Command::Cell { cell, device, json: self.json, quick: self.quick })
     }
 }
 
@@ -188,14 +202,6 @@ fn precision(parser: &mut lexopt::Parser) -> Result<Precision> {
         "f32" => Ok(Precision::F32),
         "f64" => Ok(Precision::F64),
         other => Err(Error::value(format!("--precision is '{other}', where f32 or f64 is needed"))),
-    }
-}
-
-fn device(parser: &mut lexopt::Parser) -> Result<()> {
-    match word(parser)?.as_str() {
-        "cpu" => Ok(()),
-        "gpu" => Err(Error::unsupported("--device is 'gpu', and this crate has no backend for GPUs yet; cpu is there")),
-        other => Err(Error::value(format!("--device is '{other}', where cpu is needed"))),
     }
 }
 

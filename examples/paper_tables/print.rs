@@ -6,6 +6,7 @@ use crate::child::Outcome;
 use crate::network::Network;
 use crate::options::{METHODS, Precision};
 use crate::paper::{self, Figure, Quantity, SAMPLES};
+use crate::table::{grouped, significant};
 use crate::tables::{NETWORKS, Results};
 
 /// What is said of a cell once it is over.
@@ -17,7 +18,7 @@ pub fn progress(outcome: Outcome) -> String {
     }
 }
 
-pub fn tables(results: &Results, precision: Precision) {
+pub fn tables(results: &Results, precision: Precision, place: &str) {
     let mut number = 0;
     for network in NETWORKS {
         for quantity in [Quantity::Seconds, Quantity::Megabytes] {
@@ -31,9 +32,8 @@ pub fn tables(results: &Results, precision: Precision) {
         }
     }
     println!(
-        "\nHere: {}, {} threads on a CPU. In brackets the paper's figures, where we have them: an A100, by our reckoning in TF32.",
+        "\nHere: {}, {place}. In brackets the paper's figures, where we have them: an A100, by our reckoning in TF32.",
         precision.name(),
-        rayon::current_num_threads()
     );
     println!("OOM: does not fit in memory. -: would not have been done in time.");
 }
@@ -61,26 +61,4 @@ fn entry(results: &Results, network: Network, method: Method, samples: usize, qu
         Some(Figure::OutOfMemory) => format!("{ours} (OOM)"),
         None => ours,
     }
-}
-
-/// Three digits that count, and no power of ten.
-pub fn significant(number: f64) -> String {
-    if number == 0.0 {
-        return "0".to_string();
-    }
-    let digits = 2 - number.abs().log10().floor() as i32;
-    format!("{number:.*}", digits.clamp(0, 9) as usize)
-}
-
-/// 10000 as 10,000.
-pub fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (k, digit) in digits.chars().enumerate() {
-        if k > 0 && (digits.len() - k).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

@@ -9,6 +9,7 @@ use crate::child::{self, Outcome};
 use crate::network::Network;
 use crate::options::{Cell, METHODS, Precision, is_explicit};
 use crate::paper::SAMPLES;
+use crate::table::grouped;
 use crate::{claims, memory, print};
 
 /// The networks of the tables.
@@ -53,20 +54,28 @@ impl Results {
     }
 }
 
-pub fn run(precision: Precision, minutes: f64) -> Result<()> {
+/// Where the tables are computed.
+pub struct Place {
+    /// What was said after `--device`.
+    pub word: String,
+    /// In words.
+    pub place: String,
+}
+
+pub fn run(precision: Precision, place: &Place, minutes: f64) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs_f64(60.0 * minutes);
     let models = [NETWORKS[0].model(1)?, NETWORKS[1].model(1)?];
     let mut results = Results::default();
     for cell in in_order(&models, precision) {
         let model = if cell.network == NETWORKS[0] { &models[0] } else { &models[1] };
-        let place = format!("{} N={} {}", cell.network.title(), print::grouped(cell.samples), cell.method);
-        eprint!("{place} ... ");
-        let outcome = outcome(model, &cell, &results, deadline);
+        let which = format!("{} N={} {}", cell.network.title(), grouped(cell.samples), cell.method);
+        eprint!("{which} ... ");
+        let outcome = outcome(model, &cell, &place.word, &results, deadline);
         let outcome = outcome.inspect_err(|_| eprintln!("failed"))?;
         eprintln!("{}", print::progress(outcome));
         results.0.push((cell, outcome));
     }
-    print::tables(&results, precision);
+    print::tables(&results, precision, &place.place);
     claims::print(&results);
     Ok(())
 }
@@ -108,10 +117,11 @@ fn flops(model: &Model, cell: &Cell) -> f64 {
     samples * samples * entries + passes + AN_ENTRY * samples * entries
 }
 
-fn outcome(model: &Model, cell: &Cell, results: &Results, deadline: Instant) -> Result<Outcome> {
+fn outcome(model: &Model, cell: &Cell, device: &str, results: &Results, deadline: Instant) -> Result<Outcome> {
+    let on_cpu = device == "cpu";
     let fits = match cell.precision {
-        Precision::F32 => memory::check::<f32>(model, cell),
-        Precision::F64 => memory::check::<f64>(model, cell),
+        Precision::F32 => memory::check::<f32>(model, cell, on_cpu),
+        Precision::F64 => memory::check::<f64>(model, cell, on_cpu),
     };
     match fits {
         Err(error) if error.is_memory() => return Ok(Outcome::OutOfMemory),
@@ -123,7 +133,7 @@ fn outcome(model: &Model, cell: &Cell, results: &Results, deadline: Instant) -> 
     if START + seconds + repetitions > left {
         return Ok(Outcome::OutOfTime);
     }
-    child::run(cell, deadline)
+    child::run(cell, device, deadline)
 }
 
 /// The seconds of a kernel, from fewer samples by the same method; without, hopefully none.

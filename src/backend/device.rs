@@ -96,8 +96,7 @@ impl Device {
     /// None could be opened.
     pub fn all() -> Result<Self> {
         let adapters = Adapter::all();
-        let hardware = adapters.iter().any(|adapter| !adapter.is_software());
-        let chosen = adapters.iter().filter(|adapter| adapter.is_software() != hardware);
+        let chosen = adapters.iter().filter(|adapter| adapter.takes_part(&adapters));
         let (mut cards, mut first) = (Vec::new(), None);
         for adapter in chosen {
             match Gpu::on(adapter) {

@@ -65,6 +65,13 @@ impl Adapter {
         self.info.device_type == wgpu::DeviceType::Cpu
     }
 
+    /// Does [`Device::all`](crate::Device::all) take it, where `all` are there? Software is left out where there is
+    /// hardware.
+    pub fn takes_part(&self, all: &[Adapter]) -> bool {
+        let hardware = all.iter().any(|other| !other.is_software());
+        self.is_software() != hardware
+    }
+
     /// The system that it is driven by, and the driver's own words about itself.
     pub fn driver(&self) -> String {
         let words = [&self.info.driver, &self.info.driver_info].map(|word| word.trim());

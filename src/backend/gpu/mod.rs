@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub use adapter::Adapter;
-pub use gram::Block;
+pub use gram::{Block, Shape as TileShape, Tuned};
 pub use tensor::{Index, Tensor};
 /// The version of `wgpu` that this is built on: for hosts that share their device.
 pub use wgpu;

@@ -4,14 +4,17 @@
 //! and columns in registers, and writes K once. Compilers of shaders do not unroll loops or keep arrays in registers, so
 //! the text is written out for a shape; which shape is fastest is found out by running them (tune.rs).
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::sync::OnceLock;
 
 use crate::backend::gpu::kernels::{Kernel, Shader};
 
-/// How a workgroup shares out its square.
+/// How a workgroup shares out its square of K.
+///
+/// It prints as `64 x 64, 4 x 4 for an invocation, 16 steps`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::backend::gpu) struct Shape {
+#[non_exhaustive]
+pub struct Shape {
     /// Rows and columns of the square.
     pub side: u32,
     /// Rows and columns of an invocation: 4 or 8.
@@ -43,6 +46,13 @@ pub(super) const FLUSH: u32 = 2;
 /// It is added to what is there.
 pub(super) const ADD: u32 = 4;
 
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shape { side, own, steps } = self;
+        write!(f, "{side} x {side}, {own} x {own} for an invocation, {steps} steps")
+    }
+}
+
 impl Shape {
     /// Invocations along a side of the square.
     fn across(self) -> u32 {
@@ -50,7 +60,7 @@ impl Shape {
     }
 
     /// Its kernel, whose text is made once for the process.
-    pub fn kernel(self) -> Kernel {
+    pub(in crate::backend::gpu) fn kernel(self) -> Kernel {
         static TEXTS: [OnceLock<String>; SHAPES.len()] = [const { OnceLock::new() }; SHAPES.len()];
         let index = SHAPES.iter().position(|shape| *shape == self).expect("one of the shapes");
         let text = TEXTS[index].get_or_init(|| self.text());

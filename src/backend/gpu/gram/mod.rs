@@ -9,11 +9,12 @@ mod tune;
 use std::sync::Arc;
 
 pub use block::Block;
-use code::SIDE;
 #[cfg(test)]
 pub(super) use code::SHAPES;
-pub(super) use code::Shape;
+use code::SIDE;
+pub use code::Shape;
 pub(super) use fused::Matrix;
+pub use tune::Tuned;
 
 use super::memory::Buffer;
 use super::{Gpu, Tensor};

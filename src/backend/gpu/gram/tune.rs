@@ -12,19 +12,38 @@ const ROWS: [usize; 2] = [256, 2048];
 /// Steps of either side.
 const DEPTH: usize = 256;
 
+/// How fast a shape of tiles was in a trial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Tuned {
+    /// The shape.
+    pub shape: Shape,
+    /// The shorter time of two runs.
+    pub time: Duration,
+    /// Multiplications and additions that the trial needs, the same for all shapes.
+    pub flops: f64,
+}
+
 impl Gpu {
-    /// The shape of tiles for this device. It changes speed and the last bits, and nothing else.
-    pub(super) fn tile_shape(&self) -> Result<Shape> {
+    /// The shape of tiles of K on this device: what was the fastest in [`tune`](Gpu::tune) when it was first needed. It
+    /// changes speed and the last bits, and nothing else.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn tile_shape(&self) -> Result<Shape> {
         if let Some(shape) = self.0.tile_shape.get() {
             return Ok(*shape);
         }
-        let times = self.tile_times()?;
-        let best = times.iter().min_by_key(|(_, time)| *time).map_or(SHAPES[0], |(shape, _)| *shape);
-        Ok(*self.0.tile_shape.get_or_init(|| best))
+        self.tune()?;
+        Ok(*self.0.tile_shape.get().unwrap_or(&SHAPES[0]))
     }
 
-    /// How long each of the shapes takes for a trial.
-    pub(super) fn tile_times(&self) -> Result<Vec<(Shape, Duration)>> {
+    /// Tries all shapes of tiles: a layer of 256 features on either side, for 2,048 samples, or 256 on a device of
+    /// software; fewer where arrays are small. If no shape was settled yet, the fastest is from now on.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn tune(&self) -> Result<Vec<Tuned>> {
         // Of a device whose arrays are small, what one can hold.
         let most = (self.0.pool.most() / 8) as usize;
         let rows = ROWS[usize::from(!self.0.is_software())].min(most / DEPTH / SIDE * SIDE).max(SIDE);
@@ -35,6 +54,7 @@ impl Gpu {
         let records = Records::trial(depth, rows);
         let sides = Sides { panels: [&panel, &panel], strides: [rows, rows], lefts: &panel };
         let target = Target { kernel: &kernel, size: [rows, rows], inner: 1, first: 0, apart: 0, upper: true };
+        let flops = (rows * (rows + 1) / 2 * 2 * 2 * depth) as f64;
         let time = |shape: Shape| {
             let mut best = Duration::MAX;
             // The first run compiles.
@@ -47,8 +67,12 @@ impl Gpu {
                     best = best.min(start.elapsed());
                 }
             }
-            Ok((shape, best))
+            Ok(Tuned { shape, time: best, flops })
         };
-        SHAPES.into_iter().map(time).collect()
+        let tuned: Vec<Tuned> = SHAPES.into_iter().map(time).collect::<Result<_>>()?;
+        if let Some(best) = tuned.iter().min_by_key(|tuned| tuned.time) {
+            self.0.tile_shape.get_or_init(|| best.shape);
+        }
+        Ok(tuned)
     }
 }

@@ -1,0 +1,15 @@
+//! The networks of the paper's section 4, which this crate is timed with: MLP is four linear layers of width 100, MLP-h
+//! eight of width 1000.
+
+use tangent_kernels::unary::Tanh;
+use tangent_kernels::{Model, Parameterisation, Result, Sequential};
+
+/// `layers` linear layers, all of one width but for the last: tanh, no biases, NTK parameterisation, random weights that
+/// are the same in every process.
+pub fn mlp(layers: usize, width: usize, outputs: usize) -> Result<Model> {
+    let mut widths = vec![width; layers];
+    widths.push(outputs);
+    let mut model = Sequential::mlp(&widths, Tanh, false, Parameterisation::Ntk)?;
+    model.initialise(Parameterisation::Ntk, 0)?;
+    Ok(model)
+}

@@ -1,0 +1,66 @@
+//! A graphics card beside the CPU: matrix products, and whole kernels of the paper's networks.
+//!
+//! `--help` says what is measured and how.
+
+mod cases;
+#[path = "../common/device.rs"]
+mod device;
+#[path = "../../benches/common/machine.rs"]
+mod machine;
+#[path = "../../benches/common/mlp.rs"]
+mod mlp;
+mod options;
+mod peaks;
+mod report;
+#[path = "../../benches/common/device.rs"]
+mod ruler;
+#[path = "../common/table.rs"]
+mod table;
+mod transfers;
+
+use std::process::ExitCode;
+
+use tangent_kernels::{Error, Result};
+
+use options::Options;
+use report::Report;
+use transfers::Link;
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args_os()) {
+        Ok(Some(options)) => options,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gpu_bench: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("gpu_bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// True if all cases were done.
+fn run(options: &Options) -> Result<bool> {
+    let device = device::single(&options.device)?;
+    let gpu = device.as_gpu().ok_or_else(|| Error::device("the CPU is no graphics device"))?;
+    let link = Link::measure(&device)?;
+    let tile_shape = gpu.tile_shape()?;
+    let mut measured = Vec::new();
+    for case in cases::all(options.quick) {
+        eprintln!("{case}");
+        measured.push(case.measure(&device).map_err(|error| error.context(case))?);
+    }
+    let report = Report::new(&device, gpu, tile_shape, link, options.peak, measured);
+    if options.json {
+        println!("{:#}", report.json());
+    } else {
+        report.print();
+    }
+    Ok(report.is_complete())
+}
