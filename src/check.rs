@@ -3,7 +3,7 @@
 //! For a [`Case`], on three samples and in both precisions, it holds against each other: the shape rule and the result;
 //! a batch and its samples one by one; forward mode and central differences; for every input and every parameter
 //! separately the adjoint, <u, J v> = <J^T u, v>; the reverse rule's own derivative and differences of it; and every
-//! factor's readings and the Jacobian that forward mode gives entry by entry.
+//! factor's readings and the Jacobian that forward mode gives entry by entry. [`op_on`] does so on any backend.
 //!
 //! ```
 //! use tangent_kernels::check;
@@ -59,8 +59,32 @@ pub fn op<O: Op>(case: &Case<O>) -> Result<(), Failure> {
     let run = Run::new(case);
     run.shapes()?;
     run.differences()?;
-    run.in_precision::<f64>()?;
-    run.in_precision::<f32>()
+    run.on(&Cpu::<f64>::new())?;
+    run.on(&Cpu::<f32>::new())
+}
+
+/// Checks an op in one setting on a backend: all that [`op`] checks without differences, in the backend's own precision,
+/// and the result and the reverse rule against those of the CPU in `f64`.
+///
+/// Central differences are left out: in `f32` they are good for two digits. That forward mode is the derivative is what
+/// [`op`] finds, and here forward mode is held against the reverse rule.
+///
+/// ```
+/// use tangent_kernels::ops::{Linear, Op};
+/// use tangent_kernels::{Cpu, check};
+/// for case in Linear::cases() {
+///     check::op_on(&case, &Cpu::<f32>::new())?;
+/// }
+/// # Ok::<(), check::Failure>(())
+/// ```
+///
+/// # Errors
+/// The first check that failed, or the backend's own failure.
+pub fn op_on<O: Op, B: Arrays>(case: &Case<O>, arrays: &B) -> Result<(), Failure> {
+    let run = Run::new(case);
+    run.shapes()?;
+    run.as_on_the_cpu(arrays)?;
+    run.on(arrays)
 }
 
 /// Checks every case of a set of ops; returns how many there were.
@@ -140,11 +164,6 @@ impl Host {
     }
 }
 
-fn get<B: Arrays>(arrays: &B, x: &B::Tensor) -> Vec<f64> {
-    let read = arrays.read(x).expect("the CPU does not fail");
-    read.into_iter().map(Real::f64).collect()
-}
-
 fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()
 }
@@ -169,6 +188,16 @@ impl Point {
             Host { shape, data: host.data[range.start * size..range.end * size].to_vec(), whole: host.whole }
         };
         Point { inputs: self.inputs.iter().map(rows).collect(), parameters: self.parameters.clone() }
+    }
+
+    /// The numbers that precision `R` has for these.
+    fn rounded<R: Real>(&self) -> Point {
+        let round = |host: &Host| {
+            let data = host.data.iter().map(|&x| R::of(x).f64()).collect();
+            Host { shape: host.shape.clone(), data, whole: host.whole }
+        };
+        let all = |list: &[Host]| list.iter().map(round).collect();
+        Point { inputs: all(&self.inputs), parameters: all(&self.parameters) }
     }
 }
 
@@ -218,12 +247,27 @@ impl<'a, O: Op> Run<'a, O> {
 
     fn expect(&self, check: impl Into<String>, error: f64, tolerance: f64) -> Result<(), Failure> {
         // A NaN is a failure: it is not below any tolerance.
-        if error <= tolerance {
-            return Ok(());
-        }
+        if error <= tolerance { Ok(()) } else { Err(self.failure(check, error, tolerance)) }
+    }
+
+    fn failure(&self, check: impl Into<String>, error: f64, tolerance: f64) -> Failure {
         let case =
             format!("{:?} on inputs {:?}, parameters {:?}", self.case.op, self.case.inputs, self.case.parameters);
-        Err(Failure { case, check: check.into(), error, tolerance })
+        Failure { case, check: check.into(), error, tolerance }
+    }
+
+    /// The entries of an array. The CPU always has them; a device may fail.
+    fn get<B: Arrays>(&self, arrays: &B, x: &B::Tensor) -> Result<Vec<f64>, Failure> {
+        match arrays.read(x) {
+            Ok(list) => Ok(list.into_iter().map(Real::f64).collect()),
+            Err(error) => Err(self.failure(format!("reading an array: {error}"), f64::INFINITY, 0.0)),
+        }
+    }
+
+    /// How far two results in precision `R` may be apart: it scales with its epsilon.
+    fn tolerance<R: Real>(&self) -> f64 {
+        let longest = self.at.inputs.iter().chain(&self.at.parameters).map(|host| host.data.len()).max().unwrap_or(1);
+        8.0 * R::EPSILON.f64() * (longest as f64).sqrt().max(4.0)
     }
 
     /// Two lists agree, relative to the largest entry, or 1 if that is smaller.
@@ -250,6 +294,11 @@ impl<'a, O: Op> Run<'a, O> {
     fn forward<B: Arrays>(&self, arrays: &B, at: &Point) -> B::Tensor {
         let put = |list: &[Host]| list.iter().map(|x| x.put(arrays)).collect::<Vec<_>>();
         self.with(arrays, &put(&at.inputs), &put(&at.parameters), |at| self.case.op.forward(at))
+    }
+
+    fn reverse_at<B: Arrays>(&self, arrays: &B, at: &Point) -> Result<Vec<B::Tensor>, Failure> {
+        let put = |list: &[Host]| list.iter().map(|x| x.put(arrays)).collect::<Vec<_>>();
+        self.reverse(arrays, &put(&at.inputs), &put(&at.parameters))
     }
 
     /// Every pull and every parameter's gradient for the cotangent u.
@@ -303,65 +352,76 @@ impl<'a, O: Op> Run<'a, O> {
         let difference = |plus: &[f64], minus: &[f64]| -> Vec<f64> {
             plus.iter().zip(minus).map(|(plus, minus)| (plus - minus) / (2.0 * STEP)).collect()
         };
-        let values = |point: &Point| get(&cpu, &self.forward(&cpu, point));
+        let values = |point: &Point| self.get(&cpu, &self.forward(&cpu, point));
         let (dual, inputs, parameters) = self.lifted(&cpu, |_| true);
         let y = self.with(&dual, &inputs, &parameters, |at| self.case.op.forward(at));
-        let jv = get(&cpu, &dual.tangent(&y));
+        let jv = self.get(&cpu, &dual.tangent(&y))?;
         self.agree(
             "J v by forward mode and by central differences",
             &jv,
-            &difference(&values(&ahead), &values(&behind)),
+            &difference(&values(&ahead)?, &values(&behind)?),
             DIFFERENCES,
         )?;
 
-        let put = |list: &[Host]| list.iter().map(|x| x.put(&cpu)).collect::<Vec<_>>();
-        let reverse = |point: &Point| self.reverse(&cpu, &put(&point.inputs), &put(&point.parameters));
-        let (ahead, behind) = (reverse(&ahead)?, reverse(&behind)?);
+        let (ahead, behind) = (self.reverse_at(&cpu, &ahead)?, self.reverse_at(&cpu, &behind)?);
         for (k, second) in self.reverse(&dual, &inputs, &parameters)?.iter().enumerate() {
-            let want = difference(&get(&cpu, &ahead[k]), &get(&cpu, &behind[k]));
+            let want = difference(&self.get(&cpu, &ahead[k])?, &self.get(&cpu, &behind[k])?);
             let argument = self.argument(self.arguments()[k]);
             let name = format!("the derivative of the reverse rule of {argument} and central differences");
-            self.agree(name, &get(&cpu, &dual.tangent(second)), &want, DIFFERENCES)?;
+            self.agree(name, &self.get(&cpu, &dual.tangent(second))?, &want, DIFFERENCES)?;
         }
         Ok(())
     }
 
-    /// What needs no differences, in precision `R`, with tolerances that scale with its epsilon.
-    fn in_precision<R: Real>(&self) -> Result<(), Failure> {
-        let cpu = Cpu::<R>::new();
-        let longest = self.at.inputs.iter().chain(&self.at.parameters).map(|host| host.data.len()).max().unwrap_or(1);
-        let tolerance = 8.0 * R::EPSILON.f64() * (longest as f64).sqrt().max(4.0);
-        let named = |what: &str| format!("{what}, in {}", R::NAME);
+    /// The result, and all that the reverse rule gives, against the CPU's in `f64` for the same numbers.
+    fn as_on_the_cpu<B: Arrays>(&self, arrays: &B) -> Result<(), Failure> {
+        let (cpu, at) = (Cpu::<f64>::new(), self.at.rounded::<B::Number>());
+        let tolerance = self.tolerance::<B::Number>();
+        let named = |what: &str| format!("{what} and the CPU's, in {}", B::Number::NAME);
+        let want = self.get(&cpu, &self.forward(&cpu, &at))?;
+        self.agree(named("the result"), &self.get(arrays, &self.forward(arrays, &at))?, &want, tolerance)?;
+        let (want, got) = (self.reverse_at(&cpu, &at)?, self.reverse_at(arrays, &at)?);
+        for ((got, want), k) in got.iter().zip(&want).zip(self.arguments()) {
+            let name = named(&format!("the reverse rule of {}", self.argument(k)));
+            self.agree(name, &self.get(arrays, got)?, &self.get(&cpu, want)?, tolerance)?;
+        }
+        Ok(())
+    }
 
-        let whole = get(&cpu, &self.forward(&cpu, &self.at));
-        let one_by_one: Vec<f64> =
-            (0..SAMPLES).flat_map(|n| get(&cpu, &self.forward(&cpu, &self.at.samples(n..n + 1)))).collect();
+    /// What needs no differences, on a backend, with tolerances that scale with its precision.
+    fn on<B: Arrays>(&self, arrays: &B) -> Result<(), Failure> {
+        let tolerance = self.tolerance::<B::Number>();
+        let named = |what: &str| format!("{what}, in {}", B::Number::NAME);
+
+        let whole = self.get(arrays, &self.forward(arrays, &self.at))?;
+        let sample = |n: usize| self.get(arrays, &self.forward(arrays, &self.at.samples(n..n + 1)));
+        let one_by_one = (0..SAMPLES).map(sample).collect::<Result<Vec<_>, _>>()?.concat();
         self.agree(named("a batch and its samples one by one"), &whole, &one_by_one, tolerance)?;
 
-        let put = |list: &[Host]| list.iter().map(|x| x.put(&cpu)).collect::<Vec<_>>();
+        let put = |list: &[Host]| list.iter().map(|x| x.put(arrays)).collect::<Vec<_>>();
         let (inputs, parameters) = (put(&self.at.inputs), put(&self.at.parameters));
-        let pulled = self.reverse(&cpu, &inputs, &parameters)?;
+        let pulled = self.reverse(arrays, &inputs, &parameters)?;
         let directions: Vec<&Host> = self.direction.inputs.iter().chain(&self.direction.parameters).collect();
         for (pulled, k) in pulled.iter().zip(self.arguments()) {
             let direction = directions[k];
-            let jv = self.jv(&cpu, k, None);
-            let (forward, reverse) = (dot(&self.cotangent.data, &jv), dot(&get(&cpu, pulled), &direction.data));
+            let jv = self.jv(arrays, k, None)?;
+            let (forward, reverse) = (dot(&self.cotangent.data, &jv), dot(&self.get(arrays, pulled)?, &direction.data));
             let name = named(&format!("the adjoint <u, J v> = <J^T u, v> of {}", self.argument(k)));
             let terms = jv.iter().zip(&self.cotangent.data).map(|(x, u)| (x * u).abs()).sum::<f64>();
             self.expect(name, (forward - reverse).abs() / terms.max(1.0), tolerance)?;
         }
         for k in self.factored() {
-            self.factor_readings(&cpu, &inputs, &parameters, k, tolerance)?;
+            self.factor_readings(arrays, &inputs, &parameters, k, tolerance)?;
         }
         Ok(())
     }
 
     /// A parameter's factor against the Jacobian that forward mode gives, entry by entry of the parameter.
-    fn factor_readings<R: Real>(
+    fn factor_readings<B: Arrays>(
         &self,
-        cpu: &Cpu<R>,
-        inputs: &[<Cpu<R> as Arrays>::Tensor],
-        parameters: &[<Cpu<R> as Arrays>::Tensor],
+        arrays: &B,
+        inputs: &[B::Tensor],
+        parameters: &[B::Tensor],
         k: usize,
         tolerance: f64,
     ) -> Result<(), Failure> {
@@ -369,35 +429,45 @@ impl<'a, O: Op> Run<'a, O> {
         let per_sample = numel(&self.cotangent.shape[1..]);
         let mut rows = vec![0.0; SAMPLES * size];
         for entry in 0..size {
-            let column = self.jv(cpu, inputs.len() + k, Some(entry));
+            let column = self.jv(arrays, inputs.len() + k, Some(entry))?;
             for n in 0..SAMPLES {
                 let sample = n * per_sample..(n + 1) * per_sample;
                 rows[n * size + entry] = dot(&column[sample.clone()], &self.cotangent.data[sample]);
             }
         }
         let row = |n: usize| &rows[n * size..(n + 1) * size];
-        let dy = self.cotangent.put(cpu);
-        let factor = self.with(cpu, inputs, parameters, |at| self.factor(at, &self.case.op.forward(at), &dy, k))?;
-        let named = |what: &str| format!("{what} of parameter {k} and forward mode, in {}", R::NAME);
-        self.agree(named("the factor's Jacobian"), &get(cpu, &factor.jacobian(cpu)), &rows, tolerance)?;
+        let dy = self.cotangent.put(arrays);
+        let factor = self.with(arrays, inputs, parameters, |at| self.factor(at, &self.case.op.forward(at), &dy, k))?;
+        let named = |what: &str| format!("{what} of parameter {k} and forward mode, in {}", B::Number::NAME);
+        self.agree(named("the factor's Jacobian"), &self.get(arrays, &factor.jacobian(arrays))?, &rows, tolerance)?;
 
         let direction = &self.direction.parameters[k];
         let flat = Host::new(vec![size], direction.data.clone());
         let jv: Vec<f64> = (0..SAMPLES).map(|n| dot(row(n), &direction.data)).collect();
-        self.agree(named("the factor's J v"), &get(cpu, &factor.jv(cpu, &flat.put(cpu))), &jv, tolerance)?;
+        self.agree(
+            named("the factor's J v"),
+            &self.get(arrays, &factor.jv(arrays, &flat.put(arrays)))?,
+            &jv,
+            tolerance,
+        )?;
 
         let weights = Host::new(vec![SAMPLES], vec![0.5, -1.0, 2.0]);
         let jtu: Vec<f64> = (0..size).map(|p| (0..SAMPLES).map(|n| weights.data[n] * row(n)[p]).sum()).collect();
-        self.agree(named("the factor's J^T u"), &get(cpu, &factor.jtu(cpu, &weights.put(cpu))), &jtu, tolerance)?;
+        self.agree(
+            named("the factor's J^T u"),
+            &self.get(arrays, &factor.jtu(arrays, &weights.put(arrays)))?,
+            &jtu,
+            tolerance,
+        )?;
 
         let gram: Vec<f64> = (1..SAMPLES).flat_map(|n| (0..SAMPLES).map(move |m| dot(row(n), row(m)))).collect();
-        let part = factor.rows(cpu, 1..SAMPLES).gram(cpu, &factor);
-        self.agree(named("the factor's Gram"), &get(cpu, &part), &gram, tolerance)
+        let part = factor.rows(arrays, 1..SAMPLES).gram(arrays, &factor);
+        self.agree(named("the factor's Gram"), &self.get(arrays, &part)?, &gram, tolerance)
     }
 
     /// J v by forward mode: along the direction of argument k alone, or along one entry of it.
-    fn jv<R: Real>(&self, cpu: &Cpu<R>, k: usize, entry: Option<usize>) -> Vec<f64> {
-        let (dual, mut inputs, mut parameters) = self.lifted(cpu, |own| own == k && entry.is_none());
+    fn jv<B: Arrays>(&self, arrays: &B, k: usize, entry: Option<usize>) -> Result<Vec<f64>, Failure> {
+        let (dual, mut inputs, mut parameters) = self.lifted(arrays, |own| own == k && entry.is_none());
         if let Some(entry) = entry {
             let hosts = self.at.inputs.len();
             let (host, to) = if k < hosts {
@@ -407,16 +477,17 @@ impl<'a, O: Op> Run<'a, O> {
             };
             let mut unit = Host::new(host.shape.clone(), vec![0.0; host.data.len()]);
             unit.data[entry] = 1.0;
-            *to = dual.lift(&host.put(cpu), Some(&unit.put(cpu)));
+            *to = dual.lift(&host.put(arrays), Some(&unit.put(arrays)));
         }
         let y = self.with(&dual, &inputs, &parameters, |at| self.case.op.forward(at));
-        get(cpu, &dual.tangent(&y))
+        self.get(arrays, &dual.tangent(&y))
     }
 
     /// Inputs and parameters with the direction's tangents where `carries` says so.
-    fn lifted<R: Real>(&self, cpu: &Cpu<R>, carries: impl Fn(usize) -> bool) -> Lifted<R> {
-        let dual = Dual::new(*cpu);
-        let lift = |k: usize, (x, d): (&Host, &Host)| dual.lift(&x.put(cpu), carries(k).then(|| d.put(cpu)).as_ref());
+    fn lifted<B: Arrays>(&self, arrays: &B, carries: impl Fn(usize) -> bool) -> Lifted<B> {
+        let dual = Dual::new(arrays.clone());
+        let lift =
+            |k: usize, (x, d): (&Host, &Host)| dual.lift(&x.put(arrays), carries(k).then(|| d.put(arrays)).as_ref());
         let hosts = self.at.inputs.len();
         let inputs = self.at.inputs.iter().zip(&self.direction.inputs).enumerate();
         let parameters = self.at.parameters.iter().zip(&self.direction.parameters).enumerate();
@@ -439,4 +510,4 @@ impl<'a, O: Op> Run<'a, O> {
     }
 }
 
-type Lifted<R> = (Dual<Cpu<R>>, Vec<DualTensor<Cpu<R>>>, Vec<DualTensor<Cpu<R>>>);
+type Lifted<B> = (Dual<B>, Vec<DualTensor<B>>, Vec<DualTensor<B>>);

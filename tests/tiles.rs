@@ -4,7 +4,7 @@
 mod gpu;
 
 use proptest::prelude::*;
-use tangent_kernels::backend::{Arrays, Contraction, Cpu, Gram, Panels, Part, Recipe, RightPanel, Term};
+use tangent_kernels::backend::{Contraction, Cpu, Gram, Panels, Part, Recipe, RightPanel, Term};
 use tangent_kernels::{Real, shape};
 
 /// Numbers between -1 and 1 without a pattern.

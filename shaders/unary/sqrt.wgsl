@@ -14,5 +14,5 @@ fn first(x: f32, y: f32) -> f32 {
 
 // -1 / (4 x y), but not by x * y, which overflows and vanishes where the derivative does not.
 fn second(x: f32, y: f32) -> f32 {
-    return -0.5 * first(x, y) * reciprocal_accurate(abs(x));
+    return strict(-0.5 * first(x, y)) * reciprocal_accurate(abs(x));
 }

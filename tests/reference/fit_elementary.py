@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the coefficients in src/real/, by interpolation in Chebyshev points, which is within a few percent of the best.
+"""Prints the coefficients in src/real/ and shaders/real/, by interpolation in Chebyshev points, which is within a few percent of the best.
 
 `pip install mpmath`, then `python3 fit_elementary.py`. Each table is followed by its largest relative error on the
 function's interval, as a power of two; f32 needs about -27, f64 about -56.
@@ -54,5 +54,9 @@ def scaled(t):
 
 
 fit("erfc", scaled, mp.mpf(-1), mp.mpf(1), (11, 24))
+# sin(r) = r + r z q(z) and cos(r) = 1 - z / 2 + z^2 q(z), z = r^2, |r| <= pi / 4: on devices only, in f32
+end = (mp.pi / 4) ** 2 * mp.mpf("1.001")
+fit("sin", lambda z: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(0), end, (3,))
+fit("cos", lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, mp.mpf(0), end, (2,))
 split(mp.log(2), 16)
 split(mp.log(2), 41)
