@@ -257,7 +257,7 @@ impl Arrays for Gpu {
         if bytes == 0 {
             return self.0.fault.check().map(|()| Vec::new());
         }
-        self.0.read(buffer, bytes, |bytes| bytemuck::pod_collect_to_vec(bytes))
+        self.0.read(buffer, bytes, bytemuck::pod_collect_to_vec)
     }
     fn shape<'a>(&self, x: &'a Tensor) -> &'a [usize] {
         &x.shape
