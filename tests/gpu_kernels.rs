@@ -251,6 +251,45 @@ fn small_devices_compute_large_kernels() -> Result<()> {
     Ok(())
 }
 
+/// Units stream to files while the next is computed; factors that do not fit are made again.
+#[cfg(feature = "store")]
+#[test]
+fn units_go_to_files() -> Result<()> {
+    use tangent_kernels::{io::npy, store::NpyFile};
+    let Some(gpu) = gpu::gpu() else { return Ok(()) };
+    let model = mlp(&[6, 40, 1]);
+    let x = numbers(6 * 700, 9);
+    let batch = Batch::new(&x, &[700, 6])?;
+    let session = Session::new(&model, small(gpu.name())?)?;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.npy");
+    let want = session.ntk().components(false).compute(&batch)?;
+    for (side, budget) in [(256, None), (300, Some(5 << 20))] {
+        let ntk = session.ntk().components(false);
+        let ntk = if let Some(bytes) = budget { ntk.memory_budget(bytes) } else { ntk };
+        ntk.fill(&batch, &mut NpyFile::new(&path).side(side))?;
+        let (shape, entries) = npy::read::<f32>(&path)?;
+        assert_eq!(shape, [700, 700]);
+        let worst = entries.iter().zip(want.total().as_slice()).map(|(x, y)| (x - y).abs()).fold(0f32, f32::max);
+        assert!(worst < 1e-5 * want.total().as_slice().iter().fold(0f32, |max, x| max.max(x.abs())), "{worst}");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::remove_file(path.with_extension("npy.journal")).ok();
+    }
+    Ok(())
+}
+
+/// Behind `Device` the CPU computes the same bits.
+#[test]
+fn the_cpu_behind_a_device_is_the_cpu() -> Result<()> {
+    let model = mlp(&[5, 20, 9, 3]);
+    let x = numbers(5 * 90, 3);
+    let batch = Batch::new(&x, &[90, 5])?;
+    let behind = Session::new(&model, Device::cpu())?.ntk().compute(&batch)?;
+    let plain = Session::new(&model, Cpu::<f32>::new())?.ntk().compute(&batch)?;
+    assert_eq!((behind.total(), behind.components()), (plain.total(), plain.components()));
+    Ok(())
+}
+
 /// Two queues of one device share the units; then one device is lost, and the CPU does what is left.
 #[test]
 fn several_devices_share_a_kernel_and_one_may_be_lost() -> Result<()> {

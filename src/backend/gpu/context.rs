@@ -41,6 +41,8 @@ pub(super) struct Context {
     pub traffic: Traffic,
     /// The fastest shape of tiles, once it is known.
     pub tile_shape: OnceLock<Shape>,
+    /// What tiles are written to, once it is known.
+    pub tiles_are: OnceLock<Purpose>,
     /// Lists of records that were sent before, by what is in them.
     records: Mutex<HashMap<Vec<u32>, Arc<Buffer>>>,
     queue: wgpu::Queue,
@@ -110,6 +112,7 @@ impl Context {
             compiled: Compiled::new(device.clone()),
             traffic: Traffic::default(),
             tile_shape: OnceLock::new(),
+            tiles_are: OnceLock::new(),
             records: Mutex::default(),
             device,
             name,
@@ -127,6 +130,11 @@ impl Context {
 
     fn timeout(&self) -> Duration {
         Duration::from_micros(self.timeout.load(Ordering::Relaxed))
+    }
+
+    /// Can the host read arrays where kernels write them?
+    pub fn can_map_arrays(&self) -> bool {
+        self.device.features().contains(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS)
     }
 
     /// Is the device a program on the CPU?
@@ -219,14 +227,20 @@ impl Context {
     /// The device failed at any step before, was lost, or does not answer.
     pub fn read<T>(&self, buffer: &Buffer, bytes: u64, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
         self.check()?;
-        let staging = self.pool.take(Purpose::Reading, bytes)?;
+        let copy = match buffer.purpose() {
+            Purpose::Mapped => None,
+            _ => Some(self.pool.take(Purpose::Reading, bytes)?),
+        };
         let index = {
             let mut recorder = self.recorder();
-            recorder.encoder(&self.device).copy_buffer_to_buffer(buffer, 0, &staging, 0, bytes);
+            if let Some(copy) = &copy {
+                recorder.encoder(&self.device).copy_buffer_to_buffer(buffer, 0, copy, 0, bytes);
+            }
             self.submit(&mut recorder)
         };
-        let result = self.mapped(&staging, bytes, index, read);
-        staging.unmap();
+        let there = copy.as_ref().unwrap_or(buffer);
+        let result = self.mapped(there, bytes, index, read);
+        there.unmap();
         if result.is_ok() {
             self.traffic.down.fetch_add(bytes, Ordering::Relaxed);
         }

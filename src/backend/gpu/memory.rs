@@ -14,6 +14,8 @@ const KEPT_BYTES: u64 = 1 << 30;
 pub(super) enum Purpose {
     /// Arrays, which kernels read and write.
     Array,
+    /// Arrays that the host reads where they are.
+    Mapped,
     /// On its way to the host.
     Reading,
 }
@@ -23,6 +25,7 @@ impl Purpose {
         use wgpu::BufferUsages as Usages;
         match self {
             Purpose::Array => Usages::STORAGE | Usages::COPY_SRC | Usages::COPY_DST,
+            Purpose::Mapped => Usages::STORAGE | Usages::COPY_DST | Usages::MAP_READ,
             Purpose::Reading => Usages::MAP_READ | Usages::COPY_DST,
         }
     }
@@ -35,6 +38,12 @@ pub(super) struct Buffer {
     inner: Option<wgpu::Buffer>,
     purpose: Purpose,
     pool: Arc<Pool>,
+}
+
+impl Buffer {
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
+    }
 }
 
 impl std::ops::Deref for Buffer {

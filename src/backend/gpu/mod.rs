@@ -123,7 +123,9 @@ impl Gpu {
     /// As [`on`](Gpu::on).
     pub fn with_limits(adapter: &Adapter, limits: wgpu::Limits) -> Result<Self> {
         adapter::check(adapter.name(), &limits)?;
-        let request = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
+        // Arrays that the host reads where they are: used if a trial finds that faster.
+        let required_features = adapter.inner.features() & wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
+        let request = wgpu::DeviceDescriptor { required_features, required_limits: limits, ..Default::default() };
         let (device, queue) = pollster::block_on(adapter.inner.request_device(&request))
             .map_err(|error| Error::device(format!("{} could not be opened: {error}", adapter.name())))?;
         Ok(Gpu(Arc::new(Context::new(device, queue, adapter.name().to_string(), TIMEOUT))))

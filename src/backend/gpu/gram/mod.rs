@@ -4,6 +4,7 @@ mod block;
 mod code;
 mod composed;
 mod fused;
+mod hand_over;
 mod tune;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ pub use code::Shape;
 pub(super) use fused::Matrix;
 pub use tune::Tuned;
 
-use super::memory::Buffer;
+use super::memory::{Buffer, Purpose};
 use super::{Gpu, Tensor};
 use crate::backend::{Grain, Gram, Panels, Recipe};
 use crate::error::Result;
@@ -64,7 +65,7 @@ impl Gram for Gpu {
             return Ok(());
         }
         let kernel = self.compute(recipe, rows, cols)?;
-        self.0.read(&kernel, 4 * out.len() as u64, |bytes| bytemuck::cast_slice_mut(out).copy_from_slice(bytes))
+        self.hand_over(&kernel, out)
     }
 }
 
@@ -74,7 +75,10 @@ impl Gpu {
         let Recipe { slots, blocks, inner, .. } = *recipe;
         let size = [rows.samples * inner, cols.samples * inner];
         let entries = size[0] * size[1];
-        let kernel = self.empty(slots * blocks * entries)?;
+        // Terms that are added one by one are better done in the device's own memory.
+        let written_once = rows.layout.fused.iter().all(|&fused| fused);
+        let purpose = if written_once { self.tiles_are()? } else { Purpose::Array };
+        let kernel = Arc::new(self.0.pool.take(purpose, 4 * (slots * blocks * entries) as u64)?);
         let records: Vec<Records> = (0..blocks).map(|block| Records::new(recipe, rows, cols, block)).collect();
         if records.iter().any(|records| records.slots.contains(&false)) {
             // Some slot is only added to, or nothing is in it.
