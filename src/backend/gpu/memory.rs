@@ -174,7 +174,10 @@ mod tests {
     fn classes_hold_and_waste_little() {
         for bytes in (0..100_000).chain((1 << 30) - 5..(1 << 30) + 5) {
             let size = class(bytes);
-            assert!(size >= bytes && size % 4 == 0 && size <= (bytes + bytes / 4).max(256) + 4, "{bytes}: {size}");
+            assert!(
+                size >= bytes && size.is_multiple_of(4) && size <= (bytes + bytes / 4).max(256) + 4,
+                "{bytes}: {size}"
+            );
         }
     }
 }

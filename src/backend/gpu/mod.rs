@@ -197,6 +197,10 @@ impl Gpu {
     /// Runs a kernel that writes to `output`.
     fn launch_to(&self, launch: &Launch<'_>, output: &Buffer) -> Result<()> {
         let inputs = launch.inputs.iter().map(|storage| buffer(storage)).collect::<Result<Vec<_>>>()?;
+        if launch.words.len() > kernels::OWN_WORDS {
+            let shape = launch.shape;
+            return Err(Error::unsupported(format!("{shape:?} has too many axes for kernels on graphics devices")));
+        }
         self.0.run(&Run {
             kernel: launch.kernel,
             inputs: &inputs,
@@ -257,7 +261,7 @@ impl Arrays for Gpu {
         if bytes == 0 {
             return self.0.fault.check().map(|()| Vec::new());
         }
-        self.0.read(buffer, bytes, |bytes| bytemuck::pod_collect_to_vec(bytes))
+        self.0.read(buffer, bytes, bytemuck::pod_collect_to_vec)
     }
     fn shape<'a>(&self, x: &'a Tensor) -> &'a [usize] {
         &x.shape
