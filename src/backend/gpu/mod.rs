@@ -197,6 +197,10 @@ impl Gpu {
     /// Runs a kernel that writes to `output`.
     fn launch_to(&self, launch: &Launch<'_>, output: &Buffer) -> Result<()> {
         let inputs = launch.inputs.iter().map(|storage| buffer(storage)).collect::<Result<Vec<_>>>()?;
+        if launch.words.len() > kernels::OWN_WORDS {
+            let shape = launch.shape;
+            return Err(Error::unsupported(format!("{shape:?} has too many axes for kernels on graphics devices")));
+        }
         self.0.run(&Run {
             kernel: launch.kernel,
             inputs: &inputs,
