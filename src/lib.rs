@@ -11,6 +11,7 @@ mod attributes;
 pub mod backend;
 mod batch;
 pub mod check;
+pub mod differentiate;
 mod error;
 pub mod factor;
 #[cfg(any(feature = "npy", feature = "safetensors", feature = "png", feature = "idx"))]

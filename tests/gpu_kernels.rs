@@ -326,3 +326,28 @@ fn devices_by_name() {
     assert!(!"gpu".parse::<Device>().unwrap().is_cpu());
     assert!("no such device".parse::<Device>().is_err_and(|error| error.is_name()));
 }
+
+/// A host program's device and queue, which goes on using them itself.
+#[test]
+fn a_host_shares_its_device() -> Result<()> {
+    let Some(gpu) = gpu::gpu() else { return Ok(()) };
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let all = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let adapter = all.into_iter().find(|adapter| adapter.get_info().name == gpu.name()).expect("it was there before");
+    let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).expect("WebGPU's own limits");
+    let model = mlp(&[5, 20, 2]);
+    let x = numbers(5 * 40, 1);
+    let session = Session::new(&model, Gpu::from_wgpu(device.clone(), queue.clone())?)?;
+    let kernel = session.ntk().compute(&Batch::new(&x, &[40, 5])?)?;
+    assert!(difference(&kernel, &on_cpu(&model, &x, 5, Outputs::Full)) < 1e-5);
+    let own = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 16,
+        usage: wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    queue.write_buffer(&own, 0, &[7; 16]);
+    queue.submit([]);
+    device.poll(wgpu::PollType::wait_indefinitely()).expect("the device is the host's still");
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! What a kernel tells: its spectrum, and how well it classifies.
 
 mod classifier;
+pub mod operator;
 mod spectrum;
 
 pub use classifier::{accuracy, sign_scores};

@@ -46,6 +46,9 @@ pub use progress::Progress;
 pub use verify::{FORWARD_MODE_ENTRIES, Verification, Verified, worst_difference};
 pub use way::Way;
 
+pub(crate) use choice::matching;
+pub(crate) use plan::pass_samples;
+
 use crate::backend::Gram;
 use crate::error::{Error, Result};
 use crate::model::Session;

@@ -40,15 +40,8 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
     /// As [`tape`](Session::tape); `u` is not one finite number for each output of each sample; the device failed.
     pub fn gradient(&self, x: &dyn Samples<B::Number>, u: &[B::Number]) -> Result<Gradient<B::Number>> {
         self.check(x)?;
+        self.check_cotangents(x, u)?;
         let outputs = self.model().outputs();
-        if x.samples().checked_mul(outputs) != Some(u.len()) {
-            let n = x.samples();
-            return Err(Error::shape(format!("{} cotangents for {n} samples of {outputs} outputs", u.len())));
-        }
-        if let Some(at) = u.iter().position(|u| !u.is_finite()) {
-            let (n, c) = (at / outputs, at % outputs);
-            return Err(Error::value(format!("the cotangent of output {c} of sample {n} is {}", u[at])));
-        }
         let of_block = |range: &Range<usize>| {
             let u = &u[range.start * outputs..range.end * outputs];
             self.block_gradient(x, range.clone(), u)
@@ -61,7 +54,24 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
                 values.iter_mut().zip(&block).for_each(|(sum, part)| add(sum, part));
             }
         }
-        Ok(Gradient { parameters: infos.to_vec(), values })
+        Ok(Gradient::new(infos.to_vec(), values))
+    }
+
+    /// # Errors
+    /// `u` is not one finite number for each output of each sample.
+    pub(crate) fn check_cotangents(&self, x: &dyn Samples<B::Number>, u: &[B::Number]) -> Result<()> {
+        let outputs = self.model().outputs();
+        if x.samples().checked_mul(outputs) != Some(u.len()) {
+            let n = x.samples();
+            return Err(Error::shape(format!("{} cotangents for {n} samples of {outputs} outputs", u.len())));
+        }
+        match u.iter().position(|u| !u.is_finite()) {
+            Some(at) => {
+                let (n, c) = (at / outputs, at % outputs);
+                Err(Error::value(format!("the cotangent of output {c} of sample {n} is {}", u[at])))
+            }
+            None => Ok(()),
+        }
     }
 
     fn block_gradient(
@@ -112,7 +122,7 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
                 }
             }
         }
-        Ok(Jacobian { samples, outputs, rows: Gradient { parameters: infos.to_vec(), values: rows } })
+        Ok(Jacobian::new(samples, outputs, infos.to_vec(), rows))
     }
 }
 
@@ -128,6 +138,15 @@ pub struct Gradient<R> {
 }
 
 impl<R: Real> Gradient<R> {
+    pub(crate) fn new(parameters: Vec<ParameterInfo>, values: Vec<Vec<R>>) -> Self {
+        Gradient { parameters, values }
+    }
+
+    /// All derivatives, P numbers, parameter by parameter in the order of the model.
+    pub fn flat(&self) -> Vec<R> {
+        self.values.concat()
+    }
+
     /// Every parameter with its derivatives, of the parameter's shape, row-major.
     pub fn iter(&self) -> impl Iterator<Item = (&ParameterInfo, &[R])> {
         self.parameters.iter().zip(self.values.iter().map(Vec::as_slice))
@@ -152,6 +171,10 @@ pub struct Jacobian<R> {
 }
 
 impl<R: Real> Jacobian<R> {
+    pub(crate) fn new(samples: usize, outputs: usize, parameters: Vec<ParameterInfo>, rows: Vec<Vec<R>>) -> Self {
+        Jacobian { samples, outputs, rows: Gradient::new(parameters, rows) }
+    }
+
     /// n
     pub fn samples(&self) -> usize {
         self.samples

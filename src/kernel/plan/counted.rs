@@ -1,8 +1,10 @@
 //! Runs on shapes alone.
 
 use super::layer::{self, Layer};
-use crate::backend::{Arrays, Count};
-use crate::error::Result;
+use super::table::bytes;
+use crate::backend::{Arrays, Count, Grain};
+use crate::error::{Error, Result};
+use crate::kernel::Outputs;
 use crate::kernel::outputs::Layout;
 use crate::model::Model;
 use crate::ops::Op;
@@ -45,6 +47,39 @@ pub(super) fn counted<R: Real, O: Op>(model: &Model<O>, layout: &Layout, wanted:
         held: (arrays.peak_entries() - before) as f64 + (seeds - 1.0) * kept as f64,
     })
 }
+
+/// Samples of a pass of forward mode, and of a sweep over it: as many as stay in cache, and fit a budget of bytes with all
+/// threads at work.
+///
+/// # Errors
+/// One sample does not fit.
+pub(crate) fn pass_samples<R: Real, O: Op>(
+    model: &Model<O>,
+    grain: &Grain,
+    wanted: &[bool],
+    budget: Option<u64>,
+) -> Result<usize> {
+    let Counted { held, .. } = counted::<R, O>(model, &Outputs::SumOfOutputs.layout(model.outputs())?, wanted)?;
+    // Every array has a tangent beside it, and the sweep's are made from both.
+    let sample = 3.0 * held * size_of::<R>() as f64;
+    let in_cache = (grain.pass_bytes / sample.max(1.0)).max(SAMPLES_AT_LEAST);
+    let Some(budget) = budget else { return Ok(in_cache as usize) };
+    // Parameters, a direction, the gradients of a block and their sum.
+    let parameters = 6.0 * model.parameter_count() as f64 * size_of::<f64>() as f64;
+    let threads = grain.workers.unwrap_or_else(rayon::current_num_threads) as f64;
+    let room = (budget as f64 - parameters) / (threads * sample);
+    match room >= 1.0 {
+        true => Ok(in_cache.min(room) as usize),
+        false => Err(Error::memory(format!(
+            "a product needs {} with {threads} threads, for a sample each, but the budget is {}",
+            bytes(parameters + threads * sample),
+            bytes(budget as f64)
+        ))),
+    }
+}
+
+/// Fewer samples in a pass spend their time on weights.
+const SAMPLES_AT_LEAST: f64 = 64.0;
 
 /// Entries that a forward pass over so many samples touches, and a sweep.
 fn touched<R: Real, O: Op>(model: &Model<O>, wanted: &[bool], samples: usize) -> [u64; 2] {

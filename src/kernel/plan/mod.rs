@@ -14,6 +14,7 @@ mod table;
 
 use cost::IN_CACHE;
 pub(crate) use cost::{Cost, Problem};
+pub(crate) use counted::pass_samples;
 use counted::{Counted, counted};
 pub(crate) use layer::{Form, Layer, LayerUse};
 pub use rates::Rates;

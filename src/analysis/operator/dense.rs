@@ -1,0 +1,32 @@
+use rayon::prelude::*;
+
+use super::{Operator, check_vector};
+use crate::error::{Error, Result};
+use crate::kernel::Matrix;
+use crate::real::Real;
+
+/// A stored kernel as an operator, its products summed in f64: what solvers are checked with, and for kernels that fit in memory.
+pub struct Dense<'a, R>(&'a Matrix<R>);
+
+impl<'a, R: Real> Dense<'a, R> {
+    /// # Errors
+    /// The kernel has several blocks, or is not square.
+    pub fn new(kernel: &'a Matrix<R>) -> Result<Self> {
+        match kernel.shape() {
+            [1, rows, cols] if rows == cols => Ok(Dense(kernel)),
+            shape => Err(Error::shape(format!("a kernel of shape {shape:?} is not one square matrix"))),
+        }
+    }
+}
+
+impl<R: Real> Operator for Dense<'_, R> {
+    fn size(&self) -> usize {
+        self.0.rows()
+    }
+
+    fn apply(&self, x: &[f64]) -> Result<Vec<f64>> {
+        check_vector(x, self.size())?;
+        let row = |row: &[R]| row.iter().zip(x).map(|(k, x)| k.f64() * x).sum();
+        Ok(self.0.as_slice().par_chunks_exact(self.size().max(1)).map(row).collect())
+    }
+}

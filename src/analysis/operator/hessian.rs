@@ -1,0 +1,71 @@
+use std::ops::Range;
+
+use super::products::wide;
+use super::{Loss, Operator, Operators, check_vector};
+use crate::backend::Gram;
+use crate::differentiate::swept_along;
+use crate::error::Result;
+use crate::ops::Op;
+use crate::real::Real;
+
+/// (1/N) J^T (d^2 l / df^2) J: see [`Operators::gauss_newton`]. Of the squared error it is the [`Fisher`](super::Fisher)
+/// matrix.
+pub struct GaussNewton<'a, B: Gram, O: Op> {
+    pub(super) operators: &'a Operators<'a, B, O>,
+    pub(super) loss: Loss<'a>,
+}
+
+impl<B: Gram, O: Op> Operator for GaussNewton<'_, B, O> {
+    fn size(&self) -> usize {
+        self.operators.columns()
+    }
+
+    fn apply(&self, v: &[f64]) -> Result<Vec<f64>> {
+        check_vector(v, self.size())?;
+        let outputs = self.operators.session.model().outputs();
+        let curved =
+            self.operators.jv(v, |_, value, tangent| self.loss.curvature(&wide(value), &wide(tangent), outputs))?;
+        let mut product = self.operators.jtu(&curved)?;
+        self.operators.average(&mut product);
+        Ok(product)
+    }
+
+    fn precision(&self) -> f64 {
+        self.operators.precision()
+    }
+}
+
+/// The Hessian of (1/N) sum l(f(x_n), y_n): see [`Operators::hessian`]. A product is a reverse sweep over forward mode.
+pub struct Hessian<'a, B: Gram, O: Op> {
+    pub(super) operators: &'a Operators<'a, B, O>,
+    pub(super) loss: Loss<'a>,
+}
+
+impl<B: Gram, O: Op> Operator for Hessian<'_, B, O> {
+    fn size(&self) -> usize {
+        self.operators.columns()
+    }
+
+    fn apply(&self, v: &[f64]) -> Result<Vec<f64>> {
+        check_vector(v, self.size())?;
+        let operators = self.operators;
+        let outputs = operators.session.model().outputs();
+        let seed = |range: Range<usize>, value: &[B::Number], tangent: &[B::Number]| {
+            let (f, df) = (wide(value.to_vec()), wide(tangent.to_vec()));
+            let narrow = |x: Vec<f64>| x.into_iter().map(B::Number::of).collect::<Vec<_>>();
+            let slope = narrow(self.loss.slope(range, &f, outputs));
+            Ok((slope, Some(narrow(self.loss.curvature(&f, &df, outputs)))))
+        };
+        let along = operators.direction(v)?;
+        let mut product = vec![0.0; self.size()];
+        swept_along(operators.session, operators.x, &along, operators.block, Some(&operators.wanted), seed, |block| {
+            operators.add(&mut product, block.tangents);
+        })?;
+        operators.average(&mut product);
+        Ok(product)
+    }
+
+    fn precision(&self) -> f64 {
+        self.operators.precision()
+    }
+}

@@ -1,0 +1,82 @@
+//! J v and J^T u, of the chosen parameters, in blocks of samples.
+
+use std::ops::Range;
+
+use super::Operators;
+use crate::backend::{Dual, Gram};
+use crate::differentiate::Direction;
+use crate::differentiate::blocks::{folded, mapped};
+use crate::error::Result;
+use crate::factor::Factor;
+use crate::ops::Op;
+use crate::real::Real;
+use crate::tape::{Tape, Wanted};
+
+impl<B: Gram, O: Op> Operators<'_, B, O> {
+    pub(super) fn direction(&self, v: &[f64]) -> Result<Direction<B::Number>> {
+        let mut direction = Direction::none(self.session.model());
+        let mut first = 0;
+        for (info, _) in self.session.model().parameters().iter().zip(&self.wanted).filter(|(_, wanted)| **wanted) {
+            let size = crate::shape::numel(&info.shape);
+            let values: Vec<B::Number> = v[first..first + size].iter().map(|&x| B::Number::of(x)).collect();
+            direction = direction.parameter(&info.name, &values)?;
+            first += size;
+        }
+        Ok(direction)
+    }
+
+    /// What `f` makes of the outputs of every block of samples and of their movement along v: J v, if it is that.
+    pub(super) fn jv(
+        &self,
+        v: &[f64],
+        f: impl Fn(Range<usize>, Vec<B::Number>, Vec<B::Number>) -> Vec<f64> + Sync,
+    ) -> Result<Vec<f64>> {
+        let session = self.session;
+        let (arrays, model) = (session.arrays(), session.model());
+        let dual = Dual::new(arrays.clone());
+        let along = self.direction(v)?;
+        let weights = along.weights(session, &dual);
+        let parts = mapped(self.x.samples(), self.block, |range| {
+            let inputs = along.inputs(arrays, &dual, session.upload(arrays, self.x, range.clone())?, &range);
+            let tape = Tape::run(model.graph(), model.output(), &dual, &weights, inputs);
+            let value = arrays.read(tape.output().value())?;
+            Ok(f(range, value, arrays.read(&dual.tangent(tape.output()))?))
+        })?;
+        Ok(parts.concat())
+    }
+
+    /// J^T u, summed over blocks in f64.
+    pub(super) fn jtu(&self, u: &[f64]) -> Result<Vec<f64>> {
+        let session = self.session;
+        let (arrays, outputs) = (session.arrays(), session.model().outputs());
+        let mut sum = vec![0.0; self.columns()];
+        let of_block = |range: Range<usize>| {
+            let tape = session.tape_of(self.x, range.clone())?;
+            let uses = tape.uses()?;
+            let own: Vec<B::Number> =
+                u[range.start * outputs..range.end * outputs].iter().map(|&x| B::Number::of(x)).collect();
+            let seed = arrays.upload(&own, arrays.shape(tape.output()));
+            let swept = tape.sweep(&seed, Wanted { inputs: false, parameters: Some(&self.wanted) });
+            let gradients = tape.by_parameter(&uses, &swept, Factor::gradient_row);
+            gradients.iter().map(|gradient| gradient.as_ref().map(|x| arrays.read(x)).transpose()).collect()
+        };
+        folded(self.x.samples(), self.block, of_block, |_, block| self.add(&mut sum, block))?;
+        Ok(sum)
+    }
+
+    /// Adds the gradients of a block, of all parameters, to those of the chosen ones.
+    pub(super) fn add(&self, sum: &mut [f64], block: Vec<Option<Vec<B::Number>>>) {
+        let mut first = 0;
+        let infos = self.session.model().parameters();
+        for ((gradient, info), _) in block.into_iter().zip(infos).zip(&self.wanted).filter(|(_, wanted)| **wanted) {
+            let own = &mut sum[first..first + crate::shape::numel(&info.shape)];
+            own.iter_mut().zip(gradient.unwrap_or_default()).for_each(|(sum, x)| *sum += x.f64());
+            first += own.len();
+        }
+    }
+}
+
+/// Numbers as they are.
+pub(super) fn wide<R: Real>(x: Vec<R>) -> Vec<f64> {
+    x.into_iter().map(Real::f64).collect()
+}

@@ -1,0 +1,72 @@
+use super::blocks::{SAMPLES, mapped};
+use super::direction::Direction;
+use crate::backend::{Arrays, Dual};
+use crate::error::{Error, Result};
+use crate::model::{Jacobian, Session};
+use crate::ops::Op;
+use crate::real::Real;
+use crate::samples::Samples;
+use crate::shape::{numel, zeros};
+use crate::tape::Tape;
+
+/// A function and its derivative along a direction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Jvp<R> {
+    /// f, \[n, C\] row-major.
+    pub value: Vec<R>,
+    /// J v, \[n, C\] row-major.
+    pub tangent: Vec<R>,
+}
+
+/// f and J v, where v moves parameters, inputs or both: one run of forward mode, some twice the work of a run, however many
+/// parameters there are.
+///
+/// # Errors
+/// As [`Session::run`]; the direction is one of another model or of other samples.
+pub fn jvp<B: Arrays, O: Op>(
+    session: &Session<'_, B, O>,
+    x: &dyn Samples<B::Number>,
+    along: &Direction<B::Number>,
+) -> Result<Jvp<B::Number>> {
+    session.check(x)?;
+    along.check(session.model(), x.samples())?;
+    let (arrays, model) = (session.arrays(), session.model());
+    let dual = Dual::new(arrays.clone());
+    let weights = along.weights(session, &dual);
+    let parts = mapped(x.samples(), SAMPLES, |range| {
+        let inputs = along.inputs(arrays, &dual, session.upload(arrays, x, range.clone())?, &range);
+        let tape = Tape::run(model.graph(), model.output(), &dual, &weights, inputs);
+        Ok((arrays.read(tape.output().value())?, arrays.read(&dual.tangent(tape.output()))?))
+    })?;
+    let (values, tangents): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    Ok(Jvp { value: values.concat(), tangent: tangents.concat() })
+}
+
+/// J by forward mode, a run for every entry of every parameter: a witness that shares no derivative rule with
+/// [`jacobian`](super::jacobian).
+///
+/// # Errors
+/// As [`jvp`]; the rows do not fit in memory.
+pub fn jacobian_forward<B: Arrays, O: Op>(
+    session: &Session<'_, B, O>,
+    x: &dyn Samples<B::Number>,
+) -> Result<Jacobian<B::Number>> {
+    let model = session.model();
+    let (samples, outputs) = (x.samples(), model.outputs());
+    let mut rows = Vec::new();
+    for info in model.parameters() {
+        let size = numel(&info.shape);
+        let shape = [samples, outputs, size];
+        let mut own: Vec<B::Number> = zeros(&shape)
+            .ok_or_else(|| Error::memory(format!("the Jacobian of '{}', {shape:?}, does not fit", info.name)))?;
+        let mut unit = vec![B::Number::default(); size];
+        for entry in 0..size {
+            unit[entry] = B::Number::of(1.0);
+            let column = jvp(session, x, &Direction::none(model).parameter(&info.name, &unit)?)?.tangent;
+            unit[entry] = B::Number::default();
+            column.into_iter().enumerate().for_each(|(row, x)| own[row * size + entry] = x);
+        }
+        rows.push(own);
+    }
+    Ok(Jacobian::new(samples, outputs, model.parameters().to_vec(), rows))
+}
