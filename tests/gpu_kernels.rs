@@ -290,6 +290,21 @@ fn the_cpu_behind_a_device_is_the_cpu() -> Result<()> {
     Ok(())
 }
 
+/// Sums that are longer than a dispatch may be.
+#[test]
+fn very_wide_layers() -> Result<()> {
+    let Some(gpu) = gpu::gpu() else { return Ok(()) };
+    let model = mlp(&[200_000, 2, 1]);
+    let x = numbers(200_000 * 3, 1);
+    let session = Session::new(&model, gpu)?;
+    for method in [Method::Structured, Method::FullJacobian] {
+        let kernel = session.ntk().method(method).compute(&Batch::new(&x, &[3, 200_000])?)?;
+        let error = difference(&kernel, &on_cpu(&model, &x, 200_000, Outputs::Full));
+        assert!(error < 1e-4, "{method}: {error:e}");
+    }
+    Ok(())
+}
+
 /// Two queues of one device share the units; then one device is lost, and the CPU does what is left.
 #[test]
 fn several_devices_share_a_kernel_and_one_may_be_lost() -> Result<()> {

@@ -108,7 +108,7 @@ impl Pool {
             None => self.made(purpose, size).or_else(|_| {
                 // What is kept for later may be what is missing now.
                 *self.free() = Free::default();
-                let _ = self.device.poll(wgpu::PollType::Poll);
+                let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
                 self.made(purpose, size)
             })?,
         };

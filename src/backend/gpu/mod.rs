@@ -98,7 +98,8 @@ impl Gpu {
     /// As [`open`](Gpu::open); no name fits.
     pub fn named(name: &str) -> Result<Self> {
         let all = Adapter::all();
-        let fits = |adapter: &&Adapter| adapter.name().to_lowercase().contains(&name.to_lowercase());
+        let fits =
+            |adapter: &&Adapter| !name.is_empty() && adapter.name().to_lowercase().contains(&name.to_lowercase());
         match all.iter().find(fits) {
             Some(adapter) => Gpu::on(adapter),
             None if all.is_empty() => Err(none()),
