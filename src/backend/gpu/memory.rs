@@ -108,7 +108,8 @@ impl Pool {
             None => self.made(purpose, size).or_else(|_| {
                 // What is kept for later may be what is missing now.
                 *self.free() = Free::default();
-                let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+                let timeout = Some(std::time::Duration::from_secs(10));
+                let _ = self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout });
                 self.made(purpose, size)
             })?,
         };
