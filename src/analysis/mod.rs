@@ -2,6 +2,7 @@
 
 mod classifier;
 pub mod operator;
+pub mod solve;
 mod spectrum;
 
 pub use classifier::{accuracy, sign_scores};
