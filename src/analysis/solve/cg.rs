@@ -22,7 +22,8 @@ impl Default for CgOptions {
 }
 
 impl CgOptions {
-    /// |b - (A + lambda I) x| / |b| at which x is good: never less than 32 times [`Operator::precision`].
+    /// |b - (A + lambda I) x| / |b| at which x is good. Products do not tell residuals smaller than they are rounded: never
+    /// less than 32 times [`Operator::precision`], or that times |A + lambda I| |x| / |b|, up to the root of the precision.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
@@ -115,14 +116,16 @@ impl System<'_> {
     }
 
     fn solve(mut self) -> Result<Solution> {
-        let allowed = self.options.tolerance.max(ROUNDINGS * self.operator.precision());
+        let rounding = ROUNDINGS * self.operator.precision();
+        let mut allowed = self.options.tolerance.max(rounding);
         let (mut x, mut rest, mut residual) = (vec![0.0; self.b.len()], self.b.clone(), 1.0);
         while residual > allowed {
             self.descend(&mut x, rest, allowed)?;
             rest = self.product(&x)?.iter().zip(&self.b).map(|(ax, b)| b - ax).collect();
             let before = residual;
             residual = norm(&rest);
-            // What is left is as large as the rounding of the products with x, or x is too large.
+            allowed = allowed.max((rounding * self.norm * norm(&x)).min(self.operator.precision().sqrt()));
+            // Products are not what their precision says, or x is far too large.
             if residual.is_nan() || residual > allowed && residual > before / 2.0 {
                 return Err(Error::value(format!(
                     "conjugate gradients do not come nearer after {} steps: the relative residual is {residual:.1e} where \

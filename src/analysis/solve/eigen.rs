@@ -138,7 +138,10 @@ fn written_out(operator: &dyn Operator, k: usize, options: &EigenOptions) -> Res
         columns.iter().zip(v).for_each(|(column, x)| add(&mut rest, *x, column));
         norm(&rest)
     };
-    let residuals = all.values.iter().zip(&all.vectors).map(residual).collect();
+    let residuals: Vec<f64> = all.values.iter().zip(&all.vectors).map(residual).collect();
+    if residuals.iter().chain(&all.values).any(|x| !x.is_finite()) {
+        return Err(Error::value("the operator's products are too large to square"));
+    }
     Ok(Eigenpairs { values: all.values, vectors: all.vectors, residuals, steps: size })
 }
 
