@@ -4,6 +4,7 @@ mod classifier;
 mod eigenvalues;
 mod fisher;
 pub mod operator;
+pub mod solve;
 mod spectrum;
 
 pub use classifier::{accuracy, sign_scores};

@@ -6,27 +6,35 @@ use crate::kernel::Matrix;
 use crate::real::Real;
 
 /// A stored kernel as an operator, its products summed in f64: what solvers are checked with, and for kernels that fit in memory.
-pub struct Dense<'a, R>(&'a Matrix<R>);
+pub struct Dense<'a, R> {
+    rows: &'a [R],
+    size: usize,
+}
 
 impl<'a, R: Real> Dense<'a, R> {
     /// # Errors
     /// The kernel has several blocks, or is not square.
     pub fn new(kernel: &'a Matrix<R>) -> Result<Self> {
         match kernel.shape() {
-            [1, rows, cols] if rows == cols => Ok(Dense(kernel)),
+            [1, rows, cols] if rows == cols => Ok(Dense::of_block(kernel, 0)),
             shape => Err(Error::shape(format!("a kernel of shape {shape:?} is not one square matrix"))),
         }
+    }
+
+    /// One block of a kernel of square ones.
+    pub(crate) fn of_block(kernel: &'a Matrix<R>, block: usize) -> Self {
+        Dense { rows: kernel.block(block), size: kernel.rows() }
     }
 }
 
 impl<R: Real> Operator for Dense<'_, R> {
     fn size(&self) -> usize {
-        self.0.rows()
+        self.size
     }
 
     fn apply(&self, x: &[f64]) -> Result<Vec<f64>> {
-        check_vector(x, self.size())?;
+        check_vector(x, self.size)?;
         let row = |row: &[R]| row.iter().zip(x).map(|(k, x)| k.f64() * x).sum();
-        Ok(self.0.as_slice().par_chunks_exact(self.size().max(1)).map(row).collect())
+        Ok(self.rows.par_chunks_exact(self.size.max(1)).map(row).collect())
     }
 }

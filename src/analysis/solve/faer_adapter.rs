@@ -1,0 +1,121 @@
+//! Operators as faer's matrix-free solvers take them.
+//!
+//! What is here is of faer 0.24, which is named nowhere else in the public API.
+//!
+//! ```
+//! use faer::dyn_stack::{MemBuffer, MemStack};
+//! use faer::matrix_free::IdentityPrecond;
+//! use faer::matrix_free::conjugate_gradient::{CgParams, conjugate_gradient, conjugate_gradient_scratch};
+//! use faer::{Mat, Par};
+//! use tangent_kernels::Matrix;
+//! use tangent_kernels::analysis::operator::Dense;
+//! use tangent_kernels::analysis::solve::faer_adapter::FaerOperator;
+//! let kernel = Matrix::from_vec(1, 2, 2, vec![2.0f64, 1.0, 1.0, 2.0])?;
+//! let dense = Dense::new(&kernel)?;
+//! let operator = FaerOperator::new(&dense);
+//! let (b, mut x) = (Mat::full(2, 1, 3.0), Mat::zeros(2, 1));
+//! let mut parameters = CgParams::default();
+//! parameters.max_iters = 100;
+//! let none = IdentityPrecond { dim: 2 };
+//! let mut memory = MemBuffer::new(conjugate_gradient_scratch(none, &operator, 1, Par::Seq));
+//! let stack = MemStack::new(&mut memory);
+//! let done = conjugate_gradient(x.as_mut(), none, &operator, b.as_ref(), parameters, |_| {}, Par::Seq, stack);
+//! operator.outcome()?; // what the operator itself has to say, first
+//! assert!(done.is_ok() && (x[(0, 0)] - 1.0).abs() < 1e-12);
+//! # Ok::<(), tangent_kernels::Error>(())
+//! ```
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use faer::dyn_stack::{MemStack, StackReq};
+use faer::matrix_free::{BiLinOp, LinOp};
+use faer::{MatMut, MatRef, Par};
+
+use super::vectors::product;
+use crate::analysis::operator::Operator;
+use crate::error::{Error, Result};
+
+/// An [`Operator`] as faer's [`LinOp`] and [`BiLinOp`]. It is real and symmetric, so that it is its own conjugate, transpose
+/// and adjoint.
+///
+/// faer's products cannot fail. Once the operator has, all products are NaN, so that nothing computed with them passes for
+/// right, and [`outcome`](FaerOperator::outcome) gives the error. Set faer's own limit of iterations: some of its solvers go
+/// on with NaN.
+pub struct FaerOperator<'a> {
+    operator: &'a dyn Operator,
+    failed: Mutex<Option<Error>>,
+}
+
+impl<'a> FaerOperator<'a> {
+    /// The operator, which has not failed yet.
+    pub fn new(operator: &'a dyn Operator) -> Self {
+        FaerOperator { operator, failed: Mutex::new(None) }
+    }
+
+    /// To be asked when a solver has come back.
+    ///
+    /// # Errors
+    /// The first error of the operator: all that was computed is void. It stays until the adapter is made anew.
+    pub fn outcome(&self) -> Result<()> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err)
+    }
+
+    fn column(&self, x: &[f64]) -> Result<Vec<f64>> {
+        self.outcome()?;
+        product(self.operator, x)
+    }
+
+    fn products(&self, mut out: MatMut<'_, f64>, rhs: MatRef<'_, f64>) {
+        for j in 0..rhs.ncols() {
+            let x: Vec<f64> = rhs.col(j).iter().copied().collect();
+            let y = self.column(&x).unwrap_or_else(|error| {
+                self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                vec![f64::NAN; x.len()]
+            });
+            out.as_mut().col_mut(j).iter_mut().zip(y).for_each(|(out, y)| *out = y);
+        }
+    }
+}
+
+impl fmt::Debug for FaerOperator<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaerOperator").field("size", &self.operator.size()).field("outcome", &self.outcome()).finish()
+    }
+}
+
+impl LinOp<f64> for FaerOperator<'_> {
+    fn apply_scratch(&self, _: usize, _: Par) -> StackReq {
+        StackReq::EMPTY
+    }
+
+    fn nrows(&self) -> usize {
+        self.operator.size()
+    }
+
+    fn ncols(&self) -> usize {
+        self.operator.size()
+    }
+
+    fn apply(&self, out: MatMut<'_, f64>, rhs: MatRef<'_, f64>, _: Par, _: &mut MemStack) {
+        self.products(out, rhs);
+    }
+
+    fn conj_apply(&self, out: MatMut<'_, f64>, rhs: MatRef<'_, f64>, _: Par, _: &mut MemStack) {
+        self.products(out, rhs);
+    }
+}
+
+impl BiLinOp<f64> for FaerOperator<'_> {
+    fn transpose_apply_scratch(&self, _: usize, _: Par) -> StackReq {
+        StackReq::EMPTY
+    }
+
+    fn transpose_apply(&self, out: MatMut<'_, f64>, rhs: MatRef<'_, f64>, _: Par, _: &mut MemStack) {
+        self.products(out, rhs);
+    }
+
+    fn adjoint_apply(&self, out: MatMut<'_, f64>, rhs: MatRef<'_, f64>, _: Par, _: &mut MemStack) {
+        self.products(out, rhs);
+    }
+}
