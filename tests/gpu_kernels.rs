@@ -294,12 +294,14 @@ fn the_cpu_behind_a_device_is_the_cpu() -> Result<()> {
 #[test]
 fn very_wide_layers() -> Result<()> {
     let Some(gpu) = gpu::gpu() else { return Ok(()) };
-    let model = mlp(&[200_000, 2, 1]);
-    let x = numbers(200_000 * 3, 1);
-    let session = Session::new(&model, gpu)?;
-    for method in [Method::Structured, Method::FullJacobian] {
-        let kernel = session.ntk().method(method).compute(&Batch::new(&x, &[3, 200_000])?)?;
-        let error = difference(&kernel, &on_cpu(&model, &x, 200_000, Outputs::Full));
+    // Of Jacobian rows a device of software has room for half as many.
+    for (method, width) in [(Method::Structured, 200_000), (Method::FullJacobian, 100_000)] {
+        let model = mlp(&[width, 2, 1]);
+        // Small ones: numbers of one pattern add up to much, and tanh is flat there.
+        let x: Vec<f32> = numbers(width * 3, 1).iter().map(|x| 0.003 * x).collect();
+        let session = Session::new(&model, gpu.clone())?;
+        let kernel = session.ntk().method(method).compute(&Batch::new(&x, &[3, width])?)?;
+        let error = difference(&kernel, &on_cpu(&model, &x, width, Outputs::Full));
         assert!(error < 1e-4, "{method}: {error:e}");
     }
     Ok(())

@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 
 /// Entries that a thread takes at once.
 const CHUNK: usize = 1 << 12;
+/// Work on fewer entries is done before threads have been woken.
+const SMALL: usize = 1 << 15;
 
 /// A x, of finite numbers.
 ///
@@ -52,13 +54,16 @@ pub(super) fn normalise(x: &mut [f64]) -> f64 {
 /// Takes from `x` what lies along the orthonormal `basis`, and gives how much that was: a pass of classical Gram-Schmidt.
 /// Two passes leave nothing that matters (Golub & Van Loan, section 5.2.8: "twice is enough").
 pub(super) fn orthogonalise(x: &mut [f64], basis: &[Vec<f64>]) -> Vec<f64> {
+    let take = |first: usize, x: &mut [f64], along: &[f64]| {
+        basis.iter().zip(along).for_each(|(v, along)| add(x, -along, &v[first..first + x.len()]));
+    };
+    if basis.len() * x.len() < SMALL {
+        let along: Vec<f64> = basis.iter().map(|v| dot(v, x)).collect();
+        take(0, x, &along);
+        return along;
+    }
     let along: Vec<f64> = basis.par_iter().map(|v| dot(v, x)).collect();
-    x.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, x)| {
-        let first = chunk * CHUNK;
-        for (v, along) in basis.iter().zip(&along) {
-            add(x, -along, &v[first..first + x.len()]);
-        }
-    });
+    x.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, x)| take(chunk * CHUNK, x, &along));
     along
 }
 
