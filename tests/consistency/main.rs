@@ -28,7 +28,7 @@ mod setups;
 use setups::Setup;
 use tangent_kernels::analysis::operator::{Operator, Operators};
 use tangent_kernels::differentiate::{self, Direction};
-use tangent_kernels::{Cpu, Model, Real, Session};
+use tangent_kernels::{Batch, Cpu, Model, Real, Session};
 
 /// Numbers between -1 and 1 without a pattern.
 pub fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
@@ -105,8 +105,8 @@ fn first_order<R: Real>(setup: &Setup) {
 }
 
 /// The gradient of a sum, and the sum of per-sample gradients.
-fn sums<R: Real>(setup: &Setup, session: &Session<'_, Cpu<R>>, x: &Vec<tangent_kernels::Batch<'_, R>>, u: &[R]) {
-    let together = session.gradient(x, u).unwrap().flat();
+fn sums<R: Real>(setup: &Setup, session: &Session<'_, Cpu<R>>, x: &[Batch<'_, R>], u: &[R]) {
+    let together = session.gradient(&x.to_vec(), u).unwrap().flat();
     let mut sum = vec![0.0; together.len()];
     let outputs = setup.model.outputs();
     for n in 0..setup.samples {
