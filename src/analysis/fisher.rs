@@ -31,10 +31,10 @@ const SAMPLES: usize = 256;
 ///
 /// H = F - (1/N) sum over n, c of (y_nc - f_c(x_n)) H_c(x_n),
 ///
-/// with H_c the Hessian of output c. The paper prints it so for one output; it holds for L with the factor 1/2, which the
-/// paper does not state. With L = (1/N) sum |f - y|^2, as losses are often written, both terms double. Karakida et al.
-/// (2019, the paper's reference 16) have the factor 1/2, and F as here; their mean is over the distribution of x, where
-/// the paper's and ours are over the N samples.
+/// with H_c the Hessian of output c. The paper has this for one output; it is the Hessian of L with the factor 1/2: of a
+/// loss without it both terms double. Where all residuals vanish, at a global minimum, H = F, and it is there that Karakida
+/// et al. (2019), whom the paper follows, call the empirical Fisher matrix equivalent to the Hessian; elsewhere the rest is
+/// as large as the residuals are, and H need not be positive semi-definite.
 ///
 /// ```
 /// use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session, analysis::fisher};
