@@ -322,8 +322,8 @@ fn what_stops_conjugate_gradients_is_named() {
     assert!(error.is_value() && error.to_string().contains("residual"), "{error}");
 }
 
-/// Estimates of many seeds: all within five of their errors of the truth, two thirds within one, some not, and no error is
-/// far from how estimates spread.
+/// Estimates of many seeds: all within five of their errors of the truth, two thirds within one, some not, and no error
+/// is far from how estimates spread.
 fn check_estimates(want: f64, of: impl Fn(Probing) -> Result<Estimate>, probing: Probing) {
     let seeds = 60;
     let (mut within, mut spread, mut stated) = (0, 0.0, 0.0);
@@ -499,9 +499,7 @@ fn conditions_are_bounds_from_inside() {
 fn faer_solves(operator: &FaerOperator<'_>, b: &Mat<f64>) -> (bool, Mat<f64>) {
     let (n, columns) = (b.nrows(), b.ncols());
     let none = IdentityPrecond { dim: n };
-    let mut parameters = CgParams::default();
-    parameters.rel_tolerance = 1e-12;
-    parameters.max_iters = 500;
+    let parameters = CgParams { rel_tolerance: 1e-12, max_iters: 500, ..CgParams::default() };
     let mut x = Mat::zeros(n, columns);
     let mut memory = MemBuffer::new(conjugate_gradient_scratch(none, operator, columns, Par::Seq));
     let stack = MemStack::new(&mut memory);

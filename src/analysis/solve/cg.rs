@@ -23,7 +23,8 @@ impl Default for CgOptions {
 
 impl CgOptions {
     /// |b - (A + lambda I) x| / |b| at which x is good. Products do not tell residuals smaller than they are rounded: never
-    /// less than 32 times [`Operator::precision`], or that times |A + lambda I| |x| / |b|, up to the root of the precision.
+    /// less than 32 times [`Operator::precision`], or that times |A + lambda I| |x| / |b|, up to the root of the
+    /// precision.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
@@ -51,11 +52,11 @@ pub struct Solution {
 }
 
 /// Solves (A + lambda I) x = b for a positive definite A + lambda I, such as a kernel with a ridge: conjugate gradients
-/// (Hestenes & Stiefel 1952; Golub & Van Loan, section 11.3).
+/// (Hestenes & Stiefel 1952; Golub & Van Loan 2013, section 11.3).
 ///
-/// Some sqrt(condition) ln(2 / tolerance) / 2 steps are taken. A singular A + lambda I is solved where b lies in its range.
-/// At the end the residual is measured; where rounding has made the recursion's differ from it, the iteration goes on from
-/// there.
+/// Some sqrt(condition) ln(2 / tolerance) / 2 steps are taken. A singular A + lambda I is solved where b lies in its
+/// range. At the end the residual is measured; where rounding has made the recursion's differ from it, the iteration
+/// goes on from there.
 ///
 /// ```
 /// use tangent_kernels::Matrix;
@@ -68,10 +69,10 @@ pub struct Solution {
 /// ```
 ///
 /// # Errors
-/// `b` has another length than A has rows, or a number that is not finite; `lambda` is no number above or equal to 0; the
-/// operator failed or gives numbers that are not finite. A direction p with p^T (A + lambda I) p <= 0, to the precision of
-/// products, is met: A + lambda I is indefinite, or singular with b outside of its range. The steps were too few, or the
-/// residual does not fall any more: the message says how far it came.
+/// `b` has another length than A has rows, or a number that is not finite; `lambda` is no number above or equal to 0;
+/// the operator failed or gives numbers that are not finite. A direction p with p^T (A + lambda I) p <= 0, to the
+/// precision of products, is met: A + lambda I is indefinite, or singular with b outside of its range. The steps were
+/// too few, or the residual does not fall any more: the message says how far it came.
 pub fn conjugate_gradients(operator: &dyn Operator, lambda: f64, b: &[f64], options: &CgOptions) -> Result<Solution> {
     check_vector(b, operator.size())?;
     if !lambda.is_finite() || lambda < 0.0 {
@@ -128,8 +129,8 @@ impl System<'_> {
             // Products are not what their precision says, or x is far too large.
             if residual.is_nan() || residual > allowed && residual > before / 2.0 {
                 return Err(Error::value(format!(
-                    "conjugate gradients do not come nearer after {} steps: the relative residual is {residual:.1e} where \
-                     {allowed:.1e} is asked",
+                    "conjugate gradients do not come nearer after {} steps: the relative residual is {residual:.1e} \
+                     where {allowed:.1e} is asked",
                     self.steps
                 )));
             }
@@ -178,8 +179,8 @@ impl System<'_> {
             "the operator is singular, to the precision of its products, and b lies outside of its range"
         };
         Error::value(format!(
-            "conjugate gradients break down at step {}, at a relative residual of {residual:.1e}: p^T (A + lambda I) p / \
-             p^T p is {curvature:.1e}, so {what}",
+            "conjugate gradients break down at step {}, at a relative residual of {residual:.1e}: p^T (A + lambda I) p \
+             / p^T p is {curvature:.1e}, so {what}",
             self.steps
         ))
     }

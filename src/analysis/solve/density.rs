@@ -52,14 +52,14 @@ impl Curve {
 }
 
 impl Density {
-    /// The density with every node smeared to a Gaussian of standard deviation `width`, at `points` places from one end of
-    /// the nodes to the other and six widths more. `width` is in units of the axis: on [`Axis::Log`], of powers of ten.
-    /// Gaussians of a width below the distance between nodes show nodes, which are not single eigenvalues (Lin, Saad & Yang
-    /// 2016, "Approximating spectral densities of large matrices", section 2).
+    /// The density with every node smeared to a Gaussian of standard deviation `width`, at `points` places from one end
+    /// of the nodes to the other and six widths more. `width` is in units of the axis: on [`Axis::Log`], of powers of
+    /// ten. Gaussians of a width below the distance between nodes show nodes, which are not single eigenvalues (Lin,
+    /// Saad & Yang 2016, "Approximating spectral densities of large matrices").
     ///
     /// # Errors
-    /// There are no nodes; the width or the floor is no number above 0; the points are farther apart than the width, so that
-    /// the integral would not be the size: the message says how many are needed.
+    /// There are no nodes; the width or the floor is no number above 0; the points are farther apart than the width, so
+    /// that the integral would not be the size: the message says how many are needed.
     pub fn curve(&self, axis: Axis, width: f64, points: usize) -> Result<Curve> {
         if !width.is_finite() || width <= 0.0 {
             return Err(Error::value(format!("a width of {width}, where more than 0 is needed")));
@@ -95,9 +95,9 @@ impl Density {
     }
 }
 
-/// The spectral density of A by stochastic Lanczos quadrature: the mean over probes of the quadrature's nodes and weights
-/// (Ghorbani, Krishnan & Xiao 2019, "An investigation into neural net optimization via Hessian eigenvalue density",
-/// section 2; Ubaru, Chen & Saad 2017).
+/// The spectral density of A by stochastic Lanczos quadrature: the mean over probes of the quadrature's nodes and
+/// weights (Ghorbani, Krishnan & Xiao 2019, "An investigation into neural net optimization via Hessian eigenvalue
+/// density", section 2; Ubaru, Chen & Saad 2017).
 ///
 /// Integrals against a smooth function have a standard error that falls as 1 / sqrt(probes), and a bias that falls with
 /// steps; for one function with its error see [`spectral_sum`](super::spectral_sum). Details finer than some
@@ -144,17 +144,17 @@ pub struct Condition {
     pub steps: usize,
 }
 
-/// Estimates the condition number of a positive semi-definite A + lambda I by at most `steps` steps of Lanczos' method from
-/// a random vector (Golub & Van Loan, section 10.1).
+/// Estimates the condition number of a positive semi-definite A + lambda I by at most `steps` steps of Lanczos' method
+/// from a random vector (Golub & Van Loan 2013, section 10.1).
 ///
-/// Ritz values lie inside of the spectrum, so the quotient is a lower bound, to rounding. The largest eigenvalue is mostly good after
-/// some tens of steps. The smallest of a kernel is not: it lies close to many others, and after few steps its bound may be
-/// orders of magnitude too large. With a ridge, lambda is the bound from the other side: the condition is at most
-/// largest / lambda.
+/// Ritz values lie inside of the spectrum, so the quotient is a lower bound, to rounding. The largest eigenvalue is
+/// mostly good after some tens of steps. The smallest of a kernel is not: it lies close to many others, and after few
+/// steps its bound may be orders of magnitude too large. With a ridge, lambda is the bound from the other side: the
+/// condition is at most largest / lambda.
 ///
 /// # Errors
-/// The operator failed, gives numbers that are not finite, or is of size 0; `lambda` is no number above or equal to 0; there
-/// are no steps; a Ritz value is below zero, so that A + lambda I is indefinite.
+/// The operator failed, gives numbers that are not finite, or is of size 0; `lambda` is no number above or equal to 0;
+/// there are no steps; a Ritz value is below zero, so that A + lambda I is indefinite.
 pub fn condition(operator: &dyn Operator, lambda: f64, steps: usize, seed: u64) -> Result<Condition> {
     let size = operator.size();
     if size == 0 {

@@ -9,8 +9,9 @@ use crate::error::{Error, Result};
 
 /// No residual is asked to be smaller than so many roundings of a product.
 const ROUNDINGS: f64 = 32.0;
-/// A Ritz value is taken to lie below those wanted when its residual, times sqrt(size), is this small beside the distance:
-/// an eigenvector above that it had missed would be one that the random start holds 10000 times less of than usual.
+/// A Ritz value is taken to lie below those wanted when its residual, times sqrt(size), is this small beside the
+/// distance: an eigenvector above that it had missed would be one that the random start holds 10000 times less of than
+/// usual.
 const CERTAIN: f64 = 1e-4;
 
 /// How far [`largest`] goes.
@@ -76,12 +77,13 @@ pub struct Eigenpairs {
 
 /// The `k` largest eigenvalues of A, algebraically, and their vectors; all where `k` is larger than the size.
 ///
-/// Lanczos' method with full reorthogonalisation (Golub & Van Loan, section 10.3) and thick restart (Wu & Simon 2000,
-/// "Thick-restart Lanczos method for large symmetric eigenvalue problems"), which holds some 3 k + 30 vectors. One Krylov
-/// space holds one vector of an eigenvalue, however often it is there. So, for k > 1, the search begins again from another
-/// random vector, orthogonal to those found, until nothing above the k-th turns up; so that an eigenvalue comes out as often
-/// as it is there, but for a chance of some 1 in 10000 where it differs from the next ones by much, and within the tolerance.
-/// An operator of at most 2 k + 30 rows, or 2 k, is written out by its products with unit vectors.
+/// Lanczos' method with full reorthogonalisation (Golub & Van Loan 2013, section 10.3) and thick restart (Wu & Simon
+/// 2000, "Thick-restart Lanczos method for large symmetric eigenvalue problems"), which holds some 3 k + 30 vectors.
+/// One Krylov space holds one vector of an eigenvalue, however often it is there. So, for k > 1, the search begins
+/// again from another random vector, orthogonal to those found, until nothing above the k-th turns up; so that an
+/// eigenvalue comes out as often as it is there, but for a chance of some 1 in 10000 where it differs from the next
+/// ones by much, and within the tolerance. An operator of at most 2 k + 30 rows, or 2 k, is written out by its products
+/// with unit vectors.
 ///
 /// ```
 /// use tangent_kernels::Matrix;
@@ -94,8 +96,8 @@ pub struct Eigenpairs {
 /// ```
 ///
 /// # Errors
-/// The operator failed or gives numbers that are not finite; the tolerance is no number above or equal to 0; the steps were
-/// too few: the message says how many pairs there are, and the residual of the next one.
+/// The operator failed or gives numbers that are not finite; the tolerance is no number above or equal to 0; the steps
+/// were too few: the message says how many pairs there are, and the residual of the next one.
 pub fn largest(operator: &dyn Operator, k: usize, options: &EigenOptions) -> Result<Eigenpairs> {
     if options.tolerance.is_nan() || options.tolerance < 0.0 {
         return Err(Error::value(format!("a tolerance of {}", options.tolerance)));
@@ -124,8 +126,8 @@ fn written_out(operator: &dyn Operator, k: usize, options: &EigenOptions) -> Res
     let size = operator.size();
     if options.steps < size {
         return Err(Error::value(format!(
-            "{} steps are too few: the {k} largest of {size} eigenvalues take {size} products, and none is known yet, to \
-             no residual",
+            "{} steps are too few: the {k} largest of {size} eigenvalues take {size} products, and without them none is \
+             known",
             options.steps
         )));
     }
@@ -229,14 +231,14 @@ impl Search<'_> {
         let Some((good, value, residual)) = reached else {
             let known = self.values.len();
             return Error::value(format!(
-                "Lanczos has not converged after {steps} steps: {known} of {k} eigenvalues are known, the residual of the \
-                 next one is not"
+                "Lanczos has not converged after {steps} steps: {known} of {k} eigenvalues are known, the residual \
+                 of the next one is not"
             ));
         };
         let of = if self.values.is_empty() { "" } else { " beside those of earlier starts" };
         Error::value(format!(
-            "Lanczos has not converged after {steps} steps: {good} of {k} eigenvalues are known{of}, the next is {value} with \
-             a residual of {residual:.1e} where {:.1e} is asked",
+            "Lanczos has not converged after {steps} steps: {good} of {k} eigenvalues are known{of}, the next is \
+             {value} with a residual of {residual:.1e} where {:.1e} is asked",
             self.allowed()
         ))
     }

@@ -14,8 +14,7 @@
 //! let dense = Dense::new(&kernel)?;
 //! let operator = FaerOperator::new(&dense);
 //! let (b, mut x) = (Mat::full(2, 1, 3.0), Mat::zeros(2, 1));
-//! let mut parameters = CgParams::default();
-//! parameters.max_iters = 100;
+//! let parameters = CgParams { max_iters: 100, ..CgParams::default() };
 //! let none = IdentityPrecond { dim: 2 };
 //! let mut memory = MemBuffer::new(conjugate_gradient_scratch(none, &operator, 1, Par::Seq));
 //! let stack = MemStack::new(&mut memory);
@@ -36,12 +35,12 @@ use super::vectors::product;
 use crate::analysis::operator::Operator;
 use crate::error::{Error, Result};
 
-/// An [`Operator`] as faer's [`LinOp`] and [`BiLinOp`]. It is real and symmetric, so that it is its own conjugate, transpose
-/// and adjoint.
+/// An [`Operator`] as faer's [`LinOp`] and [`BiLinOp`]. It is real and symmetric, so that it is its own conjugate,
+/// transpose and adjoint.
 ///
-/// faer's products cannot fail. Once the operator has, all products are NaN, so that nothing computed with them passes for
-/// right, and [`outcome`](FaerOperator::outcome) gives the error. Set faer's own limit of iterations: some of its solvers go
-/// on with NaN.
+/// faer's products cannot fail. Once the operator has, all products are NaN, so that nothing computed with them passes
+/// for right, and [`outcome`](FaerOperator::outcome) gives the error. Set faer's own limit of iterations: some of its
+/// solvers go on with NaN.
 pub struct FaerOperator<'a> {
     operator: &'a dyn Operator,
     failed: Mutex<Option<Error>>,

@@ -1,4 +1,5 @@
-//! Eigenvalues, linear systems, determinants and spectra of an [`Operator`](super::operator::Operator), by its products.
+//! Eigenvalues, linear systems, determinants and spectra of an [`Operator`](super::operator::Operator), by its
+//! products.
 //!
 //! | function | gives | products with A |
 //! |---|---|---|
@@ -9,9 +10,10 @@
 //! | [`condition`] | the ends of the spectrum, from inside | steps |
 //! | [`faer_adapter`] | operators for faer's own solvers | |
 //!
-//! Arithmetic is in `f64`; tolerances are never smaller than what [`Operator::precision`](super::operator::Operator::precision)
-//! leaves. Every iteration has a limit, and an error that says how far it came; no result is NaN. What is random comes from a
-//! seed, and is the same to the bit for any number of threads, if the operator's products are.
+//! Arithmetic is in `f64`; tolerances are never smaller than what
+//! [`Operator::precision`](super::operator::Operator::precision) leaves. Every iteration has a limit, and an error that
+//! says how far it came; no result is NaN. What is random comes from a seed, and is the same to the bit for any number
+//! of threads, if the operator's products are.
 //!
 //! Where a kernel fits in memory, a dense solver is faster for all of its eigenvalues.
 

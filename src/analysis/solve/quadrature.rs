@@ -5,7 +5,8 @@ use super::random::{signs, unit};
 use crate::analysis::operator::Operator;
 use crate::error::{Error, Result};
 
-/// How random estimates are made: with how many probes, and for those that need it, how many steps of Lanczos' method each.
+/// How random estimates are made: with how many probes, and for those that need it, how many steps of Lanczos' method
+/// each.
 #[derive(Clone, Copy, Debug)]
 pub struct Probing {
     probes: usize,
@@ -21,16 +22,17 @@ impl Default for Probing {
 }
 
 impl Probing {
-    /// Random vectors of signs. The standard error falls as 1 / sqrt(probes). Where there are as many as A has rows, unit
-    /// vectors are taken in their place, which leave no error of that kind.
+    /// Random vectors of signs. The standard error falls as 1 / sqrt(probes). Where there are as many as A has rows,
+    /// unit vectors are taken in their place, which leave no error of that kind.
     #[must_use]
     pub fn probes(mut self, probes: usize) -> Self {
         self.probes = probes;
         self
     }
 
-    /// Steps of Lanczos' method from each probe, where functions of A are estimated: as many products with A, and vectors
-    /// held. The error of the quadrature, which more probes do not lower, falls with them exponentially for a smooth function.
+    /// Steps of Lanczos' method from each probe, where functions of A are estimated: as many products with A, and
+    /// vectors held. The error of the quadrature, which more probes do not lower, falls with them exponentially for a
+    /// smooth function.
     #[must_use]
     pub fn steps(mut self, steps: usize) -> Self {
         self.steps = steps;
@@ -70,9 +72,9 @@ impl Probing {
 pub struct Estimate {
     /// What was estimated.
     pub value: f64,
-    /// One standard error of the value: of two thirds of all seeds the truth lies within it, of 95 in 100 within two. It
-    /// is estimated from the same probes, to 1 / sqrt(2 probes) of itself, and falls as 1 / sqrt(probes). 0 where unit
-    /// vectors were taken. A quadrature's error is not in it.
+    /// One standard error of the value: of two thirds of all seeds the truth lies within it, of 95 in 100 within two.
+    /// It is estimated from the same probes, to 1 / sqrt(2 probes) of itself, and falls as 1 / sqrt(probes). 0 where
+    /// unit vectors were taken. A quadrature's error is not in it.
     pub error: f64,
     /// Vectors that were taken.
     pub probes: usize,
@@ -93,8 +95,8 @@ impl Estimate {
     }
 }
 
-/// Gauss' quadrature of v^T f(A) v, for a v of norm 1: sum of weight f(node), exact for polynomials of degree below twice
-/// the steps (Golub & Meurant 2010, chapter 6).
+/// Gauss' quadrature of v^T f(A) v, for a v of norm 1: sum of weight f(node), exact for polynomials of degree below
+/// twice the steps (Golub & Meurant 2010, chapter 6).
 pub(super) struct Rule {
     /// Ritz values, largest first.
     pub nodes: Vec<f64>,
@@ -116,8 +118,8 @@ pub(super) fn rule(operator: &dyn Operator, start: Vec<f64>, steps: usize) -> Re
     Ok(Rule { nodes: ritz.values, weights, norm: krylov.norm() })
 }
 
-/// tr f(A), the sum of f over all eigenvalues, by stochastic Lanczos quadrature (Ubaru, Chen & Saad 2017, "Fast estimation
-/// of tr(f(A)) via stochastic Lanczos quadrature", algorithm 1).
+/// tr f(A), the sum of f over all eigenvalues, by stochastic Lanczos quadrature (Ubaru, Chen & Saad 2017, "Fast
+/// estimation of tr(f(A)) via stochastic Lanczos quadrature", algorithm 1).
 ///
 /// ```
 /// use tangent_kernels::Matrix;
@@ -130,8 +132,8 @@ pub(super) fn rule(operator: &dyn Operator, start: Vec<f64>, steps: usize) -> Re
 /// ```
 ///
 /// # Errors
-/// The operator failed or gives numbers that are not finite; there are no steps, or fewer than 2 probes and more rows; f is
-/// not finite at a Ritz value.
+/// The operator failed or gives numbers that are not finite; there are no steps, or fewer than 2 probes and more rows;
+/// f is not finite at a Ritz value.
 pub fn spectral_sum(operator: &dyn Operator, f: impl Fn(f64) -> f64, probing: &Probing) -> Result<Estimate> {
     spectral_sum_of(operator, probing, |rule| Ok(rule.nodes.iter().zip(&rule.weights).map(|(x, w)| w * f(*x)).sum()))
 }

@@ -1,7 +1,7 @@
 //! Random vectors that are the same on every machine, for any number of threads, and without the `rand` feature.
 //!
 //! A number is a function of (seed, stream, index): SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom
-//! number generators", figure 13), used as a hash of a counter.
+//! number generators"), used as a hash of a counter.
 
 /// 2^64 divided by the golden ratio, odd: SplitMix64's step.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;

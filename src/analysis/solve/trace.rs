@@ -11,8 +11,8 @@ const ROUNDINGS: f64 = 64.0;
 /// tr A, the mean of z^T A z over random vectors of signs (Hutchinson 1990, "A stochastic estimator of the trace of the
 /// influence matrix"): one product with A each.
 ///
-/// The variance for a probe is 2 (|A|_F^2 - sum A_ii^2): with p probes the error is about sqrt(2 / p) |A|_F, which for a
-/// kernel with many eigenvalues of one size is small beside the trace, and for one of rank one is not.
+/// The variance for a probe is 2 (|A|_F^2 - sum A_ii^2): with p probes the error is about sqrt(2 / p) |A|_F, which for
+/// a kernel with many eigenvalues of one size is small beside the trace, and for one of rank one is not.
 ///
 /// ```
 /// use tangent_kernels::Matrix;
@@ -32,11 +32,11 @@ pub fn trace(operator: &dyn Operator, probing: &Probing) -> Result<Estimate> {
     Estimate::mean(&values, probing.exact(size))
 }
 
-/// (tr A)^2 / |A|_F^2, between 1 and the size for a positive semi-definite A that is not 0, and 0 for 0: trace and norm are
-/// both the means of what probes give, z^T A z and |A z|^2, one product with A each.
+/// (tr A)^2 / |A|_F^2, between 1 and the size for a positive semi-definite A that is not 0, and 0 for 0: trace and norm
+/// are both the means of what probes give, z^T A z and |A z|^2, one product with A each.
 ///
-/// The error is that of the quotient to first order in the errors of the two. Beside it the value has a bias that falls as
-/// 1 / probes: without signs' luck, a relative one of (error of the trace / trace)^2.
+/// The error is that of the quotient to first order in the errors of the two. Beside it the value has a bias of some
+/// (error of the trace / trace)^2 of itself, which falls as 1 / probes.
 ///
 /// [`effective_rank`](crate::analysis::effective_rank) is the same of a stored kernel.
 ///
@@ -62,12 +62,13 @@ pub fn effective_rank(operator: &dyn Operator, probing: &Probing) -> Result<Esti
     Ok(Estimate { value: rank, ..Estimate::mean(&linear, exact)? })
 }
 
-/// log det(A + lambda I), the sum of log(x + lambda) over the eigenvalues x of a positive semi-definite A, by stochastic
-/// Lanczos quadrature (Ubaru, Chen & Saad 2017, section 4.1). It takes probes x steps products with A.
+/// log det(A + lambda I), the sum of log(x + lambda) over the eigenvalues x of a positive semi-definite A, by
+/// stochastic Lanczos quadrature (Ubaru, Chen & Saad 2017, whose first use it is). It takes probes x steps products
+/// with A.
 ///
-/// [`Estimate::error`] is that of the probes. The quadrature's own error falls as
-/// ((sqrt(c) - 1) / (sqrt(c) + 1))^(2 steps), for a condition number c of A + lambda I: of a lambda that is small beside the
-/// gap to the smallest eigenvalues it needs more steps. To see whether it matters, double them.
+/// [`Estimate::error`] is that of the probes. The quadrature's own error falls about as ((sqrt(c) - 1) / (sqrt(c) +
+/// 1))^(2 steps), for a condition number c of A + lambda I: of a lambda that is small beside the gap to the smallest
+/// eigenvalues it needs more steps. To see whether it matters, double them.
 ///
 /// A Ritz value below zero by no more than roundings of products counts as zero, so that a singular kernel with a small
 /// lambda has its determinant; where lambda is itself as small as those roundings, digits are lost.

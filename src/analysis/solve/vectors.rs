@@ -51,8 +51,9 @@ pub(super) fn normalise(x: &mut [f64]) -> f64 {
     norm
 }
 
-/// Takes from `x` what lies along the orthonormal `basis`, and gives how much that was: a pass of classical Gram-Schmidt.
-/// Two passes leave nothing that matters (Golub & Van Loan, section 5.2.8: "twice is enough").
+/// Takes from `x` what lies along the orthonormal `basis`, and gives how much that was: a pass of classical
+/// Gram-Schmidt. Two passes leave nothing that matters ("twice is enough": Parlett 1998, "The symmetric eigenvalue
+/// problem", section 6.9).
 pub(super) fn orthogonalise(x: &mut [f64], basis: &[Vec<f64>]) -> Vec<f64> {
     let take = |first: usize, x: &mut [f64], along: &[f64]| {
         basis.iter().zip(along).for_each(|(v, along)| add(x, -along, &v[first..first + x.len()]));
