@@ -210,3 +210,17 @@ fn long_sums() {
     let index = gpu.indices(&gpu.full(0.0, &[200_001]), 1, false);
     expect("scatter", &gpu.scatter(&gpu.full(1.0, &[200_001, 2]), &index, 1), 200_001.0);
 }
+
+/// What a kernel is told has an end: an array with more axes than that is refused, not read wrongly.
+#[test]
+fn many_axes() {
+    let Some(gpu) = gpu::gpu() else { return };
+    let reversed = |axes: usize| -> Vec<usize> { (0..axes).rev().collect() };
+    let shape = vec![2; 18];
+    same!(&gpu, &[&shape], 0, |a, x| a.permute(&x[0], &reversed(18)));
+    let x = gpu.permute(&gpu.full(1.0, &[2; 19]), &reversed(19));
+    for x in [&x, &gpu.add(&x, &x)] {
+        let error = gpu.read(x).unwrap_err();
+        assert!(error.is_unsupported() && error.to_string().contains("axes"), "{error:?}");
+    }
+}

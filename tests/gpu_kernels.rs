@@ -290,6 +290,23 @@ fn the_cpu_behind_a_device_is_the_cpu() -> Result<()> {
     Ok(())
 }
 
+/// Sums that are longer than a dispatch may be.
+#[test]
+fn very_wide_layers() -> Result<()> {
+    let Some(gpu) = gpu::gpu() else { return Ok(()) };
+    // Of Jacobian rows a device of software has room for half as many.
+    for (method, width) in [(Method::Structured, 200_000), (Method::FullJacobian, 100_000)] {
+        let model = mlp(&[width, 2, 1]);
+        // Small ones: numbers of one pattern add up to much, and tanh is flat there.
+        let x: Vec<f32> = numbers(width * 3, 1).iter().map(|x| 0.003 * x).collect();
+        let session = Session::new(&model, gpu.clone())?;
+        let kernel = session.ntk().method(method).compute(&Batch::new(&x, &[3, width])?)?;
+        let error = difference(&kernel, &on_cpu(&model, &x, width, Outputs::Full));
+        assert!(error < 1e-4, "{method}: {error:e}");
+    }
+    Ok(())
+}
+
 /// Two queues of one device share the units; then one device is lost, and the CPU does what is left.
 #[test]
 fn several_devices_share_a_kernel_and_one_may_be_lost() -> Result<()> {

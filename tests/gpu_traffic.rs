@@ -67,20 +67,23 @@ fn long_work_is_sent_in_many_parts() {
         return;
     }
     let gpu = Gpu::open().unwrap();
-    let (rows, steps) = (1024, 1024);
-    let (x, y) = (numbers(rows * steps, 1), numbers(steps * rows, 2));
-    let (there_x, there_y) = (gpu.upload(&x, &[rows, steps]), gpu.upload(&y, &[steps, rows]));
+    // All products of 16 matrices with 16 others.
+    let (count, side, steps) = (16, 64, 1024);
+    let (x, y) = (numbers(count * side * steps, 1), numbers(count * steps * side, 2));
+    let there_x = gpu.upload(&x, &[count, 1, side, steps]);
+    let there_y = gpu.upload(&y, &[1, count, steps, side]);
     gpu.finish().unwrap();
     let before = gpu.traffic();
-    let product = gpu.read(&gpu.matmul(&there_x, false, &there_y, false)).unwrap();
+    let products = gpu.read(&gpu.matmul(&there_x, false, &there_y, false)).unwrap();
     let parts = gpu.traffic().submissions - before.submissions;
     // Two billion operations; a first submission has 20 million, and the next may have half as many again.
     assert!((8..2000).contains(&parts), "{parts} submissions");
     assert!(gpu.traffic().dispatches - before.dispatches >= parts - 1);
-    for at in (0..rows * rows).step_by(9973) {
-        let (row, col) = (at / rows, at % rows);
-        let want: f32 = (0..steps).map(|k| x[row * steps + k] * y[k * rows + col]).sum();
-        assert_eq!(product[at], want, "row {row}, column {col}");
+    for at in (0..products.len()).step_by(9973) {
+        let (i, j, row, col) = (at / side / side / count, at / side / side % count, at / side % side, at % side);
+        let (x, y) = (&x[(i * side + row) * steps..][..steps], &y[j * steps * side..][..steps * side]);
+        let want: f32 = (0..steps).map(|k| x[k] * y[k * side + col]).sum();
+        assert_eq!(products[at], want, "product {i} {j}, row {row}, column {col}");
     }
     let small = gpu.traffic().submissions;
     gpu.read(&gpu.add(&gpu.full(1.0, &[10]), &gpu.full(1.0, &[10]))).unwrap();

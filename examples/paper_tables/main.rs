@@ -63,8 +63,7 @@ fn run(command: Command, device: Device) -> Result<()> {
     match command {
         Command::Help => Command::help(),
         Command::Tables { precision, device: word, minutes } => {
-            let place = device::place(&device.name()) + if device.is_cpu() { " on a CPU" } else { "" };
-            drop(device); // the cells open it for themselves
+            let place = place(device);
             tables::run(precision, &tables::Place { word, place }, minutes)?;
         }
         Command::Cell { cell, json, quick, .. } => {
@@ -80,4 +79,9 @@ fn run(command: Command, device: Device) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What the tables say of a device, which is closed again: the cells open it for themselves.
+fn place(device: Device) -> String {
+    device::place(&device.name()) + if device.is_cpu() { " on a CPU" } else { "" }
 }

@@ -28,18 +28,41 @@ pub fn jvp<B: Arrays, O: Op>(
     x: &dyn Samples<B::Number>,
     along: &Direction<B::Number>,
 ) -> Result<Jvp<B::Number>> {
+    let mut block = jvp_block(session, x, std::slice::from_ref(along))?;
+    Ok(block.pop().expect("one for each direction"))
+}
+
+/// f and J v for every direction of a block: samples are read once.
+///
+/// # Errors
+/// As [`jvp`].
+pub fn jvp_block<B: Arrays, O: Op>(
+    session: &Session<'_, B, O>,
+    x: &dyn Samples<B::Number>,
+    along: &[Direction<B::Number>],
+) -> Result<Vec<Jvp<B::Number>>> {
     session.check(x)?;
-    along.check(session.model(), x.samples())?;
+    along.iter().try_for_each(|direction| direction.check(session.model(), x.samples()))?;
     let (arrays, model) = (session.arrays(), session.model());
     let dual = Dual::new(arrays.clone());
-    let weights = along.weights(session, &dual);
+    let weights: Vec<_> = along.iter().map(|direction| direction.weights(session, &dual)).collect();
     let parts = mapped(x.samples(), SAMPLES, |range| {
-        let inputs = along.inputs(arrays, &dual, session.upload(arrays, x, range.clone())?, &range);
-        let tape = Tape::run(model.graph(), model.output(), &dual, &weights, inputs);
-        Ok((arrays.read(tape.output().value())?, arrays.read(&dual.tangent(tape.output()))?))
+        let samples = session.upload(arrays, x, range.clone())?;
+        let of_direction = |(direction, weights): (&Direction<B::Number>, &Vec<_>)| {
+            let inputs = direction.inputs(arrays, &dual, samples.clone(), &range);
+            let tape = Tape::run(model.graph(), model.output(), &dual, weights, inputs);
+            Ok((arrays.read(tape.output().value())?, arrays.read(&dual.tangent(tape.output()))?))
+        };
+        along.iter().zip(&weights).map(of_direction).collect::<Result<Vec<_>>>()
     })?;
-    let (values, tangents): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-    Ok(Jvp { value: values.concat(), tangent: tangents.concat() })
+    let mut block: Vec<Jvp<B::Number>> = vec![Jvp { value: Vec::new(), tangent: Vec::new() }; along.len()];
+    for part in parts {
+        for (own, (value, tangent)) in block.iter_mut().zip(part) {
+            own.value.extend(value);
+            own.tangent.extend(tangent);
+        }
+    }
+    Ok(block)
 }
 
 /// J by forward mode, a run for every entry of every parameter: a witness that shares no derivative rule with

@@ -6,7 +6,7 @@
 //!
 //! | function | gives | by |
 //! |---|---|---|
-//! | [`jvp`] | f and J v | forward mode |
+//! | [`jvp`], [`jvp_block`] | f and J v | forward mode |
 //! | [`vjp`] | J^T u | one reverse sweep |
 //! | [`jacobian`], [`jacobian_forward`] | J | C sweeps; P forward runs |
 //! | [`hvp`] | the derivative of J^T u along v, H v with H the Hessian of u . f | a sweep over forward mode |
@@ -43,7 +43,7 @@ mod reverse;
 mod second;
 
 pub use direction::Direction;
-pub use forward::{Jvp, jacobian_forward, jvp};
+pub use forward::{Jvp, jacobian_forward, jvp, jvp_block};
 pub use linearized::{Linearized, linearize};
 pub use reverse::{Vjp, jacobian, vjp};
 pub(crate) use second::swept_along;

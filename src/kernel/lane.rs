@@ -50,7 +50,10 @@ impl<B: Gram> Lane<'_, B> {
     pub fn work(&self, job: &Job<'_, B::Number>, units: &[usize], queue: &Queue) -> Result<()> {
         let held = match self.hold(job, units) {
             Err(error) if is_the_devices(&error) => return Err(error),
-            Err(error) => return Ok(queue.close(error)),
+            Err(error) => {
+                queue.close(error);
+                return Ok(());
+            }
             Ok(held) => held,
         };
         self.in_parallel(units.len(), &|| {

@@ -277,8 +277,9 @@ impl Context {
     /// # Errors
     /// The device failed, was lost, or does not answer.
     pub fn finish(&self) -> Result<()> {
-        let index = self.submit(&mut self.recorder());
-        self.wait(index)?;
+        self.submit(&mut self.recorder());
+        // What was written and not sent with anything goes with nothing.
+        self.wait(Some(self.queue.submit([])))?;
         self.check()
     }
 

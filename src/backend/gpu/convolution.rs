@@ -164,6 +164,9 @@ impl Gpu {
     }
 
     pub(super) fn window_summed(&self, x: &Tensor, window: &Window) -> Tensor {
+        if let Some([rows, columns]) = along_both(window) {
+            return self.window_summed(&self.window_summed(x, &rows), &columns);
+        }
         let planes = Planes::of(&x.shape, window);
         let shape = [x.shape[0], x.shape[1], planes.positions[0], planes.positions[1]];
         let taps = window.kernel[0] * window.kernel[1];
@@ -171,6 +174,10 @@ impl Gpu {
     }
 
     pub(super) fn window_spread_of(&self, dy: &Tensor, window: &Window, size: [usize; 2]) -> Tensor {
+        if let Some([rows, columns]) = along_both(window) {
+            let high = dy.shape[2];
+            return self.window_spread_of(&self.window_spread_of(dy, &columns, [high, size[1]]), &rows, size);
+        }
         let planes = Planes::sized(&dy.shape, size, window);
         let shape = [dy.shape[0], dy.shape[1], size[0], size[1]];
         let taps = window.kernel[0] * window.kernel[1];
@@ -193,4 +200,25 @@ impl Gpu {
         let inputs = [&y.storage, &index.storage];
         self.by_window(&kernels::WINDOW_SCATTER, &inputs, &[numel(&of), 1], &planes, 2 * taps)
     }
+}
+
+/// Windows of more entries than this are summed along one axis after the other: that is less work, and no invocation is
+/// busy for long.
+const LARGE_WINDOW: usize = 256;
+
+/// A large window as one along the height and one along the width.
+fn along_both(window: &Window) -> Option<[Window; 2]> {
+    let [high, wide] = window.kernel;
+    if high * wide <= LARGE_WINDOW || high == 1 || wide == 1 {
+        return None;
+    }
+    let along = |axis: usize| {
+        let mut own = Window { groups: window.groups, ..Window::new([1, 1]) };
+        own.kernel[axis] = window.kernel[axis];
+        own.stride[axis] = window.stride[axis];
+        own.dilation[axis] = window.dilation[axis];
+        own.padding[axis] = window.padding[axis];
+        own
+    };
+    Some([along(0), along(1)])
 }

@@ -47,7 +47,7 @@ impl Gpu {
             Origin::Largest(..) => 1,
             // Each has as many rows as another.
             Origin::Segments(count) => {
-                if count > 0 && rows % count == 0 {
+                if count > 0 && rows.is_multiple_of(count) {
                     count
                 } else {
                     1

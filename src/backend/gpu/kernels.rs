@@ -128,6 +128,8 @@ pub(super) struct Pipeline {
 
 /// Bytes of the words of a dispatch.
 pub(super) const WORD_BYTES: u64 = 256;
+/// Words of a kernel's own, after the three that all have.
+pub(super) const OWN_WORDS: usize = WORD_BYTES as usize / 4 - 3;
 
 impl Compiled {
     pub fn new(device: wgpu::Device) -> Self {

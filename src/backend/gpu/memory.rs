@@ -108,7 +108,8 @@ impl Pool {
             None => self.made(purpose, size).or_else(|_| {
                 // What is kept for later may be what is missing now.
                 *self.free() = Free::default();
-                let _ = self.device.poll(wgpu::PollType::Poll);
+                let timeout = Some(std::time::Duration::from_secs(10));
+                let _ = self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout });
                 self.made(purpose, size)
             })?,
         };
@@ -174,7 +175,10 @@ mod tests {
     fn classes_hold_and_waste_little() {
         for bytes in (0..100_000).chain((1 << 30) - 5..(1 << 30) + 5) {
             let size = class(bytes);
-            assert!(size >= bytes && size % 4 == 0 && size <= (bytes + bytes / 4).max(256) + 4, "{bytes}: {size}");
+            assert!(
+                size >= bytes && size.is_multiple_of(4) && size <= (bytes + bytes / 4).max(256) + 4,
+                "{bytes}: {size}"
+            );
         }
     }
 }

@@ -98,7 +98,8 @@ impl Gpu {
     /// As [`open`](Gpu::open); no name fits.
     pub fn named(name: &str) -> Result<Self> {
         let all = Adapter::all();
-        let fits = |adapter: &&Adapter| adapter.name().to_lowercase().contains(&name.to_lowercase());
+        let fits =
+            |adapter: &&Adapter| !name.is_empty() && adapter.name().to_lowercase().contains(&name.to_lowercase());
         match all.iter().find(fits) {
             Some(adapter) => Gpu::on(adapter),
             None if all.is_empty() => Err(none()),
@@ -197,6 +198,10 @@ impl Gpu {
     /// Runs a kernel that writes to `output`.
     fn launch_to(&self, launch: &Launch<'_>, output: &Buffer) -> Result<()> {
         let inputs = launch.inputs.iter().map(|storage| buffer(storage)).collect::<Result<Vec<_>>>()?;
+        if launch.words.len() > kernels::OWN_WORDS {
+            let shape = launch.shape;
+            return Err(Error::unsupported(format!("{shape:?} has too many axes for kernels on graphics devices")));
+        }
         self.0.run(&Run {
             kernel: launch.kernel,
             inputs: &inputs,
@@ -257,7 +262,7 @@ impl Arrays for Gpu {
         if bytes == 0 {
             return self.0.fault.check().map(|()| Vec::new());
         }
-        self.0.read(buffer, bytes, |bytes| bytemuck::pod_collect_to_vec(bytes))
+        self.0.read(buffer, bytes, bytemuck::pod_collect_to_vec)
     }
     fn shape<'a>(&self, x: &'a Tensor) -> &'a [usize] {
         &x.shape

@@ -47,7 +47,7 @@ impl Gpu {
     /// A kernel that takes the rows of the last axis one by one.
     pub(super) fn by_row(&self, kernel: &Kernel, x: &Tensor) -> Tensor {
         let last = *x.shape.last().expect("softmax has an axis");
-        let rows = if last == 0 { 0 } else { numel(&x.shape) / last };
+        let rows = numel(&x.shape).checked_div(last).unwrap_or(0);
         let work = 100.0 * (last + 64) as f64;
         let (shape, words) = (&x.shape, &[word(last)]);
         self.launch(Launch { kernel, inputs: &[&x.storage], shape, words, groups: rows, work })

@@ -154,7 +154,7 @@ fn factor(exponent: i32) -> Option<Factor> {
 }
 
 /// The words of `text` in lines of at most `most` letters; only a longer word makes a longer line.
-fn wrapped(text: &str, most: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {

@@ -1,4 +1,4 @@
-//! Pictures of kernels: heat maps with a colour bar and marks of the classes.
+//! Pictures: heat maps of kernels, with a colour bar and marks of the classes, and plots of lines.
 //!
 //! ```
 //! use tangent_kernels::io::png::HeatMap;
@@ -13,6 +13,7 @@ mod average;
 mod axis;
 mod canvas;
 mod layout;
+mod plot;
 mod ticks;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ use crate::real::Real;
 use axis::{Axis, Side};
 pub use canvas::Image;
 use layout::Parts;
+pub use plot::Plot;
 
 /// A larger matrix is averaged over blocks.
 const LONGEST_SIDE: usize = 1000;

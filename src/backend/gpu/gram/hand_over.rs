@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::fused::{Records, Sides, Target};
+use super::fused::{Sides, Target};
+use super::records::Records;
 use crate::backend::gpu::Gpu;
 use crate::backend::gpu::memory::{Buffer, Purpose};
 use crate::error::Result;

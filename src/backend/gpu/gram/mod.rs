@@ -5,6 +5,7 @@ mod code;
 mod composed;
 mod fused;
 mod hand_over;
+mod records;
 mod tune;
 
 use std::sync::Arc;
@@ -23,7 +24,8 @@ use crate::backend::{Grain, Gram, Panels, Recipe};
 use crate::error::Result;
 use crate::kernel::Rates;
 use composed::Composed;
-use fused::{Records, Sides, Target, pairs};
+use fused::{Sides, Target};
+use records::{Records, pairs};
 
 impl Gram for Gpu {
     type Scratch = ();

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::code::{SHAPES, SIDE, STEPS, Shape};
-use super::fused::{Records, Sides, Target};
+use super::fused::{Sides, Target};
+use super::records::Records;
 use crate::backend::gpu::Gpu;
 use crate::error::Result;
 

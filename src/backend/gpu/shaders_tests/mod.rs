@@ -157,7 +157,7 @@ fn limits_are_noticed() {
     let with = |variables: &str, size: u32, body: &str| {
         let text = format!("{variables} @compute @workgroup_size({size}) fn main() {{ {body} }}");
         let (module, info) = parsed("limits", &text);
-        let shader = kernels::Shader::Made(String::leak(text.into()));
+        let shader = kernels::Shader::Made(String::leak(text));
         limits(&module, &info, &Kernel { shader, entry: "main", inputs: 1 })
     };
     let x = "@group(0) @binding(1) var<storage, read> x: array<f32>;";
