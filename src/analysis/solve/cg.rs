@@ -129,8 +129,8 @@ impl System<'_> {
             // Products are not what their precision says, or x is far too large.
             if residual.is_nan() || residual > allowed && residual > before / 2.0 {
                 return Err(Error::value(format!(
-                    "conjugate gradients do not come nearer after {} steps: the relative residual is {residual:.1e} where \
-                     {allowed:.1e} is asked",
+                    "conjugate gradients do not come nearer after {} steps: the relative residual is {residual:.1e} \
+                     where {allowed:.1e} is asked",
                     self.steps
                 )));
             }
@@ -179,8 +179,8 @@ impl System<'_> {
             "the operator is singular, to the precision of its products, and b lies outside of its range"
         };
         Error::value(format!(
-            "conjugate gradients break down at step {}, at a relative residual of {residual:.1e}: p^T (A + lambda I) p / \
-             p^T p is {curvature:.1e}, so {what}",
+            "conjugate gradients break down at step {}, at a relative residual of {residual:.1e}: p^T (A + lambda I) p \
+             / p^T p is {curvature:.1e}, so {what}",
             self.steps
         ))
     }

@@ -126,8 +126,8 @@ fn written_out(operator: &dyn Operator, k: usize, options: &EigenOptions) -> Res
     let size = operator.size();
     if options.steps < size {
         return Err(Error::value(format!(
-            "{} steps are too few: the {k} largest of {size} eigenvalues take {size} products, and none is known yet, to \
-             no residual",
+            "{} steps are too few: the {k} largest of {size} eigenvalues take {size} products, and without them none is \
+             known",
             options.steps
         )));
     }
@@ -231,14 +231,14 @@ impl Search<'_> {
         let Some((good, value, residual)) = reached else {
             let known = self.values.len();
             return Error::value(format!(
-                "Lanczos has not converged after {steps} steps: {known} of {k} eigenvalues are known, the residual of the \
-                 next one is not"
+                "Lanczos has not converged after {steps} steps: {known} of {k} eigenvalues are known, the residual \
+                 of the next one is not"
             ));
         };
         let of = if self.values.is_empty() { "" } else { " beside those of earlier starts" };
         Error::value(format!(
-            "Lanczos has not converged after {steps} steps: {good} of {k} eigenvalues are known{of}, the next is {value} with \
-             a residual of {residual:.1e} where {:.1e} is asked",
+            "Lanczos has not converged after {steps} steps: {good} of {k} eigenvalues are known{of}, the next is \
+             {value} with a residual of {residual:.1e} where {:.1e} is asked",
             self.allowed()
         ))
     }
