@@ -25,12 +25,12 @@ fn matrices(batch: u32) -> vec2<u32> {
     return places;
 }
 
-// Puts a tile of `side` rows of x and columns of y into xs and ys, zeros where there is nothing. Invocations next to each
-// other read what is next to each other in memory.
-fn load(side: u32, first_row: u32, first_col: u32, first_step: u32, start: vec2<u32>, lane: u32) {
-    for (var k = lane; k < side * STEPS; k += 256u) {
-        var row = k % side;
-        var step = k / side;
+// Puts a tile of `high` rows of x and `wide` columns of y into xs and ys, zeros where there is nothing. Invocations next to
+// each other read what is next to each other in memory.
+fn load(high: u32, wide: u32, first_row: u32, first_col: u32, first_step: u32, start: vec2<u32>, lane: u32) {
+    for (var k = lane; k < high * STEPS; k += 256u) {
+        var row = k % high;
+        var step = k / high;
         if word(7u) == 1u {
             row = k / STEPS;
             step = k % STEPS;
@@ -39,11 +39,11 @@ fn load(side: u32, first_row: u32, first_col: u32, first_step: u32, start: vec2<
         if first_row + row < word(3u) && first_step + step < word(5u) {
             value = x[start.x + (first_row + row) * word(6u) + (first_step + step) * word(7u)];
         }
-        xs[step * side + row] = value;
+        xs[step * high + row] = value;
     }
-    for (var k = lane; k < side * STEPS; k += 256u) {
-        var col = k % side;
-        var step = k / side;
+    for (var k = lane; k < wide * STEPS; k += 256u) {
+        var col = k % wide;
+        var step = k / wide;
         if word(8u) == 1u {
             col = k / STEPS;
             step = k % STEPS;
@@ -52,7 +52,7 @@ fn load(side: u32, first_row: u32, first_col: u32, first_step: u32, start: vec2<
         if first_col + col < word(4u) && first_step + step < word(5u) {
             value = y[start.y + (first_step + step) * word(8u) + (first_col + col) * word(9u)];
         }
-        ys[step * side + col] = value;
+        ys[step * wide + col] = value;
     }
 }
 
@@ -85,7 +85,7 @@ fn matmul_large(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_
     var sums2 = vec4<f32>();
     var sums3 = vec4<f32>();
     for (var step = 0u; step < word(5u); step += STEPS) {
-        load(64u, first_row, first_col, step, start, lane);
+        load(64u, 64u, first_row, first_col, step, start, lane);
         workgroupBarrier();
         for (var k = 0u; k < STEPS; k++) {
             let a = k * 64u + row;
@@ -117,7 +117,7 @@ fn matmul_small(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_
     let start = matrices(batch);
     var sum = 0.0;
     for (var step = 0u; step < word(5u); step += STEPS) {
-        load(16u, first_row, first_col, step, start, lane);
+        load(16u, 16u, first_row, first_col, step, start, lane);
         workgroupBarrier();
         for (var k = 0u; k < STEPS; k++) {
             sum = fma(xs[k * 16u + lane / 16u], ys[k * 16u + lane % 16u], sum);
@@ -126,5 +126,60 @@ fn matmul_small(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_
     }
     if is_mine(group) {
         store(batch, first_row + lane / 16u, first_col + lane % 16u, sum);
+    }
+}
+
+// Tiles of 64 x 16, of which an invocation has 4 x 1: for many rows and few columns, such as channels.
+@compute @workgroup_size(256)
+fn matmul_tall(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let group = group_of(id);
+    let batch = group / (word(10u) * word(11u));
+    let tile = group % (word(10u) * word(11u));
+    let first_row = tile / word(11u) * 64u;
+    let first_col = tile % word(11u) * 16u;
+    let start = matrices(batch);
+    let row = lane / 16u * 4u;
+    let col = lane % 16u;
+    var sums = vec4<f32>();
+    for (var step = 0u; step < word(5u); step += STEPS) {
+        load(64u, 16u, first_row, first_col, step, start, lane);
+        workgroupBarrier();
+        for (var k = 0u; k < STEPS; k++) {
+            let a = k * 64u + row;
+            sums = fma(vec4<f32>(xs[a], xs[a + 1u], xs[a + 2u], xs[a + 3u]), vec4<f32>(ys[k * 16u + col]), sums);
+        }
+        workgroupBarrier();
+    }
+    if is_mine(group) {
+        store(batch, first_row + row, first_col + col, sums.x);
+        store(batch, first_row + row + 1u, first_col + col, sums.y);
+        store(batch, first_row + row + 2u, first_col + col, sums.z);
+        store(batch, first_row + row + 3u, first_col + col, sums.w);
+    }
+}
+
+// Tiles of 16 x 64, of which an invocation has 1 x 4: for few rows and many columns.
+@compute @workgroup_size(256)
+fn matmul_wide(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let group = group_of(id);
+    let batch = group / (word(10u) * word(11u));
+    let tile = group % (word(10u) * word(11u));
+    let first_row = tile / word(11u) * 16u;
+    let first_col = tile % word(11u) * 64u;
+    let start = matrices(batch);
+    let row = lane / 16u;
+    let col = lane % 16u * 4u;
+    var sums = vec4<f32>();
+    for (var step = 0u; step < word(5u); step += STEPS) {
+        load(16u, 64u, first_row, first_col, step, start, lane);
+        workgroupBarrier();
+        for (var k = 0u; k < STEPS; k++) {
+            let b = k * 64u + col;
+            sums = fma(vec4<f32>(xs[k * 16u + row]), vec4<f32>(ys[b], ys[b + 1u], ys[b + 2u], ys[b + 3u]), sums);
+        }
+        workgroupBarrier();
+    }
+    if is_mine(group) {
+        store_four(batch, first_row + row, first_col + col, sums);
     }
 }

@@ -72,6 +72,8 @@ kernels! {
     SUM_MANY: "sum_many" of File "sum.wgsl", reads 1;
     MATMUL_LARGE: "matmul_large" of File "matmul.wgsl", reads 2;
     MATMUL_SMALL: "matmul_small" of File "matmul.wgsl", reads 2;
+    MATMUL_TALL: "matmul_tall" of File "matmul.wgsl", reads 2;
+    MATMUL_WIDE: "matmul_wide" of File "matmul.wgsl", reads 2;
     SOFTMAX: "softmax" of Real "softmax.wgsl", reads 1;
     LOG_SOFTMAX: "log_softmax" of Real "softmax.wgsl", reads 1;
     PATCHES: "patches" of Window "patches.wgsl", reads 1;

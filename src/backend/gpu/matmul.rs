@@ -6,7 +6,7 @@ use super::layout::{merged, words};
 use super::{Gpu, Launch, Tensor, word};
 use crate::shape::{self, broadcast_strides, numel};
 
-/// Matrices of fewer rows or columns are cut into small tiles.
+/// Fewer rows or columns are cut into tiles that are small along them.
 const SMALL: usize = 33;
 /// Longer sums are those of so many steps, added up: a workgroup that does all takes long, and there are drivers that end
 /// all loops of an invocation after 65,535 rounds together, and say nothing.
@@ -52,20 +52,30 @@ impl Gpu {
             let y = Matrix { tensor: y, count: cols, steps, by_one: y_col, by_step: y_step };
             return Tensor { shape, storage: self.product_of_panels(&x, &y) };
         }
-        let small = rows < SMALL || cols < SMALL;
-        let side = if small { 16 } else { 64 };
-        let tiles = [rows.div_ceil(side), cols.div_ceil(side)];
+        let [high, wide] = match [rows, cols].map(|size| size < SMALL) {
+            [true, true] => [16, 16],
+            [true, false] => [16, 64],
+            [false, true] => [64, 16],
+            [false, false] => [64, 64],
+        };
+        let tiles = [rows.div_ceil(high), cols.div_ceil(wide)];
         let mut list: Vec<u32> =
             [rows, cols, steps, x_row, x_step, y_step, y_col, tiles[0], tiles[1], axes.len()].map(word).to_vec();
         list.extend([0, 0, 0]);
         list.extend(words(&axes));
         self.launch(Launch {
-            kernel: if small { &kernels::MATMUL_SMALL } else { &kernels::MATMUL_LARGE },
+            kernel: match [high, wide] {
+                [16, 16] => &kernels::MATMUL_SMALL,
+                [16, _] => &kernels::MATMUL_WIDE,
+                [_, 16] => &kernels::MATMUL_TALL,
+                _ => &kernels::MATMUL_LARGE,
+            },
             inputs: &[&x.storage, &y.storage],
             shape: &shape,
             words: &list,
             groups: if numel(&shape) == 0 { 0 } else { numel(batch) * tiles[0] * tiles[1] },
-            work: (2 * side * side * (steps + 16)) as f64 * if small { 8.0 } else { 1.0 },
+            // Small tiles take longer for what they do.
+            work: (2 * high * wide * (steps + 16)) as f64 * (128.0 / (high + wide) as f64).powi(2),
         })
     }
 }
