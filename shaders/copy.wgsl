@@ -13,12 +13,18 @@ fn copy(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
             var rest = at;
             var here = word(5u);
             var there = word(6u);
-            for (var axis = word(4u); axis > 0u; axis--) {
+            // The first axis has what is left, and a division is slow.
+            for (var axis = word(4u); axis > 1u; axis--) {
                 let base = 8u + (axis - 1u) * 3u;
-                let index = rest % word(base);
-                rest = rest / word(base);
+                let quotient = rest / word(base);
+                let index = rest - quotient * word(base);
                 here += index * word(base + 1u);
                 there += index * word(base + 2u);
+                rest = quotient;
+            }
+            if word(4u) > 0u {
+                here += rest * word(9u);
+                there += rest * word(10u);
             }
             y[there] = x[here];
         }

@@ -11,10 +11,15 @@ var<workgroup> partial: array<f32, 128>;
 fn place(index: u32, first: u32, count: u32) -> u32 {
     var rest = index;
     var at = 0u;
-    for (var axis = first + count; axis > first; axis--) {
+    // The first axis has what is left, and a division is slow.
+    for (var axis = first + count; axis > first + 1u; axis--) {
         let base = 8u + (axis - 1u) * 2u;
-        at += (rest % word(base)) * word(base + 1u);
-        rest = rest / word(base);
+        let quotient = rest / word(base);
+        at += (rest - quotient * word(base)) * word(base + 1u);
+        rest = quotient;
+    }
+    if count > 0u {
+        at += rest * word(8u + first * 2u + 1u);
     }
     return at;
 }

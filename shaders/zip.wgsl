@@ -9,11 +9,15 @@
 fn places(at: u32) -> vec2<u32> {
     var rest = at;
     var places = vec2<u32>(0u, 0u);
-    for (var axis = word(4u); axis > 0u; axis--) {
+    // The first axis has what is left, and a division is slow.
+    for (var axis = word(4u); axis > 1u; axis--) {
         let base = 8u + (axis - 1u) * 3u;
-        let index = rest % word(base);
-        rest = rest / word(base);
-        places += index * vec2<u32>(word(base + 1u), word(base + 2u));
+        let quotient = rest / word(base);
+        places += (rest - quotient * word(base)) * vec2<u32>(word(base + 1u), word(base + 2u));
+        rest = quotient;
+    }
+    if word(4u) > 0u {
+        places += rest * vec2<u32>(word(9u), word(10u));
     }
     return places;
 }
