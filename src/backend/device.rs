@@ -6,9 +6,8 @@ use std::str::FromStr;
 use super::cpu::{Array, Cpu};
 #[cfg(feature = "gpu")]
 use super::gpu::{self, Adapter, Gpu};
-use super::{Arrays, Grain, Gram, Helpers, Panels, Recipe, RightPanel, Window, cpu};
+use super::{Arrays, Grain, Gram, Helpers, Panels, Rates, Recipe, RightPanel, Window, cpu};
 use crate::error::{Error, Result};
-use crate::kernel::Rates;
 use crate::unary::{Order, Unary};
 
 /// The CPU, a graphics card, or all of them, computing in `f32`: a backend that is chosen while the program runs.

@@ -1,8 +1,7 @@
 //! What only kernels need of a backend: tiles of K, from the two sides of every use of a parameter.
 
-use super::{Arrays, Grain};
+use super::{Arrays, Grain, Rates};
 use crate::error::Result;
-use crate::kernel::Rates;
 
 /// A backend that computes tiles of kernels.
 ///

@@ -16,6 +16,7 @@ mod dual;
 pub mod gpu;
 mod grain;
 mod gram;
+mod rates;
 mod window;
 
 use std::ops::Range;
@@ -28,6 +29,7 @@ pub use dual::{Dual, DualTensor};
 pub use gpu::Gpu;
 pub use grain::Grain;
 pub use gram::{Contraction, Gram, Helpers, Panels, Part, Recipe, RightPanel, Term};
+pub use rates::Rates;
 pub use window::Window;
 
 use crate::error::Result;

@@ -41,10 +41,12 @@ pub use manifest::Manifest;
 pub use matrix::{Kernel, Matrix};
 pub use method::Method;
 pub use outputs::Outputs;
-pub use plan::{Plan, PlannedParameter, Rates};
+pub use plan::{Plan, PlannedParameter};
 pub use progress::Progress;
 pub use verify::{FORWARD_MODE_ENTRIES, Verification, Verified, worst_difference};
 pub use way::Way;
+
+pub use crate::backend::Rates;
 
 pub(crate) use choice::matching;
 pub(crate) use plan::pass_samples;

@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 
 use super::choice::{Metric, matching};
-use super::plan::{Cost, Rates};
+use super::plan::Cost;
 use super::progress::Progress;
 use super::{Method, Ntk, Outputs, Way};
-use crate::backend::Gram;
+use crate::backend::{Gram, Rates};
 use crate::error::{Error, Result};
 use crate::ops::Op;
 

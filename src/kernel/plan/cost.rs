@@ -1,7 +1,7 @@
 //! What every way of contracting a parameter's part costs, counted.
 
 use super::layer::{Form, Layer};
-use super::rates::Rates;
+use crate::backend::Rates;
 use crate::kernel::choice::Metric;
 use crate::kernel::outputs::{Layout, Seeds};
 use crate::kernel::way::Way;

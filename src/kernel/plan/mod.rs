@@ -9,7 +9,6 @@ mod counted;
 mod json;
 mod layer;
 mod memory;
-mod rates;
 mod table;
 
 use cost::IN_CACHE;
@@ -17,14 +16,13 @@ pub(crate) use cost::{Cost, Problem};
 pub(crate) use counted::pass_samples;
 use counted::{Counted, counted};
 pub(crate) use layer::{Form, Layer, LayerUse};
-pub use rates::Rates;
 
 use super::cut;
 use super::rows::chosen;
 use super::sink::Wants;
 use super::way::Way;
 use super::{Method, Ntk};
-use crate::backend::{Grain, Gram};
+use crate::backend::{Grain, Gram, Rates};
 use crate::error::{Error, Result};
 use crate::kernel::Outputs;
 use crate::model::Model;

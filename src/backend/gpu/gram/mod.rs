@@ -20,9 +20,8 @@ pub use tune::Tuned;
 
 use super::memory::{Buffer, Purpose};
 use super::{Gpu, Tensor};
-use crate::backend::{Grain, Gram, Panels, Recipe};
+use crate::backend::{Grain, Gram, Panels, Rates, Recipe};
 use crate::error::Result;
-use crate::kernel::Rates;
 use composed::Composed;
 use fused::{Sides, Target};
 use records::{Records, pairs};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::backend::{Arrays, Window};
+use super::{Arrays, Window};
 use crate::real::Real;
 
 /// What one thread does in a second. Ways are chosen by the ratios of these numbers; the seconds that a plan predicts are
