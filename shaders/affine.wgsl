@@ -4,13 +4,6 @@
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
-@compute @workgroup_size(256)
-fn affine(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let group = group_of(id);
-    for (var k = 0u; k < 4u; k++) {
-        let at = entry_of(group, k, lane);
-        if at < word(3u) && is_mine(group) {
-            y[at] = number(4u) * x[at] + number(5u);
-        }
-    }
+fn affine_at(at: u32) {
+    y[at] = number(4u) * x[at] + number(5u);
 }

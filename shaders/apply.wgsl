@@ -8,13 +8,6 @@ fn parameter(k: u32) -> f32 {
     return number(8u + k);
 }
 
-@compute @workgroup_size(256)
-fn apply(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let group = group_of(id);
-    for (var k = 0u; k < 4u; k++) {
-        let at = entry_of(group, k, lane);
-        if at < word(3u) && is_mine(group) {
-            y[at] = value(x[at]);
-        }
-    }
+fn apply_at(at: u32) {
+    y[at] = value(x[at]);
 }

@@ -10,24 +10,10 @@ fn parameter(k: u32) -> f32 {
     return number(8u + k);
 }
 
-@compute @workgroup_size(256)
-fn apply_first(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let group = group_of(id);
-    for (var k = 0u; k < 4u; k++) {
-        let at = entry_of(group, k, lane);
-        if at < word(3u) && is_mine(group) {
-            dx[at] = g[at] * first(x[at], y[at]);
-        }
-    }
+fn apply_first_at(at: u32) {
+    dx[at] = g[at] * first(x[at], y[at]);
 }
 
-@compute @workgroup_size(256)
-fn apply_second(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let group = group_of(id);
-    for (var k = 0u; k < 4u; k++) {
-        let at = entry_of(group, k, lane);
-        if at < word(3u) && is_mine(group) {
-            dx[at] = g[at] * second(x[at], y[at]);
-        }
-    }
+fn apply_second_at(at: u32) {
+    dx[at] = g[at] * second(x[at], y[at]);
 }

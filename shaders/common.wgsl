@@ -27,7 +27,20 @@ fn is_mine(group: u32) -> bool {
     return group < word(2u);
 }
 
-// Where number k of a workgroup's entries is: 256 invocations take four each, side by side.
-fn entry_of(group: u32, k: u32, lane: u32) -> u32 {
-    return group * 1024u + k * 256u + lane;
+// Where the entry with number `index` is in two arrays that are gone through side by side. Their axes stand from word `first`
+// on, each with its size and the stride of either array.
+fn places(index: u32, axes: u32, first: u32) -> vec2<u32> {
+    var rest = index;
+    var places = vec2<u32>(0u, 0u);
+    // The first axis has what is left, and a division is slow.
+    for (var axis = axes; axis > 1u; axis--) {
+        let base = first + (axis - 1u) * 3u;
+        let quotient = rest / word(base);
+        places += (rest - quotient * word(base)) * vec2<u32>(word(base + 1u), word(base + 2u));
+        rest = quotient;
+    }
+    if axes > 0u {
+        places += rest * vec2<u32>(word(first + 1u), word(first + 2u));
+    }
+    return places;
 }

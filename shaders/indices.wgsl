@@ -4,24 +4,17 @@
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> rows: array<u32>;
 
-@compute @workgroup_size(256)
-fn indices(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let group = group_of(id);
-    for (var k = 0u; k < 4u; k++) {
-        let at = entry_of(group, k, lane);
-        if at < word(3u) && is_mine(group) {
-            let value = x[at];
-            var row = 0xffffffffu;
-            // A comparison with NaN is false. Whole numbers beyond 2^24 are all there are.
-            if value >= 0.0 && value < f32(word(4u)) && floor(value) == value {
-                row = u32(value);
-            }
-            if row >= word(4u) {
-                row = 0xffffffffu;
-            } else if word(6u) == 1u {
-                row += at / word(5u) * word(4u);
-            }
-            rows[at] = row;
-        }
+fn indices_at(at: u32) {
+    let value = x[at];
+    var row = 0xffffffffu;
+    // A comparison with NaN is false. Whole numbers beyond 2^24 are all there are.
+    if value >= 0.0 && value < f32(word(4u)) && floor(value) == value {
+        row = u32(value);
     }
+    if row >= word(4u) {
+        row = 0xffffffffu;
+    } else if word(6u) == 1u {
+        row += at / word(5u) * word(4u);
+    }
+    rows[at] = row;
 }

@@ -13,71 +13,72 @@ const STEPS: u32 = 16u;
 var<workgroup> xs: array<f32, 1024>;
 var<workgroup> ys: array<f32, 1024>;
 
-// Where the matrices of number `batch` begin in x and y.
-fn matrices(batch: u32) -> vec2<u32> {
-    var rest = batch;
-    var places = vec2<u32>(0u, 0u);
-    for (var axis = word(12u); axis > 0u; axis--) {
-        let base = 16u + (axis - 1u) * 3u;
-        places += (rest % word(base)) * vec2<u32>(word(base + 1u), word(base + 2u));
-        rest = rest / word(base);
-    }
-    return places;
+// A tile of a workgroup: the number of its matrices and where they begin in x and y, and its first row and column.
+struct Tile {
+    batch: u32,
+    start: vec2<u32>,
+    row: u32,
+    col: u32,
 }
 
-// Puts a tile of `high` rows of x and `wide` columns of y into xs and ys, zeros where there is nothing. Invocations next to
-// each other read what is next to each other in memory.
-fn load(high: u32, wide: u32, first_row: u32, first_col: u32, first_step: u32, start: vec2<u32>, lane: u32) {
+fn tile_of(group: u32, high: u32, wide: u32) -> Tile {
+    let tiles = word(10u) * word(11u);
+    let batch = group / tiles;
+    let within = group % tiles;
+    return Tile(batch, places(batch, word(12u), 16u), within / word(11u) * high, within % word(11u) * wide);
+}
+
+// Which row or column, of so many, and which step number k of the entries of a side is. Invocations next to each other read
+// what is next to each other in memory: steps, or not.
+fn line_and_step(k: u32, lines: u32, steps_are_near: bool) -> vec2<u32> {
+    if steps_are_near {
+        return vec2<u32>(k / STEPS, k % STEPS);
+    }
+    return vec2<u32>(k % lines, k / lines);
+}
+
+// Puts a tile of `high` rows of x and `wide` columns of y into xs and ys, zeros where there is nothing.
+fn load(tile: Tile, high: u32, wide: u32, first_step: u32, lane: u32) {
     for (var k = lane; k < high * STEPS; k += 256u) {
-        var row = k % high;
-        var step = k / high;
-        if word(7u) == 1u {
-            row = k / STEPS;
-            step = k % STEPS;
-        }
+        let own = line_and_step(k, high, word(7u) == 1u);
+        let there = own + vec2<u32>(tile.row, first_step);
         var value = 0.0;
-        if first_row + row < word(3u) && first_step + step < word(5u) {
-            value = x[start.x + (first_row + row) * word(6u) + (first_step + step) * word(7u)];
+        if there.x < word(3u) && there.y < word(5u) {
+            value = x[tile.start.x + there.x * word(6u) + there.y * word(7u)];
         }
-        xs[step * high + row] = value;
+        xs[own.y * high + own.x] = value;
     }
     for (var k = lane; k < wide * STEPS; k += 256u) {
-        var col = k % wide;
-        var step = k / wide;
-        if word(8u) == 1u {
-            col = k / STEPS;
-            step = k % STEPS;
-        }
+        let own = line_and_step(k, wide, word(8u) == 1u);
+        let there = own + vec2<u32>(tile.col, first_step);
         var value = 0.0;
-        if first_col + col < word(4u) && first_step + step < word(5u) {
-            value = y[start.y + (first_step + step) * word(8u) + (first_col + col) * word(9u)];
+        if there.x < word(4u) && there.y < word(5u) {
+            value = y[tile.start.y + there.y * word(8u) + there.x * word(9u)];
         }
-        ys[step * wide + col] = value;
+        ys[own.y * wide + own.x] = value;
     }
 }
 
-fn store(batch: u32, row: u32, col: u32, value: f32) {
-    if row < word(3u) && col < word(4u) {
-        z[(batch * word(3u) + row) * word(4u) + col] = value;
+// Writes the entry at row and column of a tile, if there is one.
+fn store(tile: Tile, row: u32, col: u32, value: f32) {
+    let at = vec2<u32>(tile.row + row, tile.col + col);
+    if at.x < word(3u) && at.y < word(4u) {
+        z[(tile.batch * word(3u) + at.x) * word(4u) + at.y] = value;
     }
 }
 
-fn store_four(batch: u32, row: u32, col: u32, values: vec4<f32>) {
-    store(batch, row, col, values.x);
-    store(batch, row, col + 1u, values.y);
-    store(batch, row, col + 2u, values.z);
-    store(batch, row, col + 3u, values.w);
+fn store_four(tile: Tile, row: u32, col: u32, values: vec4<f32>) {
+    store(tile, row, col, values.x);
+    store(tile, row, col + 1u, values.y);
+    store(tile, row, col + 2u, values.z);
+    store(tile, row, col + 3u, values.w);
 }
 
 // Tiles of 64 x 64, of which an invocation has 4 x 4.
 @compute @workgroup_size(256)
 fn matmul_large(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = group_of(id);
-    let batch = group / (word(10u) * word(11u));
-    let tile = group % (word(10u) * word(11u));
-    let first_row = tile / word(11u) * 64u;
-    let first_col = tile % word(11u) * 64u;
-    let start = matrices(batch);
+    let tile = tile_of(group, 64u, 64u);
     let row = lane / 16u * 4u;
     let col = lane % 16u * 4u;
     var sums0 = vec4<f32>();
@@ -85,7 +86,7 @@ fn matmul_large(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_
     var sums2 = vec4<f32>();
     var sums3 = vec4<f32>();
     for (var step = 0u; step < word(5u); step += STEPS) {
-        load(64u, 64u, first_row, first_col, step, start, lane);
+        load(tile, 64u, 64u, step, lane);
         workgroupBarrier();
         for (var k = 0u; k < STEPS; k++) {
             let a = k * 64u + row;
@@ -99,10 +100,10 @@ fn matmul_large(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_
         workgroupBarrier();
     }
     if is_mine(group) {
-        store_four(batch, first_row + row, first_col + col, sums0);
-        store_four(batch, first_row + row + 1u, first_col + col, sums1);
-        store_four(batch, first_row + row + 2u, first_col + col, sums2);
-        store_four(batch, first_row + row + 3u, first_col + col, sums3);
+        store_four(tile, row, col, sums0);
+        store_four(tile, row + 1u, col, sums1);
+        store_four(tile, row + 2u, col, sums2);
+        store_four(tile, row + 3u, col, sums3);
     }
 }
 
@@ -110,14 +111,10 @@ fn matmul_large(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_
 @compute @workgroup_size(256)
 fn matmul_small(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = group_of(id);
-    let batch = group / (word(10u) * word(11u));
-    let tile = group % (word(10u) * word(11u));
-    let first_row = tile / word(11u) * 16u;
-    let first_col = tile % word(11u) * 16u;
-    let start = matrices(batch);
+    let tile = tile_of(group, 16u, 16u);
     var sum = 0.0;
     for (var step = 0u; step < word(5u); step += STEPS) {
-        load(16u, 16u, first_row, first_col, step, start, lane);
+        load(tile, 16u, 16u, step, lane);
         workgroupBarrier();
         for (var k = 0u; k < STEPS; k++) {
             sum = fma(xs[k * 16u + lane / 16u], ys[k * 16u + lane % 16u], sum);
@@ -125,7 +122,7 @@ fn matmul_small(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_
         workgroupBarrier();
     }
     if is_mine(group) {
-        store(batch, first_row + lane / 16u, first_col + lane % 16u, sum);
+        store(tile, lane / 16u, lane % 16u, sum);
     }
 }
 
@@ -133,16 +130,12 @@ fn matmul_small(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_
 @compute @workgroup_size(256)
 fn matmul_tall(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = group_of(id);
-    let batch = group / (word(10u) * word(11u));
-    let tile = group % (word(10u) * word(11u));
-    let first_row = tile / word(11u) * 64u;
-    let first_col = tile % word(11u) * 16u;
-    let start = matrices(batch);
+    let tile = tile_of(group, 64u, 16u);
     let row = lane / 16u * 4u;
     let col = lane % 16u;
     var sums = vec4<f32>();
     for (var step = 0u; step < word(5u); step += STEPS) {
-        load(64u, 16u, first_row, first_col, step, start, lane);
+        load(tile, 64u, 16u, step, lane);
         workgroupBarrier();
         for (var k = 0u; k < STEPS; k++) {
             let a = k * 64u + row;
@@ -151,10 +144,10 @@ fn matmul_tall(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_i
         workgroupBarrier();
     }
     if is_mine(group) {
-        store(batch, first_row + row, first_col + col, sums.x);
-        store(batch, first_row + row + 1u, first_col + col, sums.y);
-        store(batch, first_row + row + 2u, first_col + col, sums.z);
-        store(batch, first_row + row + 3u, first_col + col, sums.w);
+        store(tile, row, col, sums.x);
+        store(tile, row + 1u, col, sums.y);
+        store(tile, row + 2u, col, sums.z);
+        store(tile, row + 3u, col, sums.w);
     }
 }
 
@@ -162,16 +155,12 @@ fn matmul_tall(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_i
 @compute @workgroup_size(256)
 fn matmul_wide(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = group_of(id);
-    let batch = group / (word(10u) * word(11u));
-    let tile = group % (word(10u) * word(11u));
-    let first_row = tile / word(11u) * 16u;
-    let first_col = tile % word(11u) * 64u;
-    let start = matrices(batch);
+    let tile = tile_of(group, 16u, 64u);
     let row = lane / 16u;
     let col = lane % 16u * 4u;
     var sums = vec4<f32>();
     for (var step = 0u; step < word(5u); step += STEPS) {
-        load(16u, 64u, first_row, first_col, step, start, lane);
+        load(tile, 16u, 64u, step, lane);
         workgroupBarrier();
         for (var k = 0u; k < STEPS; k++) {
             let b = k * 64u + col;
@@ -180,6 +169,6 @@ fn matmul_wide(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_i
         workgroupBarrier();
     }
     if is_mine(group) {
-        store_four(batch, first_row + row, first_col + col, sums);
+        store_four(tile, row, col, sums);
     }
 }

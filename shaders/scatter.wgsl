@@ -6,21 +6,14 @@
 @group(0) @binding(2) var<storage, read> rows: array<u32>;
 @group(0) @binding(3) var<storage, read_write> x: array<f32>;
 
-@compute @workgroup_size(256)
-fn scatter(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let group = group_of(id);
-    for (var k = 0u; k < 4u; k++) {
-        let at = entry_of(group, k, lane);
-        if at < word(3u) && is_mine(group) {
-            let row = at / word(4u);
-            let first = row / word(5u) * word(6u);
-            var sum = 0.0;
-            for (var origin = first + word(7u); origin < first + word(8u); origin++) {
-                if rows[origin] == row {
-                    sum += y[origin * word(4u) + at % word(4u)];
-                }
-            }
-            x[at] = sum;
+fn scatter_at(at: u32) {
+    let row = at / word(4u);
+    let first = row / word(5u) * word(6u);
+    var sum = 0.0;
+    for (var origin = first + word(7u); origin < first + word(8u); origin++) {
+        if rows[origin] == row {
+            sum += y[origin * word(4u) + at % word(4u)];
         }
     }
+    x[at] = sum;
 }

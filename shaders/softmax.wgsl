@@ -5,7 +5,7 @@
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 var<workgroup> numbers: array<f32, 64>;
-var<workgroup> places: array<u32, 64>;
+var<workgroup> largest_at: array<u32, 64>;
 
 // The first of the largest entries of a row: its place.
 fn largest(start: u32, lane: u32) -> u32 {
@@ -17,20 +17,20 @@ fn largest(start: u32, lane: u32) -> u32 {
             top = x[start + k];
         }
     }
-    places[lane] = best;
+    largest_at[lane] = best;
     for (var half = 32u; half > 0u; half = half / 2u) {
         workgroupBarrier();
         if lane < half {
-            let mine = places[lane];
-            let other = places[lane + half];
+            let mine = largest_at[lane];
+            let other = largest_at[lane + half];
             let ahead = x[start + other] - x[start + mine];
             if ahead > 0.0 || (ahead == 0.0 && other < mine) {
-                places[lane] = other;
+                largest_at[lane] = other;
             }
         }
     }
     workgroupBarrier();
-    return places[0];
+    return largest_at[0];
 }
 
 // The sum of e^(x - top) over all entries of a row but the one at `best`.

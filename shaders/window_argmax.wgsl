@@ -4,32 +4,25 @@
 @group(0) @binding(2) var<storage, read_write> y: array<u32>;
 
 // Where the largest entry in a window is, among all entries of x, and NaN counts as the largest.
-@compute @workgroup_size(256)
-fn window_argmax(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let group = group_of(id);
+fn window_argmax_at(at: u32) {
     let positions = word(8u) * word(9u);
-    for (var k = 0u; k < 4u; k++) {
-        let at = entry_of(group, k, lane);
-        if at < word(3u) && is_mine(group) {
-            let plane = at / positions * word(6u) * word(7u);
-            let position = vec2<u32>(at % positions / word(9u), at % word(9u));
-            var best = NOWHERE;
-            var top = 0.0;
-            for (var row = 0u; row < word(10u); row++) {
-                for (var col = 0u; col < word(11u); col++) {
-                    let place = seen(position, vec2<u32>(row, col));
-                    if place != NOWHERE {
-                        let value = x[plane + place];
-                        if best == NOWHERE || value > top || (is_nan(value) && !is_nan(top)) {
-                            best = plane + place;
-                            top = value;
-                        }
-                    }
+    let plane = at / positions * word(6u) * word(7u);
+    let position = vec2<u32>(at % positions / word(9u), at % word(9u));
+    var best = NOWHERE;
+    var top = 0.0;
+    for (var row = 0u; row < word(10u); row++) {
+        for (var col = 0u; col < word(11u); col++) {
+            let place = seen(position, vec2<u32>(row, col));
+            if place != NOWHERE {
+                let value = x[plane + place];
+                if best == NOWHERE || value > top || (is_nan(value) && !is_nan(top)) {
+                    best = plane + place;
+                    top = value;
                 }
             }
-            y[at] = best;
         }
     }
+    y[at] = best;
 }
 
 // Of bits, since a compiler may think that there is no NaN.

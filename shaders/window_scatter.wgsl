@@ -4,28 +4,21 @@
 @group(0) @binding(2) var<storage, read> largest: array<u32>;
 @group(0) @binding(3) var<storage, read_write> x: array<f32>;
 
-@compute @workgroup_size(256)
-fn window_scatter(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let group = group_of(id);
+fn window_scatter_at(at: u32) {
     let positions = word(8u) * word(9u);
     let area = word(6u) * word(7u);
-    for (var k = 0u; k < 4u; k++) {
-        let at = entry_of(group, k, lane);
-        if at < word(3u) && is_mine(group) {
-            let place = vec2<u32>(at % area / word(7u), at % word(7u));
-            var sum = 0.0;
-            for (var row = 0u; row < word(10u); row++) {
-                for (var col = 0u; col < word(11u); col++) {
-                    let origin = seer(place, vec2<u32>(row, col));
-                    if origin.x != NOWHERE {
-                        let position = at / area * positions + origin.x * word(9u) + origin.y;
-                        if largest[position] == at {
-                            sum += y[position];
-                        }
-                    }
+    let place = vec2<u32>(at % area / word(7u), at % word(7u));
+    var sum = 0.0;
+    for (var row = 0u; row < word(10u); row++) {
+        for (var col = 0u; col < word(11u); col++) {
+            let origin = seer(place, vec2<u32>(row, col));
+            if origin.x != NOWHERE {
+                let position = at / area * positions + origin.x * word(9u) + origin.y;
+                if largest[position] == at {
+                    sum += y[position];
                 }
             }
-            x[at] = sum;
         }
     }
+    x[at] = sum;
 }

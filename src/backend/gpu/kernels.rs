@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::functions::{Formula, REAL};
 
 const COMMON: &str = include_str!("../../../shaders/common.wgsl");
+const EACH: &str = include_str!("../../../shaders/each.wgsl");
 const WINDOW: &str = include_str!("../../../shaders/window.wgsl");
 
 /// A kernel: an entry point of a shader.
@@ -18,6 +19,8 @@ pub(super) struct Kernel {
     pub entry: &'static str,
     /// How many arrays it reads; it writes one.
     pub inputs: usize,
+    /// The shader tells what is done for an entry, and the entry point is `each.wgsl`'s.
+    pub each: bool,
 }
 
 /// What a shader's text is put together from, after `common.wgsl`.
@@ -35,24 +38,29 @@ pub(super) enum Shader {
     Made(&'static str),
 }
 
-impl Shader {
+impl Kernel {
     /// The whole text.
     pub fn text(&self) -> String {
-        match self {
-            Shader::File(text) => [COMMON, text].concat(),
-            Shader::Real(text) => [COMMON, REAL, text].concat(),
-            Shader::Window(text) => [COMMON, WINDOW, text].concat(),
-            Shader::Function(function, text) => [COMMON, REAL, function, text].concat(),
-            Shader::Made(text) => [COMMON, text].concat(),
-        }
+        let own: &[&str] = match self.shader {
+            Shader::File(text) | Shader::Made(text) => &[text],
+            Shader::Real(text) => &[REAL, text],
+            Shader::Window(text) => &[WINDOW, text],
+            Shader::Function(function, text) => &[REAL, function, text],
+        };
+        let each = if self.each { EACH.replace("NAME", self.entry) } else { String::new() };
+        [COMMON, &own.concat(), &each].concat()
     }
 }
 
 macro_rules! kernels {
-    ($($name:ident: $entry:literal of $form:ident $file:literal, reads $inputs:literal;)*) => {
+    ($($name:ident: $entry:literal of $form:ident $file:literal, reads $inputs:literal, each: $each:literal;)*) => {
         $(
-            pub(super) const $name: Kernel =
-                Kernel { shader: Shader::$form(include_str!(concat!("../../../shaders/", $file))), entry: $entry, inputs: $inputs };
+            pub(super) const $name: Kernel = Kernel {
+                shader: Shader::$form(include_str!(concat!("../../../shaders/", $file))),
+                entry: $entry,
+                inputs: $inputs,
+                each: $each,
+            };
         )*
         /// All kernels that are files, with the name of the file.
         #[cfg(test)]
@@ -61,30 +69,30 @@ macro_rules! kernels {
 }
 
 kernels! {
-    FILL: "fill" of File "fill.wgsl", reads 0;
-    AFFINE: "affine" of File "affine.wgsl", reads 1;
-    COPY: "copy" of File "copy.wgsl", reads 1;
-    ADD: "add" of File "zip.wgsl", reads 2;
-    MUL: "mul" of File "zip.wgsl", reads 2;
-    EQUAL: "equal" of File "zip.wgsl", reads 2;
-    ACCUMULATE: "accumulate" of File "accumulate.wgsl", reads 1;
-    SUM_FEW: "sum_few" of File "sum.wgsl", reads 1;
-    SUM_MANY: "sum_many" of File "sum.wgsl", reads 1;
-    MATMUL_LARGE: "matmul_large" of File "matmul.wgsl", reads 2;
-    MATMUL_SMALL: "matmul_small" of File "matmul.wgsl", reads 2;
-    MATMUL_TALL: "matmul_tall" of File "matmul.wgsl", reads 2;
-    MATMUL_WIDE: "matmul_wide" of File "matmul.wgsl", reads 2;
-    SOFTMAX: "softmax" of Real "softmax.wgsl", reads 1;
-    LOG_SOFTMAX: "log_softmax" of Real "softmax.wgsl", reads 1;
-    PATCHES: "patches" of Window "patches.wgsl", reads 1;
-    FOLD: "fold" of Window "patches.wgsl", reads 1;
-    WINDOW_SUM: "window_sum" of Window "patches.wgsl", reads 1;
-    WINDOW_SPREAD: "window_spread" of Window "patches.wgsl", reads 1;
-    WINDOW_ARGMAX: "window_argmax" of Window "window_argmax.wgsl", reads 1;
-    WINDOW_SCATTER: "window_scatter" of Window "window_scatter.wgsl", reads 2;
-    INDICES: "indices" of File "indices.wgsl", reads 1;
-    GATHER: "gather" of File "gather.wgsl", reads 2;
-    SCATTER: "scatter" of File "scatter.wgsl", reads 2;
+    FILL: "fill" of File "fill.wgsl", reads 0, each: true;
+    AFFINE: "affine" of File "affine.wgsl", reads 1, each: true;
+    COPY: "copy" of File "copy.wgsl", reads 1, each: true;
+    ADD: "add" of File "zip.wgsl", reads 2, each: true;
+    MUL: "mul" of File "zip.wgsl", reads 2, each: true;
+    EQUAL: "equal" of File "zip.wgsl", reads 2, each: true;
+    ACCUMULATE: "accumulate" of File "accumulate.wgsl", reads 1, each: true;
+    SUM_FEW: "sum_few" of File "sum.wgsl", reads 1, each: false;
+    SUM_MANY: "sum_many" of File "sum.wgsl", reads 1, each: false;
+    MATMUL_LARGE: "matmul_large" of File "matmul.wgsl", reads 2, each: false;
+    MATMUL_SMALL: "matmul_small" of File "matmul.wgsl", reads 2, each: false;
+    MATMUL_TALL: "matmul_tall" of File "matmul.wgsl", reads 2, each: false;
+    MATMUL_WIDE: "matmul_wide" of File "matmul.wgsl", reads 2, each: false;
+    SOFTMAX: "softmax" of Real "softmax.wgsl", reads 1, each: false;
+    LOG_SOFTMAX: "log_softmax" of Real "softmax.wgsl", reads 1, each: false;
+    PATCHES: "patches" of Window "patches.wgsl", reads 1, each: true;
+    FOLD: "fold" of Window "patches.wgsl", reads 1, each: true;
+    WINDOW_SUM: "window_sum" of Window "patches.wgsl", reads 1, each: true;
+    WINDOW_SPREAD: "window_spread" of Window "patches.wgsl", reads 1, each: true;
+    WINDOW_ARGMAX: "window_argmax" of Window "window_argmax.wgsl", reads 1, each: true;
+    WINDOW_SCATTER: "window_scatter" of Window "window_scatter.wgsl", reads 2, each: true;
+    INDICES: "indices" of File "indices.wgsl", reads 1, each: true;
+    GATHER: "gather" of File "gather.wgsl", reads 2, each: true;
+    SCATTER: "scatter" of File "scatter.wgsl", reads 2, each: true;
 }
 
 const APPLY_TEXT: &str = include_str!("../../../shaders/apply.wgsl");
@@ -92,13 +100,13 @@ const DERIVATIVE_TEXT: &str = include_str!("../../../shaders/apply_derivative.wg
 
 /// y = f(x)
 pub(super) fn apply(formula: &Formula) -> Kernel {
-    Kernel { shader: Shader::Function(formula.text, APPLY_TEXT), entry: "apply", inputs: 1 }
+    Kernel { shader: Shader::Function(formula.text, APPLY_TEXT), entry: "apply", inputs: 1, each: true }
 }
 
 /// g f'(x), or g f''(x)
 pub(super) fn apply_derivative(formula: &Formula, second: bool) -> Kernel {
     let entry = if second { "apply_second" } else { "apply_first" };
-    Kernel { shader: Shader::Function(formula.text, DERIVATIVE_TEXT), entry, inputs: 3 }
+    Kernel { shader: Shader::Function(formula.text, DERIVATIVE_TEXT), entry, inputs: 3, each: true }
 }
 
 /// Kernels that were compiled for a device, by where their text and their function's text are and their name: texts are
@@ -151,7 +159,7 @@ impl Compiled {
     fn compile(&self, kernel: &Kernel) -> Pipeline {
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(kernel.entry),
-            source: wgpu::ShaderSource::Wgsl(Cow::Owned(kernel.shader.text())),
+            source: wgpu::ShaderSource::Wgsl(Cow::Owned(kernel.text())),
         });
         let layout = self.layout(kernel.inputs);
         let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {

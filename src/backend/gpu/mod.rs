@@ -235,7 +235,7 @@ struct Launch<'a> {
     work: f64,
 }
 
-/// Entries that a workgroup of 256 invocations takes: what common.wgsl knows.
+/// Entries that a workgroup of 256 invocations takes: what each.wgsl knows.
 const ENTRIES: usize = 1024;
 
 /// What an entry costs that is read and written, in operations.

@@ -64,7 +64,7 @@ impl Shape {
         static TEXTS: [OnceLock<String>; SHAPES.len()] = [const { OnceLock::new() }; SHAPES.len()];
         let index = SHAPES.iter().position(|shape| *shape == self).expect("one of the shapes");
         let text = TEXTS[index].get_or_init(|| self.text());
-        Kernel { shader: Shader::Made(text), entry: "tile", inputs: 4 }
+        Kernel { shader: Shader::Made(text), entry: "tile", inputs: 4, each: false }
     }
 
     fn text(self) -> String {

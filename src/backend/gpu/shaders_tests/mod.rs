@@ -50,7 +50,7 @@ fn parsed(name: &str, text: &str) -> (Module, ModuleInfo) {
 fn by_text() -> BTreeMap<String, Vec<(String, Kernel)>> {
     let mut texts: BTreeMap<String, Vec<(String, Kernel)>> = BTreeMap::new();
     for (name, kernel) in all() {
-        texts.entry(kernel.shader.text()).or_default().push((name, kernel));
+        texts.entry(kernel.text()).or_default().push((name, kernel));
     }
     texts
 }
@@ -158,7 +158,7 @@ fn limits_are_noticed() {
         let text = format!("{variables} @compute @workgroup_size({size}) fn main() {{ {body} }}");
         let (module, info) = parsed("limits", &text);
         let shader = kernels::Shader::Made(String::leak(text));
-        limits(&module, &info, &Kernel { shader, entry: "main", inputs: 1 })
+        limits(&module, &info, &Kernel { shader, entry: "main", inputs: 1, each: false })
     };
     let x = "@group(0) @binding(1) var<storage, read> x: array<f32>;";
     let y = "@group(0) @binding(2) var<storage, read_write> y: array<f32>;";
