@@ -3,6 +3,8 @@
 //! These functions are for the authors of ops and backends. They assert: a shape that does not fit is a fault of an op,
 //! since whatever a caller can get wrong was refused when the model was recorded.
 
+use std::ops::Range;
+
 /// The number of entries: the product of the sizes.
 pub fn numel(shape: &[usize]) -> usize {
     shape.iter().product()
@@ -19,6 +21,11 @@ pub(crate) fn zeros<R: Copy + Default>(shape: &[usize]) -> Option<Vec<R>> {
     let entries = checked_numel(shape)?;
     Vec::<R>::new().try_reserve_exact(entries).ok()?;
     Some(vec![R::default(); entries])
+}
+
+/// `count` things in blocks of `size`, the last one smaller.
+pub(crate) fn blocks(count: usize, size: usize) -> Vec<Range<usize>> {
+    (0..count).step_by(size.max(1)).map(|start| start..count.min(start + size)).collect()
 }
 
 /// How many entries lie between neighbours along each axis of a row-major array.

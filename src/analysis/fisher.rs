@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use crate::backend::Gram;
-use crate::differentiate::blocks::folded;
 use crate::error::{Error, Result};
 use crate::factor::Factor;
 use crate::kernel::{Matrix, matching};
 use crate::model::Session;
+use crate::model::blocks::folded;
 use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;

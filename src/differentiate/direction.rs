@@ -5,7 +5,9 @@ use crate::error::{Error, Result};
 use crate::model::{Model, Session};
 use crate::ops::Op;
 use crate::real::Real;
+use crate::samples::Samples;
 use crate::shape::numel;
+use crate::tape::Tape;
 
 /// How parameters and inputs move: a number for each of their entries, zero for those that stay.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,21 +124,37 @@ impl<R: Real> Direction<R> {
         session.model().graph().weigh(dual, &parameters, &buffers)
     }
 
-    /// Some samples on `dual`, moving with the inputs.
-    pub(crate) fn inputs<B: Arrays<Number = R>>(
+    /// A run of forward mode over the samples in `range`, with the weights that [`weights`](Self::weights) gives.
+    pub(crate) fn tape<'a, B: Arrays<Number = R>, O: Op>(
         &self,
-        arrays: &B,
-        dual: &Dual<B>,
+        session: &'a Session<'_, B, O>,
+        dual: &'a Dual<B>,
+        weights: &'a [DualTensor<B>],
+        x: &dyn Samples<R>,
+        range: &Range<usize>,
+    ) -> Result<Tape<'a, Dual<B>, O>> {
+        let samples = session.upload(session.arrays(), x, range.clone())?;
+        Ok(self.tape_of(session, dual, weights, samples, range))
+    }
+
+    /// As [`tape`](Self::tape), of samples that are on the backend already.
+    pub(super) fn tape_of<'a, B: Arrays<Number = R>, O: Op>(
+        &self,
+        session: &'a Session<'_, B, O>,
+        dual: &'a Dual<B>,
+        weights: &'a [DualTensor<B>],
         samples: Vec<B::Tensor>,
         range: &Range<usize>,
-    ) -> Vec<DualTensor<B>> {
+    ) -> Tape<'a, Dual<B>, O> {
+        let arrays = session.arrays();
         let lift = |(value, values): (B::Tensor, &Option<Vec<R>>)| {
             let size = numel(&arrays.shape(&value)[1..]);
             let own = values.as_ref().map(|values| &values[range.start * size..range.end * size]);
             let tangent = own.map(|own| arrays.upload(own, arrays.shape(&value)));
             dual.lift(&value, tangent.as_ref())
         };
-        samples.into_iter().zip(&self.inputs).map(lift).collect()
+        let inputs = samples.into_iter().zip(&self.inputs).map(lift).collect();
+        Tape::run(session.model().graph(), session.model().output(), dual, weights, inputs)
     }
 }
 

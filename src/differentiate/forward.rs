@@ -1,13 +1,12 @@
-use super::blocks::{SAMPLES, mapped};
 use super::direction::Direction;
 use crate::backend::{Arrays, Dual};
 use crate::error::{Error, Result};
+use crate::model::blocks::{RUN_BLOCK, mapped};
 use crate::model::{Jacobian, Session};
 use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
 use crate::shape::{numel, zeros};
-use crate::tape::Tape;
 
 /// A function and its derivative along a direction.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,14 +42,13 @@ pub fn jvp_block<B: Arrays, O: Op>(
 ) -> Result<Vec<Jvp<B::Number>>> {
     session.check(x)?;
     along.iter().try_for_each(|direction| direction.check(session.model(), x.samples()))?;
-    let (arrays, model) = (session.arrays(), session.model());
+    let arrays = session.arrays();
     let dual = Dual::new(arrays.clone());
     let weights: Vec<_> = along.iter().map(|direction| direction.weights(session, &dual)).collect();
-    let parts = mapped(x.samples(), SAMPLES, |range| {
+    let parts = mapped(x.samples(), RUN_BLOCK, |range| {
         let samples = session.upload(arrays, x, range.clone())?;
         let of_direction = |(direction, weights): (&Direction<B::Number>, &Vec<_>)| {
-            let inputs = direction.inputs(arrays, &dual, samples.clone(), &range);
-            let tape = Tape::run(model.graph(), model.output(), &dual, weights, inputs);
+            let tape = direction.tape_of(session, &dual, weights, samples.clone(), &range);
             Ok((arrays.read(tape.output().value())?, arrays.read(&dual.tangent(tape.output()))?))
         };
         along.iter().zip(&weights).map(of_direction).collect::<Result<Vec<_>>>()

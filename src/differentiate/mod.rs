@@ -35,7 +35,6 @@
 //! # Ok::<(), tangent_kernels::Error>(())
 //! ```
 
-pub(crate) mod blocks;
 mod direction;
 mod forward;
 mod linearized;

@@ -1,8 +1,9 @@
-use super::blocks::{SAMPLES, folded};
+use std::ops::Range;
+
 use crate::backend::Arrays;
 use crate::error::Result;
-use crate::factor::Factor;
-use crate::model::{Gradient, Jacobian, Session};
+use crate::model::blocks::{RUN_BLOCK, folded};
+use crate::model::{Gradient, Jacobian, Model, Session, add};
 use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
@@ -30,36 +31,32 @@ pub fn vjp<B: Arrays, O: Op>(
 ) -> Result<Vjp<B::Number>> {
     session.check(x)?;
     session.check_cotangents(x, u)?;
-    let (arrays, model, outputs) = (session.arrays(), session.model(), session.model().outputs());
-    let of_block = |range: std::ops::Range<usize>| {
-        let tape = session.tape_of(x, range.clone())?;
-        let uses = tape.uses()?;
-        let seed = arrays.upload(&u[range.start * outputs..range.end * outputs], arrays.shape(tape.output()));
-        let swept = tape.sweep(&seed, Wanted::ALL);
-        let gradients = tape.by_parameter(&uses, &swept, Factor::gradient_row);
-        let read = |x: Option<&B::Tensor>| x.map(|x| arrays.read(x)).transpose();
-        let parameters = gradients.iter().map(|gradient| read(gradient.as_ref())).collect::<Result<Vec<_>>>()?;
-        let inputs = swept.inputs.iter().map(|input| read(input.as_ref())).collect::<Result<Vec<_>>>()?;
-        Ok((parameters, inputs))
-    };
-    let infos = model.parameters();
-    let mut sums: Vec<Vec<B::Number>> =
-        infos.iter().map(|info| vec![B::Number::default(); numel(&info.shape)]).collect();
-    let mut inputs: Vec<Vec<B::Number>> = vec![Vec::new(); model.input_shapes().len()];
-    folded(x.samples(), SAMPLES, of_block, |range, (parameters, own)| {
-        add(&mut sums, parameters);
-        for ((all, own), shape) in inputs.iter_mut().zip(own).zip(model.input_shapes()) {
-            // An input that the output does not depend on.
-            all.extend(own.unwrap_or_else(|| vec![B::Number::default(); range.len() * numel(shape)]));
-        }
+    let mut sums = session.zeros();
+    let mut inputs = Inputs::none(session.model());
+    let of_block = |range| session.pulled(x, range, u, Wanted::ALL);
+    folded(x.samples(), RUN_BLOCK, of_block, |range, block| {
+        add(&mut sums, block.parameters);
+        inputs.extend(range, block.inputs);
     })?;
-    Ok(Vjp { parameters: Gradient::new(infos.to_vec(), sums), inputs })
+    Ok(Vjp { parameters: Gradient::new(session.model().parameters().to_vec(), sums), inputs: inputs.list })
 }
 
-/// Adds the gradients of a block; a parameter that the output does not depend on has none.
-pub(super) fn add<R: Real>(sums: &mut [Vec<R>], block: Vec<Option<Vec<R>>>) {
-    for (sum, part) in sums.iter_mut().zip(block) {
-        sum.iter_mut().zip(part.unwrap_or_default()).for_each(|(sum, x)| *sum += x);
+/// What belongs to every entry of every input, block by block.
+pub(super) struct Inputs<'m, R> {
+    shapes: &'m [Vec<usize>],
+    pub list: Vec<Vec<R>>,
+}
+
+impl<'m, R: Real> Inputs<'m, R> {
+    pub fn none<O: Op>(model: &'m Model<O>) -> Self {
+        Inputs { shapes: model.input_shapes(), list: vec![Vec::new(); model.input_shapes().len()] }
+    }
+
+    /// Adds the samples in `range`: zeros for an input that the output does not depend on.
+    pub fn extend(&mut self, range: Range<usize>, block: Vec<Option<Vec<R>>>) {
+        for ((all, own), shape) in self.list.iter_mut().zip(block).zip(self.shapes) {
+            all.extend(own.unwrap_or_else(|| vec![R::default(); range.len() * numel(shape)]));
+        }
     }
 }
 

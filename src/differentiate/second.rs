@@ -1,16 +1,15 @@
 use std::ops::Range;
 
-use super::blocks::{SAMPLES, folded};
 use super::direction::Direction;
-use super::reverse::add;
+use super::reverse::Inputs;
 use crate::backend::{Arrays, Dual, DualTensor};
 use crate::error::Result;
 use crate::factor::Factor;
-use crate::model::{Gradient, Session};
+use crate::model::blocks::{RUN_BLOCK, folded};
+use crate::model::{Gradient, Session, add};
 use crate::ops::Op;
 use crate::samples::Samples;
-use crate::shape::numel;
-use crate::tape::{Tape, Wanted};
+use crate::tape::Wanted;
 
 /// J^T u, and its derivative along a direction.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,21 +35,16 @@ pub fn hvp<B: Arrays, O: Op>(
 ) -> Result<Hvp<B::Number>> {
     session.check_cotangents(x, u)?;
     let model = session.model();
-    let infos = model.parameters();
-    let zeros: Vec<Vec<B::Number>> = infos.iter().map(|info| vec![Default::default(); numel(&info.shape)]).collect();
-    let (mut gradient, mut product) = (zeros.clone(), zeros);
-    let mut inputs: Vec<Vec<B::Number>> = vec![Vec::new(); model.input_shapes().len()];
+    let (mut gradient, mut product, mut inputs) = (session.zeros(), session.zeros(), Inputs::none(model));
     let own = |range: Range<usize>| range.start * model.outputs()..range.end * model.outputs();
     let seed = |range: Range<usize>, _: &[B::Number], _: &[B::Number]| Ok((u[own(range)].to_vec(), None));
-    swept_along(session, x, along, SAMPLES, None, seed, |block| {
+    swept_along(session, x, along, RUN_BLOCK, None, seed, |block| {
         add(&mut gradient, block.values);
         add(&mut product, block.tangents);
-        for ((all, own), shape) in inputs.iter_mut().zip(block.inputs).zip(model.input_shapes()) {
-            all.extend(own.unwrap_or_else(|| vec![Default::default(); block.range.len() * numel(shape)]));
-        }
+        inputs.extend(block.range, block.inputs);
     })?;
-    let named = |values| Gradient::new(infos.to_vec(), values);
-    Ok(Hvp { gradient: named(gradient), product: named(product), inputs })
+    let named = |values| Gradient::new(model.parameters().to_vec(), values);
+    Ok(Hvp { gradient: named(gradient), product: named(product), inputs: inputs.list })
 }
 
 /// Cotangents of the outputs of some samples, and how they move.
@@ -79,12 +73,11 @@ pub(crate) fn swept_along<B: Arrays, O: Op>(
 ) -> Result<()> {
     session.check(x)?;
     along.check(session.model(), x.samples())?;
-    let (arrays, model) = (session.arrays(), session.model());
+    let arrays = session.arrays();
     let dual = Dual::new(arrays.clone());
     let weights = along.weights(session, &dual);
     let of_block = |range: Range<usize>| {
-        let inputs = along.inputs(arrays, &dual, session.upload(arrays, x, range.clone())?, &range);
-        let tape = Tape::run(model.graph(), model.output(), &dual, &weights, inputs);
+        let tape = along.tape(session, &dual, &weights, x, &range)?;
         let uses = tape.uses()?;
         let output = tape.output();
         let (value, tangent) = (arrays.read(output.value())?, arrays.read(&dual.tangent(output))?);

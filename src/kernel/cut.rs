@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::sink::Unit;
 use crate::backend::Grain;
-use crate::model::blocks;
+use crate::shape::blocks;
 
 /// A tile has at least so many rows, if there are.
 const MIN_SIDE: usize = 16;

@@ -16,10 +16,10 @@ use super::{Ntk, Outputs};
 use crate::backend::Gram;
 use crate::error::{Error, Result};
 use crate::factor::{Factor, Sides};
-use crate::model::blocks;
 use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
+use crate::shape::blocks;
 use crate::tape::{Swept, Tape, Use, Wanted};
 
 /// The diagonal of a kernel: \[blocks, rows\] as the [`Matrix`](super::Matrix) of the same mode has it, for the total and

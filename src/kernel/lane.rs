@@ -13,8 +13,8 @@ use super::sink::Part;
 use super::walk::{Job, Queue, Side, Source};
 use crate::backend::{Gram, Panels};
 use crate::error::{Error, Result};
-use crate::model::blocks;
 use crate::real::Real;
+use crate::shape::blocks;
 
 /// A device, with the panels that it makes itself.
 pub(crate) struct Lane<'a, B: Gram> {

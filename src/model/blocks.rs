@@ -5,10 +5,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::model::blocks;
+use crate::shape::blocks;
 
 /// Samples that are run together where nothing else is said: their values stay in cache.
-pub(super) const SAMPLES: usize = 512;
+pub(crate) const RUN_BLOCK: usize = 512;
 /// The results of so many blocks are held at a time, to be added in order.
 const AT_ONCE: usize = 64;
 

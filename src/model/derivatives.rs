@@ -2,20 +2,16 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-use super::session::{RUN_BLOCK, Session, blocks};
+use super::blocks::{RUN_BLOCK, folded};
+use super::session::Session;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 use crate::factor::Factor;
 use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
-use crate::shape::{numel, zeros};
+use crate::shape::{blocks, numel, zeros};
 use crate::tape::{ParameterInfo, Wanted};
-
-/// The gradients of so many blocks are held at a time, to be added in order.
-const BLOCKS_AT_ONCE: usize = 64;
 
 impl<B: Arrays, O: Op> Session<'_, B, O> {
     /// J^T u: sum over n, c of u\[n,c\] grad f_c(x_n), by one reverse sweep; `u` is row-major, one number for each output
@@ -41,20 +37,15 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
     pub fn gradient(&self, x: &dyn Samples<B::Number>, u: &[B::Number]) -> Result<Gradient<B::Number>> {
         self.check(x)?;
         self.check_cotangents(x, u)?;
-        let outputs = self.model().outputs();
-        let of_block = |range: &Range<usize>| {
-            let u = &u[range.start * outputs..range.end * outputs];
-            self.block_gradient(x, range.clone(), u)
-        };
-        let infos = self.model().parameters();
-        let mut values: Vec<Vec<B::Number>> =
-            infos.iter().map(|info| vec![B::Number::default(); numel(&info.shape)]).collect();
-        for some in blocks(x.samples(), RUN_BLOCK).chunks(BLOCKS_AT_ONCE) {
-            for block in some.par_iter().map(of_block).collect::<Result<Vec<_>>>()? {
-                values.iter_mut().zip(&block).for_each(|(sum, part)| add(sum, part));
-            }
-        }
-        Ok(Gradient::new(infos.to_vec(), values))
+        let mut sums = self.zeros();
+        let of_block = |range| self.pulled(x, range, u, Wanted::PARAMETERS);
+        folded(x.samples(), RUN_BLOCK, of_block, |_, block| add(&mut sums, block.parameters))?;
+        Ok(Gradient::new(self.model().parameters().to_vec(), sums))
+    }
+
+    /// A zero for every entry of every parameter.
+    pub(crate) fn zeros(&self) -> Vec<Vec<B::Number>> {
+        self.model().parameters().iter().map(|info| vec![B::Number::default(); numel(&info.shape)]).collect()
     }
 
     /// # Errors
@@ -74,23 +65,24 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
         }
     }
 
-    fn block_gradient(
+    /// What a reverse sweep gives for the samples in `range`, whose cotangents are among `u`, \[N, C\].
+    pub(crate) fn pulled(
         &self,
         x: &dyn Samples<B::Number>,
         range: Range<usize>,
         u: &[B::Number],
-    ) -> Result<Vec<Vec<B::Number>>> {
-        let arrays = self.arrays();
-        let tape = self.tape_of(x, range)?;
+        wanted: Wanted<'_>,
+    ) -> Result<Pulled<B::Number>> {
+        let (arrays, outputs) = (self.arrays(), self.model().outputs());
+        let tape = self.tape_of(x, range.clone())?;
         let uses = tape.uses()?;
-        let seed = arrays.upload(u, arrays.shape(tape.output()));
-        let swept = tape.sweep(&seed, Wanted::PARAMETERS);
+        let seed = arrays.upload(&u[range.start * outputs..range.end * outputs], arrays.shape(tape.output()));
+        let swept = tape.sweep(&seed, wanted);
         let gradients = tape.by_parameter(&uses, &swept, Factor::gradient_row);
-        let read = |(gradient, info): (Option<B::Tensor>, &ParameterInfo)| match gradient {
-            Some(gradient) => arrays.read(&gradient),
-            None => Ok(vec![B::Number::default(); numel(&info.shape)]),
+        let read = |list: &[Option<B::Tensor>]| {
+            list.iter().map(|x| x.as_ref().map(|x| arrays.read(x)).transpose()).collect::<Result<_>>()
         };
-        gradients.into_iter().zip(self.model().parameters()).map(read).collect()
+        Ok(Pulled { parameters: read(&gradients)?, inputs: read(&swept.inputs)? })
     }
 
     /// J: the per-sample Jacobian of all outputs, by parameter, multiplied out by reverse mode, one sweep per output.
@@ -126,8 +118,19 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
     }
 }
 
-fn add<R: Real>(sum: &mut [R], part: &[R]) {
-    sum.iter_mut().zip(part).for_each(|(sum, &x)| *sum += x);
+/// What a reverse sweep gives for a block of samples: `None` where the output does not depend on it, or it was not wanted.
+pub(crate) struct Pulled<R> {
+    /// Gradients, summed over the samples.
+    pub parameters: Vec<Option<Vec<R>>>,
+    /// Cotangents of the inputs.
+    pub inputs: Vec<Option<Vec<R>>>,
+}
+
+/// Adds the gradients of a block.
+pub(crate) fn add<R: Real>(sums: &mut [Vec<R>], block: Vec<Option<Vec<R>>>) {
+    for (sum, part) in sums.iter_mut().zip(block) {
+        sum.iter_mut().zip(part.unwrap_or_default()).for_each(|(sum, x)| *sum += x);
+    }
 }
 
 /// Derivatives by parameter.

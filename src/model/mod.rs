@@ -3,6 +3,7 @@
 //! [`Sequential`] builds the common case layer by layer; [`Model::from_fn`] records anything else on a [`Graph`]. A [`Session`] runs a model on
 //! a backend.
 
+pub(crate) mod blocks;
 mod derivatives;
 #[cfg(feature = "rand")]
 mod init;
@@ -10,12 +11,12 @@ mod probe;
 mod sequential;
 mod session;
 
+pub(crate) use derivatives::add;
 pub use derivatives::{Gradient, Jacobian};
 #[cfg(feature = "rand")]
 pub use init::Init;
 pub use sequential::{Parameterisation, Sequential};
 pub use session::Session;
-pub(crate) use session::blocks;
 
 use crate::error::{Error, Result};
 use crate::ops::{Builtin, Op};

@@ -3,8 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use rayon::prelude::*;
-
+use super::blocks::{RUN_BLOCK, mapped};
 use super::{Model, probe};
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
@@ -36,9 +35,6 @@ pub struct Session<'m, B: Arrays, O: Op = Builtin> {
     /// Samples were found not to depend on each other.
     pub(super) probed: OnceLock<()>,
 }
-
-/// Samples are run in blocks of at most this many: the values of a block then stay in cache.
-pub(super) const RUN_BLOCK: usize = 512;
 
 impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
     /// Uploads the parameters and buffers of `model` to `arrays`.
@@ -92,8 +88,7 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
     pub fn run(&self, x: &dyn Samples<B::Number>) -> Result<Vec<B::Number>> {
         self.check(x)?;
         let run = |range| self.arrays.read(self.tape_of(x, range)?.output());
-        let parts: Result<Vec<_>> = blocks(x.samples(), RUN_BLOCK).into_par_iter().map(run).collect();
-        Ok(parts?.concat())
+        Ok(mapped(x.samples(), RUN_BLOCK, run)?.concat())
     }
 
     /// The samples have the shapes that the model takes.
@@ -196,9 +191,4 @@ fn uploaded<B: Arrays>(arrays: &B, info: &ParameterInfo, values: &[f64]) -> Resu
         )));
     }
     Ok(arrays.upload(&numbers, &info.shape))
-}
-
-/// `samples` in blocks of `size`, the last one smaller.
-pub(crate) fn blocks(samples: usize, size: usize) -> Vec<Range<usize>> {
-    (0..samples).step_by(size.max(1)).map(|start| start..samples.min(start + size)).collect()
 }

@@ -5,12 +5,11 @@ use std::ops::Range;
 use super::Operators;
 use crate::backend::{Dual, Gram};
 use crate::differentiate::Direction;
-use crate::differentiate::blocks::{folded, mapped};
 use crate::error::Result;
-use crate::factor::Factor;
+use crate::model::blocks::{folded, mapped};
 use crate::ops::Op;
 use crate::real::Real;
-use crate::tape::{Tape, Wanted};
+use crate::tape::Wanted;
 
 impl<B: Gram, O: Op> Operators<'_, B, O> {
     pub(super) fn direction(&self, v: &[f64]) -> Result<Direction<B::Number>> {
@@ -32,13 +31,12 @@ impl<B: Gram, O: Op> Operators<'_, B, O> {
         f: impl Fn(Range<usize>, Vec<B::Number>, Vec<B::Number>) -> Vec<f64> + Sync,
     ) -> Result<Vec<f64>> {
         let session = self.session;
-        let (arrays, model) = (session.arrays(), session.model());
+        let arrays = session.arrays();
         let dual = Dual::new(arrays.clone());
         let along = self.direction(v)?;
         let weights = along.weights(session, &dual);
         let parts = mapped(self.x.samples(), self.block, |range| {
-            let inputs = along.inputs(arrays, &dual, session.upload(arrays, self.x, range.clone())?, &range);
-            let tape = Tape::run(model.graph(), model.output(), &dual, &weights, inputs);
+            let tape = along.tape(session, &dual, &weights, self.x, &range)?;
             let value = arrays.read(tape.output().value())?;
             Ok(f(range, value, arrays.read(&dual.tangent(tape.output()))?))
         })?;
@@ -47,20 +45,11 @@ impl<B: Gram, O: Op> Operators<'_, B, O> {
 
     /// J^T u, summed over blocks in f64.
     pub(super) fn jtu(&self, u: &[f64]) -> Result<Vec<f64>> {
-        let session = self.session;
-        let (arrays, outputs) = (session.arrays(), session.model().outputs());
+        let u: Vec<B::Number> = u.iter().map(|&x| B::Number::of(x)).collect();
         let mut sum = vec![0.0; self.columns()];
-        let of_block = |range: Range<usize>| {
-            let tape = session.tape_of(self.x, range.clone())?;
-            let uses = tape.uses()?;
-            let own: Vec<B::Number> =
-                u[range.start * outputs..range.end * outputs].iter().map(|&x| B::Number::of(x)).collect();
-            let seed = arrays.upload(&own, arrays.shape(tape.output()));
-            let swept = tape.sweep(&seed, Wanted { inputs: false, parameters: Some(&self.wanted) });
-            let gradients = tape.by_parameter(&uses, &swept, Factor::gradient_row);
-            gradients.iter().map(|gradient| gradient.as_ref().map(|x| arrays.read(x)).transpose()).collect()
-        };
-        folded(self.x.samples(), self.block, of_block, |_, block| self.add(&mut sum, block))?;
+        let wanted = Wanted { inputs: false, parameters: Some(&self.wanted) };
+        let of_block = |range: Range<usize>| self.session.pulled(self.x, range, &u, wanted);
+        folded(self.x.samples(), self.block, of_block, |_, block| self.add(&mut sum, block.parameters))?;
         Ok(sum)
     }
 

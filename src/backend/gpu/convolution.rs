@@ -95,7 +95,7 @@ impl Gpu {
 
     /// Results for some samples at a time, one after another.
     fn in_steps(&self, planes: &Planes<'_>, some: impl Fn(std::ops::Range<usize>) -> Tensor) -> Tensor {
-        let parts: Vec<Tensor> = crate::model::blocks(planes.samples, planes.step()).into_iter().map(&some).collect();
+        let parts: Vec<Tensor> = crate::shape::blocks(planes.samples, planes.step()).into_iter().map(&some).collect();
         match &parts[..] {
             [] => some(0..0),
             [one] => one.clone(),
@@ -158,7 +158,7 @@ impl Gpu {
             let sum = self.product(&dy, false, &self.reshape(&patches, &[g, n * t, features]), false);
             self.reshape(&sum, &[1, seeds, outputs, features])
         };
-        let parts = crate::model::blocks(planes.samples, planes.step()).into_iter().map(some);
+        let parts = crate::shape::blocks(planes.samples, planes.step()).into_iter().map(some);
         let sum = parts.reduce(|sum, part| self.zipped(&kernels::ADD, &sum, &part));
         sum.unwrap_or_else(|| self.filled(0.0, &[1, seeds, outputs, features]))
     }

@@ -66,7 +66,7 @@ impl Gpu {
                 work: 1024.0 * TOUCH * (1 + range.len()) as f64,
             })
         };
-        let parts = crate::model::blocks(each, ROWS).into_iter().map(some);
+        let parts = crate::shape::blocks(each, ROWS).into_iter().map(some);
         let sum = parts.reduce(|sum, part| self.zipped(&kernels::ADD, &sum, &part));
         sum.unwrap_or_else(|| self.filled(0.0, &[rows, d]))
     }

@@ -31,7 +31,7 @@ impl Gpu {
         if steps > STEPS {
             let [x_axis, y_axis] =
                 [x.shape.len() - if transpose_x { 2 } else { 1 }, y.shape.len() - if transpose_y { 1 } else { 2 }];
-            let parts = crate::model::blocks(steps, STEPS).into_iter().map(|range| {
+            let parts = crate::shape::blocks(steps, STEPS).into_iter().map(|range| {
                 let [x, y] = [self.sliced(x, x_axis, range.clone()), self.sliced(y, y_axis, range)];
                 self.product(&x, transpose_x, &y, transpose_y)
             });

@@ -5,15 +5,15 @@ use super::canvas::{Area, BLACK, Colour, Font, GREY, Image, WHITE};
 use super::ticks::Ticks;
 
 /// White space at the edges of the image.
-const MARGIN: usize = 20;
-const TICK: usize = 8;
+pub(super) const MARGIN: usize = 20;
+pub(super) const TICK: usize = 8;
 /// Between a tick and its label, or a text and what it belongs to.
-const GAP: usize = 6;
+pub(super) const GAP: usize = 6;
 /// Between the picture and the colour bar.
 const BAR_DISTANCE: usize = 36;
 const BAR_WIDTH: usize = 26;
-const LINE: usize = 20;
-const TITLE_LINE: usize = 24;
+pub(super) const LINE: usize = 20;
+pub(super) const TITLE_LINE: usize = 24;
 
 /// What is drawn around the cells.
 pub(super) struct Parts<'a> {

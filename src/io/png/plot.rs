@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::canvas::{Area, BLACK, Colour, Font, GREY, Image};
-use super::layout::wrapped;
+use super::layout::{GAP, LINE, MARGIN, TICK, TITLE_LINE, wrapped};
 use super::ticks;
 use super::{LARGEST, apart};
 use crate::error::{Error, Result};
@@ -11,11 +11,6 @@ use crate::error::{Error, Result};
 /// The area of the lines, in pixels.
 const WIDTH: usize = 800;
 const HEIGHT: usize = 500;
-const MARGIN: usize = 20;
-const TICK: usize = 8;
-const GAP: usize = 6;
-const LINE: usize = 20;
-const TITLE_LINE: usize = 24;
 /// The sample of a line in the legend.
 const SAMPLE: usize = 36;
 

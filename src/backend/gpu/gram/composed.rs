@@ -8,7 +8,7 @@ use crate::backend::gpu::memory::Buffer;
 use crate::backend::gpu::{Gpu, Launch, TOUCH, Tensor, groups, word};
 use crate::backend::{Arrays, Contraction, Part, Recipe, Term};
 use crate::error::Result;
-use crate::model::blocks;
+use crate::shape::blocks;
 use crate::shape::numel;
 
 /// What is between two products has about so many entries at a time.
