@@ -3,7 +3,7 @@
 use approx::assert_relative_eq;
 use faer::{Mat, Side};
 use tangent_kernels::Matrix;
-use tangent_kernels::analysis::{accuracy, effective_rank, largest_eigenvalue, sign_scores};
+use tangent_kernels::analysis::{accuracy, effective_rank, eigenvalues, largest_eigenvalue, sign_scores};
 
 fn square(n: usize, entry: impl Fn(usize, usize) -> f64) -> Matrix<f64> {
     let data = (0..n * n).map(|k| entry(k / n, k % n)).collect();
@@ -60,4 +60,18 @@ fn the_sign_classifier_sums_weighted_labels() {
     assert!(sign_scores(&kernel, &[1.0], None).unwrap_err().is_shape());
     assert_eq!(accuracy(&[1.0, 0.0, -2.0, 5.0], &[1.0, 1.0, -1.0, -1.0]).unwrap(), 0.5);
     assert!(accuracy(&[], &[]).unwrap_err().is_shape());
+}
+
+#[test]
+fn all_eigenvalues_of_a_kernel() {
+    // Of n ones everywhere: n once, 0 otherwise; of a diagonal, its entries.
+    let ones = Matrix::from_vec(1, 30, 30, vec![1.0f32; 900]).unwrap();
+    let values = eigenvalues(&ones).unwrap();
+    assert!((values[0] - 30.0).abs() < 1e-10 && values[1..].iter().all(|x| x.abs() < 1e-10), "{values:?}");
+    let diagonal = (0..16).map(|k| if k % 5 == 0 { f64::from(k) - 4.0 } else { 0.0 }).collect();
+    assert_eq!(eigenvalues(&Matrix::from_vec(1, 4, 4, diagonal).unwrap()).unwrap(), [11.0, 6.0, 1.0, -4.0]);
+    assert!(eigenvalues(&Matrix::<f64>::from_vec(1, 0, 0, vec![]).unwrap()).unwrap().is_empty());
+    assert!(eigenvalues(&Matrix::from_vec(2, 1, 1, vec![1.0, 2.0]).unwrap()).unwrap_err().is_shape());
+    let error = eigenvalues(&Matrix::from_vec(1, 2, 2, vec![1.0, 0.0, f64::NAN, 1.0]).unwrap()).unwrap_err();
+    assert!(error.is_value() && error.to_string().contains("row 1, column 0"), "{error}");
 }
