@@ -1,9 +1,6 @@
 //! All eigenvalues of a stored kernel.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{self, ComputeEigenvectors};
-use faer::{Mat, Par};
-
+use super::solve::small;
 use crate::error::{Error, Result};
 use crate::kernel::Matrix;
 use crate::real::Real;
@@ -34,19 +31,5 @@ pub fn eigenvalues<R: Real>(kernel: &Matrix<R>) -> Result<Vec<f64>> {
             at % n
         )));
     }
-    let matrix = Mat::from_fn(n, n, |row, col| kernel.as_slice()[row * n + col].f64());
-    let scratch = evd::self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::No, Par::Seq, Default::default());
-    let mut values = Mat::zeros(n, 1);
-    evd::self_adjoint_evd(
-        matrix.as_ref(),
-        values.as_mut().col_mut(0).as_diagonal_mut(),
-        None,
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(scratch)),
-        Default::default(),
-    )
-    .map_err(|_| Error::value(format!("the eigenvalues of a kernel of {n} rows did not converge")))?;
-    let mut values: Vec<f64> = (0..n).map(|k| values[(k, 0)]).collect();
-    values.sort_by(|one, two| two.total_cmp(one));
-    Ok(values)
+    small::eigenvalues(n, |row, col| kernel.as_slice()[row * n + col].f64())
 }

@@ -24,7 +24,7 @@ pub mod faer_adapter;
 mod krylov;
 mod quadrature;
 mod random;
-mod small;
+pub(crate) mod small;
 mod trace;
 mod vectors;
 
