@@ -47,7 +47,7 @@ impl Gpu {
     pub fn tune(&self) -> Result<Vec<Tuned>> {
         // Of a device whose arrays are small, what one can hold.
         let most = (self.0.pool.most() / 8) as usize;
-        let rows = ROWS[usize::from(!self.0.is_software())].min(most / DEPTH / SIDE * SIDE).max(SIDE);
+        let rows = self.trial_rows().min(most / DEPTH / SIDE * SIDE).max(SIDE);
         let depth = DEPTH.min(most / rows / STEPS * STEPS).max(STEPS);
         let numbers: Vec<f32> = (0..2 * depth * rows).map(|k| (k % 31) as f32 / 31.0 - 0.5).collect();
         let panel = self.0.upload(bytemuck::cast_slice(&numbers))?;
@@ -57,23 +57,35 @@ impl Gpu {
         let target = Target { kernel: &kernel, size: [rows, rows], inner: 1, first: 0, apart: 0, upper: true };
         let flops = (rows * (rows + 1) / 2 * 2 * 2 * depth) as f64;
         let time = |shape: Shape| {
-            let mut best = Duration::MAX;
-            // The first run compiles.
-            for run in 0..3 {
-                self.0.finish()?;
-                let start = Instant::now();
+            let time = self.shorter(|| {
                 self.run_records(shape, &records, &sides, &target)?;
-                self.0.finish()?;
-                if run > 0 {
-                    best = best.min(start.elapsed());
-                }
-            }
-            Ok(Tuned { shape, time: best, flops })
+                self.0.finish()
+            })?;
+            Ok(Tuned { shape, time, flops })
         };
         let tuned: Vec<Tuned> = SHAPES.into_iter().map(time).collect::<Result<_>>()?;
         if let Some(best) = tuned.iter().min_by_key(|tuned| tuned.time) {
             self.0.tile_shape.get_or_init(|| best.shape);
         }
         Ok(tuned)
+    }
+    /// The rows of a trial whose tile is to fit an array.
+    pub(super) fn trial_rows(&self) -> usize {
+        let most = (self.0.pool.most() / 4).isqrt() as usize / SIDE * SIDE;
+        ROWS[usize::from(!self.0.is_software())].min(most)
+    }
+
+    /// The shorter time of two trials, after one that compiles.
+    pub(super) fn shorter(&self, trial: impl Fn() -> Result<()>) -> Result<Duration> {
+        let mut best = Duration::MAX;
+        for run in 0..3 {
+            self.0.finish()?;
+            let start = Instant::now();
+            trial()?;
+            if run > 0 {
+                best = best.min(start.elapsed());
+            }
+        }
+        Ok(best)
     }
 }
