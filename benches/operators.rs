@@ -11,9 +11,9 @@ mod mlp;
 
 use std::time::Instant;
 
-use tangent_kernels::analysis::operator::{Loss, Operator, Operators};
+use tangent_kernels::analysis::operator::{Operator, Operators};
 use tangent_kernels::analysis::solve::{CgOptions, EigenOptions, Probing, conjugate_gradients, largest, trace};
-use tangent_kernels::{Batch, Cpu, Session};
+use tangent_kernels::{Batch, Cpu, Loss, Session};
 
 const SAMPLES: usize = 60_000;
 const WIDTH: usize = 100;

@@ -25,6 +25,7 @@ pub mod shape;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod tape;
+pub mod train;
 pub mod unary;
 
 pub use attributes::{Attribute, Attributes};
@@ -40,3 +41,4 @@ pub use model::{Gradient, Jacobian, Model, Parameterisation, Sequential, Session
 pub use real::Real;
 pub use samples::{Reader, Samples};
 pub use tape::{Graph, Parameter, ParameterInfo, Value};
+pub use train::Loss;

@@ -2,10 +2,10 @@
 
 use faer::{Mat, Side};
 use tangent_kernels::analysis::fisher;
-use tangent_kernels::analysis::operator::{Loss, Operator, Operators};
+use tangent_kernels::analysis::operator::{Operator, Operators};
 use tangent_kernels::differentiate::{self, Direction};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Kernel, Matrix, Model, Parameterisation, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Kernel, Loss, Matrix, Model, Parameterisation, Sequential, Session};
 
 /// Numbers without a pattern.
 fn numbers(count: usize, seed: u64) -> Vec<f64> {

@@ -1,8 +1,8 @@
 //! Operators without matrices against dense ones.
 
-use tangent_kernels::analysis::operator::{Loss, Operator, Operators};
+use tangent_kernels::analysis::operator::{Operator, Operators};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Jacobian, Model, Parameterisation, Real, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Jacobian, Loss, Model, Parameterisation, Real, Sequential, Session};
 
 /// Numbers without a pattern.
 fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {

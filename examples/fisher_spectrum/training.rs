@@ -1,8 +1,8 @@
 //! Plain gradient descent by the library's own gradients.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tangent_kernels::analysis::{self, operator::Loss};
-use tangent_kernels::{Batch, Cpu, Model, Result, Session};
+use tangent_kernels::analysis;
+use tangent_kernels::{Batch, Cpu, Loss, Model, Result, Session};
 
 /// The mean loss at the first and at the last step.
 pub struct Trained {

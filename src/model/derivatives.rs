@@ -11,7 +11,7 @@ use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
 use crate::shape::{blocks, numel, zeros};
-use crate::tape::{ParameterInfo, Wanted};
+use crate::tape::{ParameterInfo, Tape, Wanted};
 
 impl<B: Arrays, O: Op> Session<'_, B, O> {
     /// J^T u: sum over n, c of u\[n,c\] grad f_c(x_n), by one reverse sweep; `u` is row-major, one number for each output
@@ -73,10 +73,28 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
         u: &[B::Number],
         wanted: Wanted<'_>,
     ) -> Result<Pulled<B::Number>> {
-        let (arrays, outputs) = (self.arrays(), self.model().outputs());
+        let outputs = self.model().outputs();
         let tape = self.tape_of(x, range.clone())?;
+        self.swept(&tape, &u[range.start * outputs..range.end * outputs], wanted)
+    }
+
+    /// As [`pulled`](Session::pulled), with cotangents that are made of the outputs.
+    pub(crate) fn pulled_by(
+        &self,
+        x: &dyn Samples<B::Number>,
+        range: Range<usize>,
+        cotangents: impl FnOnce(Vec<B::Number>) -> Result<Vec<B::Number>>,
+        wanted: Wanted<'_>,
+    ) -> Result<Pulled<B::Number>> {
+        let tape = self.tape_of(x, range)?;
+        let u = cotangents(self.arrays().read(tape.output())?)?;
+        self.swept(&tape, &u, wanted)
+    }
+
+    fn swept(&self, tape: &Tape<'_, B, O>, u: &[B::Number], wanted: Wanted<'_>) -> Result<Pulled<B::Number>> {
+        let arrays = self.arrays();
         let uses = tape.uses()?;
-        let seed = arrays.upload(&u[range.start * outputs..range.end * outputs], arrays.shape(tape.output()));
+        let seed = arrays.upload(u, arrays.shape(tape.output()));
         let swept = tape.sweep(&seed, wanted);
         let gradients = tape.by_parameter(&uses, &swept, Factor::gradient_row);
         let read = |list: &[Option<B::Tensor>]| {

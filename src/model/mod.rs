@@ -176,6 +176,12 @@ impl<O: Op> Model<O> {
         Ok(())
     }
 
+    /// Gives all parameters values that are finite and of their sizes.
+    pub(crate) fn replace(&mut self, values: Vec<Vec<f64>>) {
+        debug_assert!(self.parameters().iter().map(|info| numel(&info.shape)).eq(values.iter().map(Vec::len)));
+        self.values = values.into_iter().map(Some).collect();
+    }
+
     /// Every parameter with its values, in order.
     ///
     /// # Errors

@@ -8,11 +8,13 @@
 mod add;
 mod avg_pool2d;
 mod batch_norm;
+mod binary_cross_entropy;
 mod concat;
 mod conv1d;
 mod conv2d;
 mod conv_transpose2d;
 mod convolution;
+mod cross_entropy;
 mod div;
 mod dropout;
 mod embedding;
@@ -35,8 +37,10 @@ mod scale;
 mod shift;
 mod slice;
 mod softmax;
+mod squared_error;
 mod sub;
 mod sum;
+mod target;
 mod unary;
 mod zero_pad2d;
 
@@ -46,10 +50,12 @@ use std::fmt::Debug;
 pub use add::Add;
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::BatchNorm;
+pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use concat::Concat;
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv1d::Conv1d;
 pub use conv2d::Conv2d;
+pub use cross_entropy::CrossEntropy;
 pub use div::Div;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -69,6 +75,7 @@ pub use scale::Scale;
 pub use shift::Shift;
 pub use slice::Slice;
 pub use softmax::Softmax;
+pub use squared_error::SquaredError;
 pub use sub::Sub;
 pub use sum::Sum;
 pub use zero_pad2d::ZeroPad2d;
@@ -85,10 +92,12 @@ ops! {
         Add(Add),
         AvgPool2d(AvgPool2d),
         BatchNorm(BatchNorm),
+        BinaryCrossEntropy(BinaryCrossEntropy),
         Concat(Concat),
         Conv1d(Conv1d),
         Conv2d(Conv2d),
         ConvTranspose2d(ConvTranspose2d),
+        CrossEntropy(CrossEntropy),
         Div(Div),
         Dropout(Dropout),
         Embedding(Embedding),
@@ -108,6 +117,7 @@ ops! {
         Shift(Shift),
         Slice(Slice),
         Softmax(Softmax),
+        SquaredError(SquaredError),
         Sub(Sub),
         Sum(Sum),
         Unary(Unary),

@@ -1,9 +1,9 @@
 //! Recording the crate's own ops by name.
 
 use super::{
-    Add, AvgPool2d, BatchNorm, Builtin, Concat, Conv1d, Conv2d, ConvTranspose2d, Div, Embedding, Flatten, Gain,
-    GroupNorm, LayerNorm, Linear, Matmul, MaxPool2d, Mul, Op, Permute, Prelu, Reshape, RmsNorm, Scale, Shift, Slice,
-    Softmax, Sub, Sum, ZeroPad2d,
+    Add, AvgPool2d, BatchNorm, BinaryCrossEntropy, Builtin, Concat, Conv1d, Conv2d, ConvTranspose2d, CrossEntropy, Div,
+    Embedding, Flatten, Gain, GroupNorm, LayerNorm, Linear, Matmul, MaxPool2d, Mul, Op, Permute, Prelu, Reshape,
+    RmsNorm, Scale, Shift, Slice, Softmax, SquaredError, Sub, Sum, ZeroPad2d,
 };
 use crate::error::Result;
 use crate::tape::{Graph, Parameter, Value};
@@ -171,6 +171,23 @@ impl<O: Op + From<Builtin>> Graph<O> {
     /// log(softmax) along an axis of a sample, counted from its end if negative: [`Softmax`].
     pub fn log_softmax(&mut self, x: Value, axis: i64) -> Result<Value> {
         self.builtin(Softmax::log_along(axis), &[x], &[])
+    }
+
+    /// |f - y|^2 / 2, one number for each sample: [`SquaredError`].
+    pub fn squared_error(&mut self, f: Value, y: Value) -> Result<Value> {
+        self.builtin(SquaredError, &[f, y], &[])
+    }
+
+    /// The cross-entropy of logits f and probabilities y, entry by entry, one number for each sample:
+    /// [`BinaryCrossEntropy`].
+    pub fn binary_cross_entropy(&mut self, f: Value, y: Value) -> Result<Value> {
+        self.builtin(BinaryCrossEntropy, &[f, y], &[])
+    }
+
+    /// The cross-entropy of softmax(f) and probabilities y along the last axis, one number for each sample:
+    /// [`CrossEntropy`].
+    pub fn cross_entropy(&mut self, f: Value, y: Value) -> Result<Value> {
+        self.builtin(CrossEntropy, &[f, y], &[])
     }
 
     /// A relu whose left slope is a parameter: [`Prelu`].

@@ -1,12 +1,13 @@
 use std::ops::Range;
 
 use super::products::wide;
-use super::{Loss, Operator, Operators, check_vector};
+use super::{Operator, Operators, check_vector};
 use crate::backend::Gram;
 use crate::differentiate::swept_along;
 use crate::error::Result;
 use crate::ops::Op;
 use crate::real::Real;
+use crate::train::Loss;
 
 /// (1/N) J^T (d^2 l / df^2) J: see [`Operators::gauss_newton`]. Of the squared error it is the [`Fisher`](super::Fisher)
 /// matrix.
@@ -23,8 +24,9 @@ impl<B: Gram, O: Op> Operator for GaussNewton<'_, B, O> {
     fn apply(&self, v: &[f64]) -> Result<Vec<f64>> {
         check_vector(v, self.size())?;
         let outputs = self.operators.session.model().outputs();
-        let curved =
-            self.operators.jv(v, |_, value, tangent| self.loss.curvature(&wide(value), &wide(tangent), outputs))?;
+        let curved = self
+            .operators
+            .jv(v, |range, value, tangent| self.loss.curvature(range, &wide(value), &wide(tangent), outputs))?;
         let mut product = self.operators.jtu(&curved)?;
         self.operators.average(&mut product);
         Ok(product)
@@ -53,8 +55,8 @@ impl<B: Gram, O: Op> Operator for Hessian<'_, B, O> {
         let seed = |range: Range<usize>, value: &[B::Number], tangent: &[B::Number]| {
             let (f, df) = (wide(value.to_vec()), wide(tangent.to_vec()));
             let narrow = |x: Vec<f64>| x.into_iter().map(B::Number::of).collect::<Vec<_>>();
-            let slope = narrow(self.loss.slope(range, &f, outputs));
-            Ok((slope, Some(narrow(self.loss.curvature(&f, &df, outputs)))))
+            let slope = narrow(self.loss.slope(range.clone(), &f, outputs));
+            Ok((slope, Some(narrow(self.loss.curvature(range, &f, &df, outputs)))))
         };
         let along = operators.direction(v)?;
         let mut product = vec![0.0; self.size()];

@@ -32,13 +32,11 @@
 
 mod dense;
 mod hessian;
-mod loss;
 mod ntk;
 mod products;
 
 pub use dense::Dense;
 pub use hessian::{GaussNewton, Hessian};
-pub use loss::Loss;
 pub use ntk::{Fisher, NtkOperator};
 
 use crate::backend::Gram;
@@ -49,6 +47,7 @@ use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
 use crate::shape::numel;
+use crate::train::Loss;
 
 /// A symmetric matrix that is known by its products.
 pub trait Operator: Sync {
