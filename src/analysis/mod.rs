@@ -6,6 +6,7 @@ mod fisher;
 pub mod operator;
 pub mod solve;
 mod spectrum;
+pub mod trajectory;
 
 pub use classifier::{accuracy, sign_scores};
 pub use eigenvalues::eigenvalues;

@@ -14,6 +14,7 @@
 //! (`benches/record precision`).
 
 mod choice;
+mod constant;
 pub(crate) mod cut;
 mod diagonal;
 mod identity;
@@ -49,6 +50,7 @@ pub use way::Way;
 pub use crate::backend::Rates;
 
 pub(crate) use choice::matching;
+pub(crate) use constant::{Constant, left};
 pub(crate) use plan::pass_samples;
 
 use crate::backend::Gram;
@@ -92,6 +94,8 @@ pub struct Ntk<'s, B: Gram, O: Op> {
     metric: Vec<Metric>,
     /// Patterns of parameters and the ways that they must go.
     forced: Vec<(String, Way)>,
+    /// One for every parameter: its left side's products are left out.
+    bare: Vec<bool>,
     rates: Option<Rates>,
     budget: Option<u64>,
     share: (usize, usize),
@@ -113,6 +117,7 @@ impl<B: Gram, O: Op> Session<'_, B, O> {
             parameters: None,
             metric: vec![Metric::One; self.model().parameters().len()],
             forced: Vec::new(),
+            bare: vec![false; self.model().parameters().len()],
             rates: None,
             budget: None,
             share: (0, 1),

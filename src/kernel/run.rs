@@ -263,7 +263,8 @@ impl<B: Gram, O: Op> Source<B> for Running<'_, B, O> {
             Pass::Factors => {
                 let samples = range.len();
                 let tape = session.tape_of(x, range)?;
-                let making = Making { layout: self.layout, plan: self.plan, wanted: self.wanted, metric };
+                let (layout, plan, wanted) = (self.layout, self.plan, self.wanted);
+                let making = Making { layout, plan, wanted, metric, bare: &self.ntk.bare };
                 structured::panels(&tape, session.arrays(), samples, &making)?
             }
             Pass::Recursion(network) => {

@@ -19,6 +19,8 @@ pub(crate) struct Making<'a> {
     pub plan: &'a Plan,
     pub wanted: &'a [bool],
     pub metric: &'a [Metric],
+    /// Parameters whose left side's products are left out.
+    pub bare: &'a [bool],
 }
 
 /// The panels of the samples on `tape`, and the pairs that tell what they are for. The pairs are the same for all
@@ -79,6 +81,11 @@ impl<B: Arrays, O: Op> Packer<'_, B, O> {
             Way::MultiplyOut => {
                 let right = self.gradients(layer);
                 self.pairs.push(Pair::alone(layer.parameter, None, right, weight));
+            }
+            Way::Outer if self.making.bare[layer.parameter] => {
+                let one_use = &layer.uses[0];
+                let right = self.side_right(layer.parameter, one_use);
+                self.pairs.push(Pair::alone(layer.parameter, None, right, weight * one_use.factor.powi(2)));
             }
             Way::Outer | Way::PairPositions => self.straight(layer, weight),
             Way::Mixed => {

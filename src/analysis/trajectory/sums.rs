@@ -1,0 +1,93 @@
+//! Sums over the entries of a kernel, in f64.
+
+use crate::kernel::sink::Unit;
+use crate::real::Real;
+
+/// Sums that run side by side, so that a processor adds many at a time. Their number decides the order of additions, so it
+/// is the same everywhere.
+const LANES: usize = 8;
+
+/// Sums over a unit, or over all of a kernel K.
+#[derive(Clone, Debug)]
+pub(super) struct Sums {
+    pub trace: f64,
+    /// |K|^2, |K - first|^2 and |K - last|^2.
+    pub squares: [f64; 3],
+    /// K y, for the unit's rows.
+    pub own: Vec<f64>,
+    /// K y, for its columns as rows of the mirror image.
+    pub image: Vec<f64>,
+}
+
+impl Sums {
+    pub fn new(rows: usize, cols: usize) -> Self {
+        Sums { trace: 0.0, squares: [0.0; 3], own: vec![0.0; rows], image: vec![0.0; cols] }
+    }
+
+    /// Takes row `row`, which counts twice in the squares if it has a mirror image; of the labels, those of the columns and that of the row.
+    #[inline(always)]
+    pub fn take<R: Real>(
+        &mut self,
+        row: usize,
+        entries: &[R],
+        others: [&[R]; 2],
+        mirrored: bool,
+        labels: Option<(&[f64], f64)>,
+    ) {
+        let times = if mirrored { 2.0 } else { 1.0 };
+        let squares = squares(entries, others);
+        self.squares.iter_mut().zip(squares).for_each(|(sum, square)| *sum += times * square);
+        if let Some((labels, own)) = labels {
+            self.own[row] = dot(entries, labels);
+            if mirrored {
+                add_scaled(&mut self.image, entries, own);
+            }
+        }
+    }
+
+    /// Adds the sums over `unit`.
+    pub fn add(&mut self, unit: &Unit, part: &Sums) {
+        self.trace += part.trace;
+        self.squares.iter_mut().zip(part.squares).for_each(|(sum, square)| *sum += square);
+        self.own[unit.rows.clone()].iter_mut().zip(&part.own).for_each(|(sum, x)| *sum += x);
+        if !unit.above().is_empty() {
+            self.own[unit.cols.clone()].iter_mut().zip(&part.image).for_each(|(sum, x)| *sum += x);
+        }
+    }
+}
+
+/// The sums of k^2, (k - a)^2 and (k - b)^2.
+#[inline(always)]
+fn squares<R: Real>(k: &[R], [a, b]: [&[R]; 2]) -> [f64; 3] {
+    let mut sums = [[0.0; LANES]; 3];
+    let mut take = |lane: usize, k: R, a: R, b: R| {
+        let (k, a, b) = (k.f64(), a.f64(), b.f64());
+        sums[0][lane] += k * k;
+        sums[1][lane] += (k - a) * (k - a);
+        sums[2][lane] += (k - b) * (k - b);
+    };
+    let (k, a, b) = (k.as_chunks::<LANES>(), a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for ((k, a), b) in k.0.iter().zip(a.0).zip(b.0) {
+        (0..LANES).for_each(|lane| take(lane, k[lane], a[lane], b[lane]));
+    }
+    k.1.iter().zip(a.1).zip(b.1).for_each(|((&k, &a), &b)| take(0, k, a, b));
+    sums.map(|lanes| lanes.iter().sum())
+}
+
+/// x . v
+#[inline(always)]
+pub(super) fn dot<R: Real>(x: &[R], v: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    let (x, v) = (x.as_chunks::<LANES>(), v.as_chunks::<LANES>());
+    for (x, v) in x.0.iter().zip(v.0) {
+        (0..LANES).for_each(|lane| sums[lane] += x[lane].f64() * v[lane]);
+    }
+    let rest: f64 = x.1.iter().zip(v.1).map(|(x, v)| x.f64() * v).sum();
+    sums.iter().sum::<f64>() + rest
+}
+
+/// sum += factor x
+#[inline(always)]
+pub(super) fn add_scaled<R: Real>(sum: &mut [f64], x: &[R], factor: f64) {
+    sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += factor * x.f64());
+}
