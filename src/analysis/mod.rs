@@ -4,10 +4,13 @@ mod classifier;
 mod eigenvalues;
 mod fisher;
 pub mod operator;
+mod ridge;
 pub mod solve;
 mod spectrum;
+mod stored;
 
 pub use classifier::{accuracy, sign_scores};
 pub use eigenvalues::eigenvalues;
 pub use fisher::fisher;
+pub use ridge::Ridge;
 pub use spectrum::{effective_rank, largest_eigenvalue};
