@@ -9,7 +9,7 @@ pub mod solve;
 mod spectrum;
 mod stored;
 
-pub use classifier::{accuracy, sign_scores};
+pub use classifier::{accuracy, argmax, class_accuracy, one_hot, sign_scores};
 pub use eigenvalues::eigenvalues;
 pub use fisher::fisher;
 pub use ridge::Ridge;

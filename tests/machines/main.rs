@@ -1,6 +1,7 @@
 //! Kernel machines: ridge regression, gradient flow, alignment and the conjugate kernel, against answers by hand, by other
 //! ways, and by real training.
 
+mod classes;
 mod ridge;
 
 use faer::Mat;
