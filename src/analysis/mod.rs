@@ -3,6 +3,7 @@
 mod classifier;
 mod eigenvalues;
 mod fisher;
+mod flow;
 pub mod operator;
 mod ridge;
 pub mod solve;
@@ -12,5 +13,6 @@ mod stored;
 pub use classifier::{accuracy, argmax, class_accuracy, one_hot, sign_scores};
 pub use eigenvalues::eigenvalues;
 pub use fisher::fisher;
+pub use flow::{Descent, GradientFlow, learning_rate_bound};
 pub use ridge::Ridge;
 pub use spectrum::{effective_rank, largest_eigenvalue};

@@ -2,11 +2,14 @@
 //! ways, and by real training.
 
 mod classes;
+mod flow;
 mod ridge;
+#[cfg(feature = "rand")]
+mod wide;
 
 use faer::Mat;
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Matrix, Model, Parameterisation, Sequential};
+use tangent_kernels::{Matrix, Model, Parameterisation, Real, Sequential};
 
 /// Numbers between -1 and 1 from a generator of their own.
 fn numbers(count: usize, seed: u64) -> Vec<f64> {
@@ -50,6 +53,10 @@ fn gram(x: &Mat<f64>) -> Matrix<f64> {
 fn single(kernel: &Matrix<f64>) -> Matrix<f32> {
     let [blocks, rows, cols] = kernel.shape();
     Matrix::from_vec(blocks, rows, cols, kernel.as_slice().iter().map(|x| *x as f32).collect()).unwrap()
+}
+
+fn as_mat<R: Real>(kernel: &Matrix<R>) -> Mat<f64> {
+    Mat::from_fn(kernel.rows(), kernel.cols(), |i, j| kernel[(i, j)].f64())
 }
 
 /// \[n, k\] row-major.
