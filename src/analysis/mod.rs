@@ -1,5 +1,6 @@
 //! What a kernel tells: its spectrum, and how well it classifies.
 
+mod alignment;
 mod classifier;
 mod eigenvalues;
 mod fisher;
@@ -10,6 +11,7 @@ pub mod solve;
 mod spectrum;
 mod stored;
 
+pub use alignment::{Alignments, alignment, centred_alignment, centred_alignments};
 pub use classifier::{accuracy, argmax, class_accuracy, one_hot, sign_scores};
 pub use eigenvalues::eigenvalues;
 pub use fisher::fisher;

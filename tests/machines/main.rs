@@ -1,6 +1,7 @@
 //! Kernel machines: ridge regression, gradient flow, alignment and the conjugate kernel, against answers by hand, by other
 //! ways, and by real training.
 
+mod alignment;
 mod classes;
 mod flow;
 mod ridge;
