@@ -3,6 +3,7 @@
 
 mod alignment;
 mod classes;
+mod conjugate;
 mod flow;
 mod ridge;
 #[cfg(feature = "rand")]
