@@ -1,4 +1,16 @@
-//! What a kernel tells: its spectrum, and how well it classifies.
+//! What a kernel tells: its spectrum, what it predicts, and what it has in common with another.
+//!
+//! | of a stored kernel | |
+//! |---|---|
+//! | [`largest_eigenvalue`], [`eigenvalues`], [`effective_rank`] | its spectrum |
+//! | [`Ridge`], [`one_hot`], [`argmax`], [`class_accuracy`] | regression and classes |
+//! | [`sign_scores`], [`accuracy`] | the paper's sign classifier |
+//! | [`GradientFlow`], [`learning_rate_bound`] | a wide network at any time of its training |
+//! | [`alignment`], [`centred_alignment`], [`centred_alignments`] | the angle between two kernels |
+//! | [`conjugate_kernel`], [`features_at`], [`gram`] | the kernel of a network's features, at any place |
+//! | [`fisher`](fisher()) | the Fisher matrix of a layer |
+//!
+//! What is too large to be stored is known by its products: [`operator`], and what follows from them: [`solve`].
 
 mod alignment;
 mod classifier;
