@@ -1,4 +1,4 @@
-//! The paper's sign classifier.
+//! Classes from kernels: the paper's sign classifier, and targets and decisions of several classes.
 
 use crate::error::{Error, Result};
 use crate::kernel::Matrix;
@@ -49,4 +49,73 @@ pub fn accuracy(scores: &[f64], labels: &[f64]) -> Result<f64> {
     }
     let right = scores.iter().zip(labels).filter(|(score, label)| *score * *label > 0.0).count();
     Ok(right as f64 / scores.len() as f64)
+}
+
+/// Targets of `classes`, each below `count`: \[n, count\] row-major, 1 for a sample's class and -1 for every other one.
+///
+/// With -1 and not 0, a column is a question of two classes with the labels that [`accuracy`] and [`sign_scores`] take, and
+/// of two classes the columns are each other's negative, so that the larger score ([`argmax`]) and the sign of one say the
+/// same. Of a linear fit such as [`Ridge`](super::Ridge) the decision between classes is the same with 0: the scores of all
+/// classes are halved and moved alike.
+///
+/// ```
+/// use tangent_kernels::analysis::one_hot;
+/// assert_eq!(one_hot(&[2, 0], 3)?, [-1.0, -1.0, 1.0, 1.0, -1.0, -1.0]);
+/// # Ok::<(), tangent_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// A class is not below `count`.
+pub fn one_hot(classes: &[usize], count: usize) -> Result<Vec<f64>> {
+    check_classes(classes, count)?;
+    Ok(classes.iter().flat_map(|&own| (0..count).map(move |c| if c == own { 1.0 } else { -1.0 })).collect())
+}
+
+/// The class of the largest of every sample's `count` scores, \[m, count\] row-major; the first of equal ones.
+///
+/// ```
+/// use tangent_kernels::analysis::{argmax, class_accuracy};
+/// let scores = [0.1, 0.7, -0.3, 2.0, -1.0, 0.0];
+/// assert_eq!(argmax(&scores, 3)?, [1, 0]);
+/// assert_eq!(class_accuracy(&scores, &[1, 2])?, 0.5);
+/// # Ok::<(), tangent_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// There are not `count` scores for each sample, or one is NaN.
+pub fn argmax(scores: &[f64], count: usize) -> Result<Vec<usize>> {
+    if count == 0 || !scores.len().is_multiple_of(count) {
+        return Err(Error::shape(format!("{} scores of {count} classes for each sample", scores.len())));
+    }
+    if let Some(at) = scores.iter().position(|score| score.is_nan()) {
+        return Err(Error::value(format!("the score of class {} of sample {} is NaN", at % count, at / count)));
+    }
+    let first_largest = |row: &[f64]| (1..count).fold(0, |best, c| if row[c] > row[best] { c } else { best });
+    Ok(scores.chunks_exact(count).map(first_largest).collect())
+}
+
+/// The share of samples whose own class has a larger score than every other one, of scores \[m, count\] for m classes.
+/// Where classes share the largest score a sample has none, as with a score of 0 in [`accuracy`]: of two classes, `count`
+/// = 2, it is the accuracy of the difference's sign.
+///
+/// # Errors
+/// There are no scores, not as many for each class, or one is NaN; a class is not below `count`.
+pub fn class_accuracy(scores: &[f64], classes: &[usize]) -> Result<f64> {
+    if classes.is_empty() || scores.is_empty() || !scores.len().is_multiple_of(classes.len()) {
+        return Err(Error::shape(format!("{} scores for the classes of {} samples", scores.len(), classes.len())));
+    }
+    let count = scores.len() / classes.len();
+    check_classes(classes, count)?;
+    let decided = argmax(scores, count)?;
+    let alone = |row: &[f64], class: usize| row.iter().filter(|&&score| score == row[class]).count() == 1;
+    let samples = scores.chunks_exact(count).zip(&decided).zip(classes);
+    let right = samples.filter(|&((row, decided), class)| decided == class && alone(row, *class)).count();
+    Ok(right as f64 / classes.len() as f64)
+}
+
+fn check_classes(classes: &[usize], count: usize) -> Result<()> {
+    match classes.iter().position(|&class| class >= count) {
+        None => Ok(()),
+        Some(at) => Err(Error::value(format!("the class of sample {at} is {}, where there are {count}", classes[at]))),
+    }
 }

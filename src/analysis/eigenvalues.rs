@@ -1,7 +1,8 @@
 //! All eigenvalues of a stored kernel.
 
 use super::solve::small;
-use crate::error::{Error, Result};
+use super::stored;
+use crate::error::Result;
 use crate::kernel::Matrix;
 use crate::real::Real;
 
@@ -19,17 +20,7 @@ use crate::real::Real;
 /// # Errors
 /// The kernel has several blocks or is not square, or holds a number that is not finite; the iteration does not converge.
 pub fn eigenvalues<R: Real>(kernel: &Matrix<R>) -> Result<Vec<f64>> {
-    let [blocks, n, cols] = kernel.shape();
-    if blocks != 1 || n != cols {
-        return Err(Error::shape(format!("a kernel of shape {:?} is not one square matrix", kernel.shape())));
-    }
-    if let Some(at) = kernel.as_slice().iter().position(|x| !x.is_finite()) {
-        return Err(Error::value(format!(
-            "the kernel is {} at row {}, column {}",
-            kernel.as_slice()[at],
-            at / n,
-            at % n
-        )));
-    }
-    small::eigenvalues(n, |row, col| kernel.as_slice()[row * n + col].f64())
+    let n = stored::one_square(kernel)?;
+    stored::finite(kernel)?;
+    small::eigenvalues(n, |row, col| kernel[(row, col)].f64())
 }

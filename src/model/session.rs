@@ -11,7 +11,7 @@ use crate::ops::{Builtin, Op};
 use crate::real::Real;
 use crate::samples::Samples;
 use crate::shape::numel;
-use crate::tape::{ParameterInfo, Tape};
+use crate::tape::{ParameterInfo, Tape, Value};
 
 /// A model whose parameters are on a backend: runs, gradients, Jacobians and kernels start here.
 ///
@@ -86,8 +86,13 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
     /// # Errors
     /// As [`tape`](Session::tape), or the device failed.
     pub fn run(&self, x: &dyn Samples<B::Number>) -> Result<Vec<B::Number>> {
+        self.run_to(x, self.model.output())
+    }
+
+    /// A value of the graph at x, \[n, ...\] row-major; what is recorded after it is not computed.
+    pub(crate) fn run_to(&self, x: &dyn Samples<B::Number>, value: Value) -> Result<Vec<B::Number>> {
         self.check(x)?;
-        let run = |range| self.arrays.read(self.tape_of(x, range)?.output());
+        let run = |range| self.arrays.read(self.tape_to(x, range, value)?.output());
         Ok(mapped(x.samples(), RUN_BLOCK, run)?.concat())
     }
 
@@ -113,8 +118,13 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
 
     /// As [`tape`](Session::tape), of some samples whose shapes were checked.
     pub(crate) fn tape_of(&self, x: &dyn Samples<B::Number>, range: Range<usize>) -> Result<Tape<'_, B, O>> {
+        self.tape_to(x, range, self.model.output())
+    }
+
+    /// As [`tape_of`](Session::tape_of), up to `value`.
+    fn tape_to(&self, x: &dyn Samples<B::Number>, range: Range<usize>, value: Value) -> Result<Tape<'_, B, O>> {
         let inputs = self.upload(&self.arrays, x, range)?;
-        Ok(Tape::run(self.model.graph(), self.model.output(), &self.arrays, &self.weights, inputs))
+        Ok(Tape::run(self.model.graph(), value, &self.arrays, &self.weights, inputs))
     }
 
     /// Some samples on a backend, one array for each input.

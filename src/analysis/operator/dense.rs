@@ -1,7 +1,8 @@
 use rayon::prelude::*;
 
 use super::{Operator, check_vector};
-use crate::error::{Error, Result};
+use crate::analysis::stored::one_square;
+use crate::error::Result;
 use crate::kernel::Matrix;
 use crate::real::Real;
 
@@ -15,10 +16,8 @@ impl<'a, R: Real> Dense<'a, R> {
     /// # Errors
     /// The kernel has several blocks, or is not square.
     pub fn new(kernel: &'a Matrix<R>) -> Result<Self> {
-        match kernel.shape() {
-            [1, rows, cols] if rows == cols => Ok(Dense::of_block(kernel, 0)),
-            shape => Err(Error::shape(format!("a kernel of shape {shape:?} is not one square matrix"))),
-        }
+        one_square(kernel)?;
+        Ok(Dense::of_block(kernel, 0))
     }
 
     /// One block of a kernel of square ones.

@@ -26,7 +26,7 @@ mod quadrature;
 mod random;
 pub(crate) mod small;
 mod trace;
-mod vectors;
+pub(super) mod vectors;
 
 pub use cg::{CgOptions, Solution, conjugate_gradients};
 pub use density::{Axis, Condition, Curve, Density, condition, density};

@@ -1,13 +1,15 @@
-//! Eigenvalues of symmetric matrices that are written out, by faer.
+//! Eigenvalues of symmetric matrices that are written out, and systems with them, by faer on this thread.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt;
 use faer::linalg::evd::{self, ComputeEigenvectors};
 use faer::{Mat, Par};
 
 use crate::error::{Error, Result};
 
 /// Eigenvalues, largest first, and their vectors.
-pub(super) struct Spectrum {
+#[derive(Clone)]
+pub(crate) struct Spectrum {
     pub values: Vec<f64>,
     pub vectors: Vec<Vec<f64>>,
 }
@@ -16,7 +18,7 @@ pub(super) struct Spectrum {
 ///
 /// # Errors
 /// An entry is not finite; the iteration did not converge.
-pub(super) fn spectrum(size: usize, entry: impl Fn(usize, usize) -> f64) -> Result<Spectrum> {
+pub(crate) fn spectrum(size: usize, entry: impl Fn(usize, usize) -> f64) -> Result<Spectrum> {
     let mut vectors = Mat::zeros(size, size);
     let values = decomposed(size, entry, Some(&mut vectors))?;
     let vector = |k: usize| (0..size).map(|i| vectors[(i, k)]).collect();
@@ -51,4 +53,32 @@ fn decomposed(size: usize, entry: impl Fn(usize, usize) -> f64, vectors: Option<
     )
     .map_err(|_| Error::value(format!("the eigenvalues of a matrix of {size} x {size} did not converge")))?;
     Ok((0..size).rev().map(|k| values[(k, 0)]).collect())
+}
+
+/// X of A X = B, \[size, k\] row-major, for a positive definite A whose entry (i, j), j <= i, is `entry(i, j)`: Cholesky's
+/// factorisation (Golub & Van Loan 2013, section 4.2).
+///
+/// # Errors
+/// A row that is a combination of those before it, to `rounding`: what they leave of its diagonal entry is no more than
+/// that part of it. A that is not positive semi-definite has one too.
+pub(crate) fn solved(
+    size: usize,
+    entry: impl Fn(usize, usize) -> f64,
+    rounding: f64,
+    b: &[f64],
+) -> Result<Vec<f64>, usize> {
+    let mut factor = Mat::from_fn(size, size, |i, j| entry(i.max(j), i.min(j)));
+    let scratch = llt::factor::cholesky_in_place_scratch::<f64>(size, Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(scratch);
+    let stack = MemStack::new(&mut memory);
+    llt::factor::cholesky_in_place(factor.as_mut(), Default::default(), Par::Seq, stack, Default::default())
+        .map_err(|llt::factor::LltError::NonPositivePivot { index }| index)?;
+    let left = |row: usize| factor[(row, row)].powi(2);
+    if let Some(row) = (0..size).find(|&row| left(row).is_nan() || left(row) <= rounding * entry(row, row)) {
+        return Err(row);
+    }
+    let columns = b.len() / size.max(1);
+    let mut x = Mat::from_fn(size, columns, |row, column| b[row * columns + column]);
+    llt::solve::solve_in_place(factor.as_ref(), x.as_mut(), Par::Seq, MemStack::new(&mut []));
+    Ok((0..size * columns).map(|at| x[(at / columns, at % columns)]).collect())
 }

@@ -29,7 +29,7 @@ pub(super) fn product(operator: &dyn Operator, x: &[f64]) -> Result<Vec<f64>> {
     }
 }
 
-pub(super) fn dot(x: &[f64], y: &[f64]) -> f64 {
+pub(in crate::analysis) fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()
 }
 
@@ -69,7 +69,7 @@ pub(super) fn orthogonalise(x: &mut [f64], basis: &[Vec<f64>]) -> Vec<f64> {
 }
 
 /// The sum of `basis` with these coefficients.
-pub(super) fn combined(basis: &[Vec<f64>], coefficients: &[f64]) -> Vec<f64> {
+pub(in crate::analysis) fn combined(basis: &[Vec<f64>], coefficients: &[f64]) -> Vec<f64> {
     let mut sum = vec![0.0; basis.first().map_or(0, Vec::len)];
     basis.iter().zip(coefficients).for_each(|(v, &c)| add(&mut sum, c, v));
     sum
