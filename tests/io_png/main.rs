@@ -1,6 +1,7 @@
 //! Pictures as PNG files and animations, held against the numbers that they show, pixel by pixel.
 #![cfg(feature = "png")]
 
+mod animations;
 mod heat_maps;
 mod panels;
 mod plots;

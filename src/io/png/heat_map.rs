@@ -60,7 +60,7 @@ impl<'a, R: Real> HeatMap<'a, R> {
     }
 
     /// Writes one line above the picture and below the title, from the picture's left edge: what changes from frame to frame of
-    /// an animation, such as `step 1,024   loss 0.0312`.
+    /// an [`Animation`](super::Animation), such as `step 1,024   loss 0.0312`.
     ///
     /// Whatever it says, if it is not longer than the picture is wide, the image has the same size, and all else its place.
     /// (A title is centred, wrapped and in the way of what stands above the colour bar.)

@@ -10,6 +10,7 @@
 //! # Ok::<(), tangent_kernels::Error>(())
 //! ```
 
+mod animation;
 mod average;
 mod axis;
 mod canvas;
@@ -22,6 +23,7 @@ mod plot;
 mod side;
 mod ticks;
 
+pub use animation::Animation;
 pub use canvas::Image;
 pub use heat_map::HeatMap;
 pub use panels::Panels;
