@@ -19,30 +19,57 @@ pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Resu
 }
 
 fn try_write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
-    let Some(name) = path.file_name() else {
-        return Err(Error::io("this names no file"));
-    };
-    match fs::metadata(path) {
-        Ok(there) if there.is_dir() => return Err(Error::io("this is a folder")),
-        // A device or a pipe would be replaced by the file, which nobody wants who names one.
-        Ok(there) if !there.is_file() => return Err(Error::io("this is no regular file")),
-        _ => {}
-    }
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-        return Err(Error::io(format!("there is no folder {}", folder.display())));
-    }
-
-    let mut partial_name = OsString::from(name);
-    partial_name.push(".partial");
-    let partial = Partial(path.with_file_name(partial_name));
-    let mut out = BufWriter::new(File::create(&partial.0)?);
+    let file = Unfinished::create(path)?;
+    let mut out = BufWriter::new(file.handle()?);
     fill(&mut out)?;
     out.flush()?;
-    out.get_ref().sync_all()?;
-    // Closed before it is renamed: Windows wants it so.
     drop(out);
-    fs::rename(&partial.0, path)?;
-    Ok(())
+    file.finish()
+}
+
+/// A file that has its name when it is finished. Dropped before, it leaves nothing.
+pub(crate) struct Unfinished {
+    /// Before the partial one, so that it is closed when that is removed: Windows wants it so.
+    file: File,
+    partial: Partial,
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// The file `path` is to be, empty; see [`write`].
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let Some(name) = path.file_name() else {
+            return Err(Error::io("this names no file"));
+        };
+        match fs::metadata(path) {
+            Ok(there) if there.is_dir() => return Err(Error::io("this is a folder")),
+            // A device or a pipe would be replaced by the file, which nobody wants who names one.
+            Ok(there) if !there.is_file() => return Err(Error::io("this is no regular file")),
+            _ => {}
+        }
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+            return Err(Error::io(format!("there is no folder {}", folder.display())));
+        }
+        let mut partial_name = OsString::from(name);
+        partial_name.push(".partial");
+        let partial = Partial(path.with_file_name(partial_name));
+        Ok(Unfinished { file: File::create(&partial.0)?, partial, path: path.into() })
+    }
+
+    /// One more handle to write by, all of which share one place in the file. To be dropped before the file is finished.
+    pub(crate) fn handle(&self) -> Result<File> {
+        Ok(self.file.try_clone()?)
+    }
+
+    /// Gives the file its name when all is on the disk.
+    pub(crate) fn finish(self) -> Result<()> {
+        let Unfinished { file, partial, path } = self;
+        file.sync_all()?;
+        // Closed before it is renamed: Windows wants it so.
+        drop(file);
+        fs::rename(&partial.0, &path)?;
+        Ok(())
+    }
 }
 
 /// A file that goes when this is dropped, also by a panic. After the renaming there is nothing left to go.

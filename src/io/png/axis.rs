@@ -1,31 +1,10 @@
 //! What stands along a side of a picture: ticks and labels, of samples or of classes of samples.
 
+use super::side::Side;
 use super::ticks::every;
 
 /// The most samples that are numbered.
 const MOST_NUMBERS: usize = 12;
-
-/// One side of the picture: so many samples on so many pixels.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Side {
-    pub samples: usize,
-    /// The cells of the shrunk matrix.
-    pub cells: usize,
-    /// The pixels of each cell.
-    pub zoom: usize,
-}
-
-impl Side {
-    /// The length in pixels.
-    pub(super) fn length(&self) -> usize {
-        self.cells * self.zoom
-    }
-
-    /// The position, in pixels, of so many half samples, rounded.
-    fn position(&self, halves: usize) -> usize {
-        (halves * self.length() + self.samples) / (2 * self.samples)
-    }
-}
 
 /// Ticks and labels at positions along a side, in pixels from its beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -41,22 +41,26 @@ impl Image {
     }
 
     fn encode<W: Write>(&self, out: &mut BufWriter<W>) -> Result<()> {
-        let Image { width, height, rgb } = self;
-        if crate::shape::checked_numel(&[*width, *height, 3]) != Some(rgb.len()) {
-            return Err(Error::shape(format!("{} bytes are no picture of {width} x {height}", rgb.len())));
-        }
-        let too_large = |_| Error::shape(format!("no PNG file holds a picture of {width} x {height}"));
-        let size = (u32::try_from(*width).map_err(too_large)?, u32::try_from(*height).map_err(too_large)?);
-        let mut encoder = png::Encoder::new(out, size.0, size.1);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        let refused = |error: png::EncodingError| match error {
-            png::EncodingError::IoError(error) => error.into(),
-            other => Error::shape(other.to_string()),
-        };
-        let mut writer = encoder.write_header().map_err(refused)?;
-        writer.write_image_data(rgb).map_err(refused)?;
+        self.check()?;
+        let mut writer = encoder(out, self.width, self.height)?.write_header().map_err(refused)?;
+        writer.write_image_data(&self.rgb).map_err(refused)?;
         writer.finish().map_err(refused)
+    }
+
+    /// Whether the bytes are those of a picture.
+    pub(super) fn check(&self) -> Result<()> {
+        let Image { width, height, rgb } = self;
+        match crate::shape::checked_numel(&[*width, *height, 3]) == Some(rgb.len()) {
+            true => Ok(()),
+            false => Err(Error::shape(format!("{} bytes are no picture of {width} x {height}", rgb.len()))),
+        }
+    }
+
+    /// The part of the picture that an area inside of it covers.
+    pub(super) fn part(&self, area: Area) -> Self {
+        let rows = self.rgb.chunks_exact(3 * self.width).skip(area.y as usize).take(area.height);
+        let rgb = rows.flat_map(|row| &row[3 * area.x as usize..][..3 * area.width]).copied().collect();
+        Image { width: area.width, height: area.height, rgb }
     }
 
     pub(super) fn white(width: usize, height: usize) -> Self {
@@ -99,6 +103,23 @@ impl Image {
         for (at, _) in ink.wet.iter().enumerate().filter(|&(_, &wet)| wet) {
             self.fill(Area::pixel(x + (at / ink.width) as i32, y + (ink.width - 1 - at % ink.width) as i32), BLACK);
         }
+    }
+}
+
+/// An encoder of pictures of that size.
+pub(super) fn encoder<W: Write>(out: W, width: usize, height: usize) -> Result<png::Encoder<'static, W>> {
+    let too_large = |_| Error::shape(format!("no PNG file holds a picture of {width} x {height}"));
+    let size = (u32::try_from(width).map_err(too_large)?, u32::try_from(height).map_err(too_large)?);
+    let mut encoder = png::Encoder::new(out, size.0, size.1);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    Ok(encoder)
+}
+
+pub(super) fn refused(error: png::EncodingError) -> Error {
+    match error {
+        png::EncodingError::IoError(error) => error.into(),
+        other => Error::shape(other.to_string()),
     }
 }
 

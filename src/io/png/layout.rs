@@ -1,7 +1,10 @@
-//! Where the parts of a heat map are placed, and how they are drawn.
+//! Where the parts of a figure are placed: heat maps side by side, what stands around them, and the colour bar.
 
-use super::axis::{Axis, Side};
-use super::canvas::{Area, BLACK, Colour, Font, GREY, Image, WHITE};
+use std::ops::Range;
+
+use super::axis::Axis;
+use super::canvas::{Area, Colour, Font};
+use super::side::Side;
 use super::ticks::Ticks;
 
 /// White space at the edges of the image.
@@ -9,152 +12,226 @@ pub(super) const MARGIN: usize = 20;
 pub(super) const TICK: usize = 8;
 /// Between a tick and its label, or a text and what it belongs to.
 pub(super) const GAP: usize = 6;
-/// Between the picture and the colour bar.
+/// Between a picture and what belongs to the next one.
+const PANEL_DISTANCE: usize = 26;
+/// Between the last picture and the colour bar.
 const BAR_DISTANCE: usize = 36;
 const BAR_WIDTH: usize = 26;
 pub(super) const LINE: usize = 20;
 pub(super) const TITLE_LINE: usize = 24;
 
-/// What is drawn around the cells.
-pub(super) struct Parts<'a> {
+/// What is drawn.
+pub(super) struct Figure<'a> {
+    /// Above all panels.
     pub title: &'a str,
-    pub rows: (Side, Axis, &'a str),
-    pub cols: (Side, Axis, &'a str),
-    /// Lines over the picture at these many pixels from the top and from the left.
-    pub borders: [Vec<usize>; 2],
+    /// Down and across, the same for all.
+    pub sides: [Side; 2],
+    pub panels: Vec<Panel<'a>>,
     /// The ticks of the colour bar, at positions from its bottom, 0, to its top, 1.
     pub scale: Ticks,
     pub label: &'a str,
 }
 
-/// The image of the cells, \[rows, cols\] of colours, with `bar` the colour at each position from 0 to 1.
-pub(super) fn draw(parts: &Parts<'_>, cells: &[Colour], bar: impl Fn(f64) -> Colour) -> Image {
-    let Parts { title, rows: (down, row_axis, row_title), cols: (across, col_axis, col_title), .. } = parts;
-    let widest = |labels: &mut dyn Iterator<Item = &String>| labels.map(|label| Font::Plain.width(label)).max();
-    let row_labels = widest(&mut row_axis.labels.iter().map(|(_, label)| label)).unwrap_or(0);
-    let scale_labels = widest(&mut parts.scale.marks.iter().map(|(_, label)| label)).unwrap_or(0);
-    let line = |text: &str| if text.is_empty() { 0 } else { LINE + 2 * GAP };
-    let factor = factor(parts.scale.exponent);
-
-    // From left to right, then from top to bottom.
-    let left = MARGIN + line(row_title) + row_labels + GAP + TICK;
-    let bar_left = left + across.length() + BAR_DISTANCE;
-    let right_labels =
-        (TICK + GAP + scale_labels).max(factor.as_ref().map_or(0, Factor::width).saturating_sub(BAR_WIDTH));
-    let natural_width = bar_left + BAR_WIDTH + right_labels + line(parts.label) + MARGIN;
-    let longest_word = title.split_whitespace().map(|word| Font::Plain.width(word)).max().unwrap_or(0);
-    let width = natural_width.max(longest_word.max(Font::Plain.width(col_title)) + 2 * MARGIN);
-    let centred = |text: &str, centre: usize, limit: usize| {
-        let length = Font::Plain.width(text);
-        centre.saturating_sub(length / 2).min(limit.saturating_sub(MARGIN + length)).max(MARGIN)
-    };
-    let middle_x = left + across.length() / 2;
-    let title_lines: Vec<(String, usize)> = wrapped(title, (width - 2 * MARGIN) / Font::Plain.size().0)
-        .into_iter()
-        .map(|text| {
-            let x = centred(&text, middle_x, width);
-            (text, x)
-        })
-        .collect();
-    let title_height = if title_lines.is_empty() { 0 } else { title_lines.len() * TITLE_LINE + 2 * GAP };
-    // The factor stands above the colour bar: beside the title's last line where that ends before it.
-    let beside = title_lines.last().is_some_and(|(text, x)| x + Font::Plain.width(text) + GAP <= bar_left);
-    let factor_height = if factor.is_none() || beside { 0 } else { Factor::HEIGHT + GAP };
-    let top = MARGIN + title_height + factor_height;
-    let natural_height = top + down.length() + TICK + GAP + LINE + line(col_title) + MARGIN;
-    let height = natural_height.max(Font::Plain.width(row_title).max(Font::Plain.width(parts.label)) + 2 * MARGIN);
-
-    let picture = Area { x: left as i32, y: top as i32, width: across.length(), height: down.length() };
-    let bar_area = Area { x: bar_left as i32, width: BAR_WIDTH, ..picture };
-    let mut image = Image::white(width, height);
-    let middle_y = top + down.length() / 2;
-
-    for (number, (text, x)) in title_lines.iter().enumerate() {
-        image.text(text, Font::Plain, *x as i32, (MARGIN + number * TITLE_LINE) as i32);
-    }
-    paint(&mut image, picture, *down, *across, cells);
-    for &y in &parts.borders[0] {
-        image.fill(Area { y: picture.y + y as i32, height: 1, ..picture }, WHITE);
-    }
-    for &x in &parts.borders[1] {
-        image.fill(Area { x: picture.x + x as i32, width: 1, ..picture }, WHITE);
-    }
-    image.frame(picture, GREY);
-
-    // A tick at a border is where the border is; the last is on the frame.
-    for &y in &row_axis.ticks {
-        let x = picture.x - 1 - TICK as i32;
-        image.fill(Area { x, y: picture.y + y as i32, width: TICK, height: 1 }, BLACK);
-    }
-    for (y, label) in &row_axis.labels {
-        let x = picture.x - (1 + TICK + GAP + Font::Plain.width(label)) as i32;
-        image.text(label, Font::Plain, x, picture.y + *y as i32 - LINE as i32 / 2);
-    }
-    for &x in &col_axis.ticks {
-        image.fill(Area { x: picture.x + x as i32, y: picture.bottom() + 1, width: 1, height: TICK }, BLACK);
-    }
-    let below = picture.bottom() + (TICK + GAP) as i32;
-    for (x, label) in &col_axis.labels {
-        image.text(label, Font::Plain, centred(label, left + x, width) as i32, below);
-    }
-    let y = centred(row_title, middle_y, height) as i32;
-    image.text_upwards(row_title, Font::Plain, MARGIN as i32, y);
-    let x = centred(col_title, middle_x, width) as i32;
-    image.text(col_title, Font::Plain, x, below + (LINE + 2 * GAP) as i32);
-
-    let steps = (bar_area.height - 1).max(1) as f64;
-    for step in 0..bar_area.height {
-        let line = Area { y: bar_area.bottom() - 1 - step as i32, height: 1, ..bar_area };
-        image.fill(line, bar(step as f64 / steps));
-    }
-    image.frame(bar_area, GREY);
-    for (position, label) in &parts.scale.marks {
-        let y = bar_area.bottom() - 1 - (position.clamp(0.0, 1.0) * steps).round() as i32;
-        image.fill(Area { x: bar_area.right() + 1, y, width: TICK, height: 1 }, BLACK);
-        image.text(label, Font::Plain, bar_area.right() + (1 + TICK + GAP) as i32, y - LINE as i32 / 2);
-    }
-    if let Some(factor) = factor {
-        factor.draw(&mut image, bar_area.x, bar_area.y - (Factor::HEIGHT + GAP) as i32);
-    }
-    let x = (natural_width - MARGIN - LINE) as i32;
-    image.text_upwards(parts.label, Font::Plain, x, centred(parts.label, middle_y, height) as i32);
-    image
+/// One matrix and what stands around it; of pairs, the first is of the rows.
+pub(super) struct Panel<'a> {
+    pub title: &'a str,
+    pub caption: &'a str,
+    pub axes: [Axis; 2],
+    pub names: [&'a str; 2],
+    /// Lines over the picture at these many pixels from the top and from the left.
+    pub borders: [Vec<usize>; 2],
+    pub cells: Vec<Colour>,
 }
 
-fn paint(image: &mut Image, area: Area, down: Side, across: Side, cells: &[Colour]) {
-    let (x, y) = (area.x as usize, area.y as usize);
-    for (row, colours) in cells.chunks_exact(across.cells).enumerate() {
-        let line: Vec<u8> = colours.iter().flat_map(|colour| colour.repeat(across.zoom)).collect();
-        for y in (y + row * down.zoom..).take(down.zoom) {
-            let start = 3 * (y * image.width + x);
-            image.rgb[start..start + line.len()].copy_from_slice(&line);
+impl Panel<'_> {
+    /// From the left edge of what stands along the rows to the picture.
+    pub(super) fn left(&self) -> usize {
+        line(self.names[0]) + widest(self.axes[0].labels.iter().map(|(_, label)| label.as_str())) + GAP + TICK
+    }
+
+    /// The width of the texts above and below that cannot be broken.
+    fn texts(&self) -> usize {
+        longest_word(self.title).max(Font::Plain.width(self.names[1]))
+    }
+}
+
+/// Where it is drawn.
+pub(super) struct Places {
+    pub width: usize,
+    pub height: usize,
+    pub pictures: Vec<Area>,
+    /// Of each panel, from left to right, where texts above and below have room.
+    pub rooms: Vec<Range<usize>>,
+    /// The lines of the titles, with their upper left corners.
+    pub titles: Vec<(String, [usize; 2])>,
+    /// The upper edge of the captions.
+    pub captions: usize,
+    pub bar: Area,
+    /// The left edge of the label of the bar.
+    pub label: usize,
+}
+
+impl Places {
+    pub(super) fn of(figure: &Figure<'_>) -> Self {
+        let columns = Columns::of(figure);
+        let [down, across] = figure.sides.map(|side| side.length());
+        let header = Header::of(figure, &columns);
+        let top = header.bottom;
+        let names = |side: usize| figure.panels.iter().map(move |panel| panel.names[side]);
+        let below = TICK + GAP + LINE + names(1).map(line).max().unwrap_or(0);
+        let upright = widest(names(0).chain([figure.label]));
+        let area = |x: usize, width: usize| Area { x: x as i32, y: top as i32, width, height: down };
+        Places {
+            width: columns.width,
+            height: (top + down + below + MARGIN).max(upright + 2 * MARGIN),
+            pictures: columns.pictures.iter().map(|&x| area(x, across)).collect(),
+            rooms: columns.rooms,
+            titles: header.titles,
+            captions: header.captions,
+            bar: area(columns.bar, BAR_WIDTH),
+            label: columns.end - LINE,
         }
     }
 }
 
+/// What stands above the pictures.
+struct Header {
+    titles: Vec<(String, [usize; 2])>,
+    captions: usize,
+    /// Where the pictures begin.
+    bottom: usize,
+}
+
+impl Header {
+    fn of(figure: &Figure<'_>, columns: &Columns) -> Self {
+        let Figure { panels, sides, .. } = figure;
+        let middles: Vec<usize> = columns.pictures.iter().map(|left| left + sides[1].length() / 2).collect();
+        let shared = wrapped(figure.title, columns.width - 2 * MARGIN);
+        let own = panels.iter().zip(&columns.rooms).map(|(panel, room)| wrapped(panel.title, room.len()));
+        let own: Vec<Vec<String>> = own.collect();
+        let lines = own.iter().map(Vec::len).max().unwrap_or(0);
+        let top = MARGIN + block(shared.len());
+        let captions = top + lines * TITLE_LINE;
+
+        // The last lines of all panels are next to their pictures.
+        let middle = (middles[0] + middles[middles.len() - 1]) / 2;
+        let mut titles = lines_of(shared, MARGIN, middle, &(MARGIN..columns.width - MARGIN));
+        for ((texts, middle), room) in own.into_iter().zip(middles).zip(&columns.rooms) {
+            let from = captions - texts.len() * TITLE_LINE;
+            titles.extend(lines_of(texts, from, middle, room));
+        }
+        let captioned = panels.iter().any(|panel| !panel.caption.is_empty());
+        let mut header = Header { titles, captions, bottom: top + block(lines + usize::from(captioned)) };
+        // The factor stands above the colour bar: beside the last line where that ends before it.
+        let end = if captioned { columns.captions(panels) } else { header.end() };
+        if Factor::of(&figure.scale).is_some() && end.is_none_or(|end| end + GAP > columns.bar) {
+            header.bottom += Factor::HEIGHT + GAP;
+        }
+        header
+    }
+
+    /// The right end of the last lines of the titles.
+    fn end(&self) -> Option<usize> {
+        let last = self.titles.iter().map(|(_, [_, y])| *y).max()?;
+        let lines = self.titles.iter().filter(|(_, [_, y])| *y == last);
+        lines.map(|(text, [x, _])| x + Font::Plain.width(text)).max()
+    }
+}
+
+/// Lines of text below each other from `top` on, each in the middle of what it belongs to.
+fn lines_of(texts: Vec<String>, top: usize, middle: usize, room: &Range<usize>) -> Vec<(String, [usize; 2])> {
+    let place = |(number, text): (usize, String)| {
+        let x = centred(&text, middle, room);
+        (text, [x, top + number * TITLE_LINE])
+    };
+    texts.into_iter().enumerate().map(place).collect()
+}
+
+/// What stands from left to right.
+struct Columns {
+    pictures: Vec<usize>,
+    rooms: Vec<Range<usize>>,
+    bar: usize,
+    /// Where all that is beside the bar ends.
+    end: usize,
+    width: usize,
+}
+
+impl Columns {
+    fn of(figure: &Figure<'_>) -> Self {
+        let across = figure.sides[1].length();
+        let captions = widest(figure.panels.iter().map(|panel| panel.caption));
+        let texts = figure.panels.iter().map(Panel::texts).max().unwrap_or(0);
+        let alone = figure.panels.len() == 1;
+        // The texts of a single panel may reach over and under what is beside it.
+        let slot = if alone { across } else { across.max(captions).max(texts) };
+        let mut pictures = Vec::new();
+        let mut x = MARGIN;
+        for panel in &figure.panels {
+            pictures.push(x + panel.left());
+            x += panel.left() + slot + PANEL_DISTANCE;
+        }
+        let bar = x - PANEL_DISTANCE + BAR_DISTANCE;
+        let labels = TICK + GAP + widest(figure.scale.marks.iter().map(|(_, label)| label.as_str()));
+        let factor = Factor::of(&figure.scale).map_or(0, |factor| factor.width().saturating_sub(BAR_WIDTH));
+        let end = bar + BAR_WIDTH + labels.max(factor) + line(figure.label);
+        let mut width = (end + MARGIN).max(longest_word(figure.title) + 2 * MARGIN);
+        if alone {
+            width = width.max(texts + 2 * MARGIN).max(pictures[0] + captions + MARGIN);
+        }
+        let room = |&left: &usize| if alone { MARGIN..width - MARGIN } else { left..left + slot };
+        Columns { rooms: pictures.iter().map(room).collect(), pictures, bar, end, width }
+    }
+
+    /// The right end of the captions.
+    fn captions(&self, panels: &[Panel<'_>]) -> Option<usize> {
+        self.pictures.iter().zip(panels).map(|(left, panel)| left + Font::Plain.width(panel.caption)).max()
+    }
+}
+
 /// The power of ten by which the labels of the colour bar are to be multiplied.
-struct Factor(String);
+pub(super) struct Factor(pub String);
 
 impl Factor {
-    const HEIGHT: usize = 22;
-    const BASE: &'static str = "×10";
+    pub(super) const HEIGHT: usize = 22;
+    pub(super) const BASE: &'static str = "×10";
+
+    pub(super) fn of(scale: &Ticks) -> Option<Self> {
+        (scale.exponent != 0).then(|| Factor(scale.exponent.to_string()))
+    }
 
     fn width(&self) -> usize {
         Font::Plain.width(Self::BASE) + 1 + Font::Small.width(&self.0)
     }
-
-    fn draw(&self, image: &mut Image, x: i32, y: i32) {
-        image.text(Self::BASE, Font::Plain, x, y + 4);
-        image.text(&self.0, Font::Small, x + Font::Plain.width(Self::BASE) as i32 + 1, y);
-    }
 }
 
-fn factor(exponent: i32) -> Option<Factor> {
-    (exponent != 0).then(|| Factor(exponent.to_string()))
+/// Where a text in the middle of something begins, moved to be inside of `room`.
+pub(super) fn centred(text: &str, middle: usize, room: &Range<usize>) -> usize {
+    let length = Font::Plain.width(text);
+    middle.saturating_sub(length / 2).min(room.end.saturating_sub(length)).max(room.start)
 }
 
-/// The words of `text` in lines of at most `most` letters; only a longer word makes a longer line.
-pub(super) fn wrapped(text: &str, most: usize) -> Vec<String> {
+/// What a text beside an axis takes.
+fn line(text: &str) -> usize {
+    if text.is_empty() { 0 } else { LINE + 2 * GAP }
+}
+
+/// What lines above a picture take.
+fn block(lines: usize) -> usize {
+    if lines == 0 { 0 } else { lines * TITLE_LINE + 2 * GAP }
+}
+
+pub(super) fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
+    texts.map(|text| Font::Plain.width(text)).max().unwrap_or(0)
+}
+
+fn longest_word(text: &str) -> usize {
+    widest(text.split_whitespace())
+}
+
+/// The words of `text` in lines of at most `room` pixels; only a longer word makes a longer line.
+pub(super) fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let most = room / Font::Plain.size().0;
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
@@ -174,8 +251,8 @@ mod tests {
 
     #[test]
     fn titles_are_wrapped_at_words() {
-        assert_eq!(wrapped("a kernel of six and nine", 11), ["a kernel of", "six and", "nine"]);
-        assert_eq!(wrapped("unbreakable a", 3), ["unbreakable", "a"]);
-        assert!(wrapped("  ", 3).is_empty());
+        assert_eq!(wrapped("a kernel of six and nine", 119), ["a kernel of", "six and", "nine"]);
+        assert_eq!(wrapped("unbreakable a", 30), ["unbreakable", "a"]);
+        assert!(wrapped("  ", 30).is_empty());
     }
 }

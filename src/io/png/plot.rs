@@ -129,7 +129,7 @@ impl Plot {
         let legend = widest(&mut self.lines.iter().map(|(name, _)| name.as_str()));
         let left = MARGIN + LINE + 2 * GAP + labels + GAP + TICK;
         let width = left + WIDTH + 3 * GAP + SAMPLE + GAP + legend + MARGIN;
-        let title = wrapped(&self.title, (width - 2 * MARGIN) / Font::Plain.size().0);
+        let title = wrapped(&self.title, width - 2 * MARGIN);
         let top = MARGIN + if title.is_empty() { LINE / 2 } else { title.len() * TITLE_LINE + 2 * GAP };
         let below_lines = top + HEIGHT + TICK + GAP + LINE + 2 * GAP + LINE + MARGIN;
         let below_legend = top + self.lines.len() * TITLE_LINE + MARGIN;
