@@ -39,6 +39,6 @@ pub use kernel::{Kernel, Matrix, Method, Ntk, Outputs, Progress};
 pub use model::Init;
 pub use model::{Gradient, Jacobian, Model, Parameterisation, Sequential, Session};
 pub use real::Real;
-pub use samples::{Reader, Samples};
+pub use samples::{Reader, Samples, Subset};
 pub use tape::{Graph, Parameter, ParameterInfo, Value};
 pub use train::Loss;

@@ -130,14 +130,36 @@ impl<R: Real, F: Fn(usize, Range<usize>) -> Result<Vec<R>> + Sync> Samples<R> fo
     }
 }
 
-/// A range of other samples, or some of them, as samples of their own.
-pub(crate) struct Chosen<'a, R: Real> {
-    pub all: &'a dyn Samples<R>,
-    /// Which samples, in order.
-    pub list: Vec<usize>,
+/// Some of other samples, in any order, as samples of their own: a minibatch, say.
+///
+/// ```
+/// use tangent_kernels::{Batch, Samples, Subset};
+/// let all = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
+/// let all = Batch::new(&all, &[3, 2])?;
+/// let some = Subset::new(&all, &[2, 0])?;
+/// assert_eq!(*some.read(0, 0..2)?, [4.0, 5.0, 0.0, 1.0]);
+/// # Ok::<(), tangent_kernels::Error>(())
+/// ```
+pub struct Subset<'a, R: Real> {
+    all: &'a dyn Samples<R>,
+    list: Vec<usize>,
 }
 
-impl<R: Real> Samples<R> for Chosen<'_, R> {
+impl<'a, R: Real> Subset<'a, R> {
+    /// The samples of `all` with the numbers `list`.
+    ///
+    /// # Errors
+    /// There is no sample with one of the numbers.
+    pub fn new(all: &'a dyn Samples<R>, list: &[usize]) -> Result<Self> {
+        let count = all.samples();
+        match list.iter().find(|&&n| n >= count) {
+            Some(n) => Err(Error::value(format!("there is no sample {n}: there are {count}, counted from 0"))),
+            None => Ok(Subset { all, list: list.to_vec() }),
+        }
+    }
+}
+
+impl<R: Real> Samples<R> for Subset<'_, R> {
     fn samples(&self) -> usize {
         self.list.len()
     }

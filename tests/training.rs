@@ -1,9 +1,11 @@
 //! Training: losses, gradients and optimisers, held against PyTorch and against hand-made cases.
 
 use serde_json::Value as Json;
-use tangent_kernels::train::{Adam, GradientDescent, Optimiser};
+use tangent_kernels::train::{Adam, GradientDescent, Optimiser, minibatches};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Gradient, Graph, Loss, Model, Parameterisation, Result, Sequential, Session};
+use tangent_kernels::{
+    Batch, Cpu, Gradient, Graph, Loss, Model, Parameterisation, Result, Sequential, Session, Subset,
+};
 
 const SIZES: [(&str, &[usize]); 4] =
     [("d1.weight", &[4, 3]), ("d1.bias", &[4]), ("d2.weight", &[2, 4]), ("d2.bias", &[2])];
@@ -179,4 +181,39 @@ fn what_is_wrong_is_told_and_the_model_stays() {
     let session = Session::new(&steep, Cpu::<f64>::new()).unwrap();
     let error = session.loss_gradient(&Batch::new(&[0.0, 1e300], &[2, 1]).unwrap(), Loss::Logistic(&[1.0, 1.0]));
     assert!(error.unwrap_err().to_string().contains("output 0 of sample 1 is inf"));
+}
+
+#[test]
+fn an_epoch_has_every_sample_once_and_epochs_differ() {
+    let epoch = |seed, epoch| minibatches(103, 10, seed, epoch);
+    let sizes: Vec<usize> = epoch(1, 0).iter().map(Vec::len).collect();
+    assert_eq!((sizes.len(), sizes[0], sizes[10]), (11, 10, 3));
+    let mut all = epoch(1, 0).concat();
+    assert!(all.windows(2).any(|pair| pair[0] > pair[1]), "nothing was shuffled");
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..103));
+    assert_eq!(epoch(1, 3), epoch(1, 3));
+    assert_ne!(epoch(1, 0), epoch(1, 1));
+    assert_ne!(epoch(1, 0), epoch(2, 0));
+    assert!(minibatches(0, 10, 1, 0).is_empty());
+    assert_eq!(minibatches(2, 0, 1, 0).len(), 2);
+}
+
+/// The mean of the gradients of an epoch's minibatches of equal size is that of all samples.
+#[test]
+fn minibatches_make_up_the_full_batch() {
+    let reference = reference();
+    let (model, x) = (start(&reference), numbers(&reference["x"]));
+    let targets = numbers(&reference["targets"]["squared_error"]);
+    let x = Batch::new(&x, &[6, 3]).unwrap();
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let full = session.loss_gradient(&x, Loss::SquaredError(&targets)).unwrap().1.flat();
+    let mut mean = vec![0.0; full.len()];
+    for list in minibatches(6, 2, 0, 0) {
+        let own: Vec<f64> = list.iter().flat_map(|&n| &targets[2 * n..2 * n + 2]).copied().collect();
+        let part = session.loss_gradient(&Subset::new(&x, &list).unwrap(), Loss::SquaredError(&own)).unwrap().1;
+        mean.iter_mut().zip(part.flat()).for_each(|(sum, x)| *sum += x / 3.0);
+    }
+    assert!(full.iter().zip(mean).all(|(a, b)| (a - b).abs() < 1e-14));
+    assert!(Subset::new(&x, &[0, 6]).err().unwrap().to_string().contains("no sample 6"));
 }

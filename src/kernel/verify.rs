@@ -5,7 +5,7 @@ use crate::backend::Gram;
 use crate::error::{Error, Result};
 use crate::ops::Op;
 use crate::real::Real;
-use crate::samples::{Chosen, Samples};
+use crate::samples::{Samples, Subset};
 
 /// What [`Ntk::verify`] found.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +45,8 @@ impl<B: Gram, O: Op> Ntk<'_, B, O> {
         self.session.check(x)?;
         let n = x.samples();
         let samples = samples.min(n);
-        let chosen = Chosen { all: x, list: (0..samples).map(|k| k * n / samples).collect() };
+        let list: Vec<usize> = (0..samples).map(|k| k * n / samples).collect();
+        let chosen = Subset::new(x, &list)?;
         let by = |method| Ntk { method, components: true, progress: None, ..self.clone() }.compute(&chosen);
         let kernel = by(self.method)?;
         let small = self.session.model().parameter_count() <= FORWARD_MODE_ENTRIES;

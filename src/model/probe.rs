@@ -5,7 +5,7 @@ use crate::backend::Arrays;
 use crate::error::{Error, Result};
 use crate::ops::Op;
 use crate::real::Real;
-use crate::samples::{Chosen, Samples};
+use crate::samples::{Samples, Subset};
 
 /// Runs the first, the middle and the last sample together and apart, and compares the values of every op.
 ///
@@ -19,10 +19,10 @@ pub(super) fn independence<B: Arrays, O: Op>(session: &Session<'_, B, O>, x: &dy
     debug_assert!(n > 1, "one sample tells nothing");
     let mut list = vec![0, n / 2, n - 1];
     list.dedup();
-    let chosen = Chosen { all: x, list };
+    let chosen = Subset::new(x, &list)?;
     let (arrays, count) = (session.arrays(), chosen.samples());
     let together = session.tape_of(&chosen, 0..count)?;
-    for k in 0..count {
+    for (k, sample) in list.iter().enumerate() {
         let alone = session.tape_of(&chosen, k..k + 1)?;
         let values = together.values().iter().zip(alone.values()).enumerate();
         for (value, (together, alone)) in values.skip(x.inputs()) {
@@ -36,7 +36,7 @@ pub(super) fn independence<B: Arrays, O: Op>(session: &Session<'_, B, O>, x: &dy
                     "{} (op {node}): the result for sample {} depends on the samples beside it; the kernel between \
                      two samples is only defined for ops that treat every sample alone",
                     session.model().graph().nodes()[node].op.name(),
-                    chosen.list[k],
+                    sample,
                 )));
             }
         }

@@ -23,7 +23,7 @@
 //! #   let _ = loss;
 //! }
 //! let f = Session::new(&model, Cpu::<f64>::new())?.run(&x)?;
-//! assert_eq!(f.map(|f| f > 0.0), [false, true, true, false]);
+//! assert_eq!(f.iter().map(|f| *f > 0.0).collect::<Vec<_>>(), [false, true, true, false]);
 //! # Ok(())
 //! # }
 //! ```
@@ -36,10 +36,14 @@
 mod adam;
 mod gradient_descent;
 mod loss;
+#[cfg(feature = "rand")]
+mod minibatches;
 
 pub use adam::Adam;
 pub use gradient_descent::GradientDescent;
 pub use loss::Loss;
+#[cfg(feature = "rand")]
+pub use minibatches::minibatches;
 
 use crate::backend::Arrays;
 use crate::error::{Error, Result};

@@ -6,6 +6,8 @@ use crate::real::Real;
 /// Sums that run side by side, so that a processor adds many at a time. Their number decides the order of additions, so it
 /// is the same everywhere.
 const LANES: usize = 8;
+/// Vectors of such sums in a scalar product.
+const VECTORS: usize = 4;
 
 /// Sums over a unit, or over all of a kernel K.
 #[derive(Clone, Debug)]
@@ -60,34 +62,48 @@ impl Sums {
 #[inline(always)]
 fn squares<R: Real>(k: &[R], [a, b]: [&[R]; 2]) -> [f64; 3] {
     let mut sums = [[0.0; LANES]; 3];
-    let mut take = |lane: usize, k: R, a: R, b: R| {
+    let terms = |k: R, a: R, b: R| {
         let (k, a, b) = (k.f64(), a.f64(), b.f64());
-        sums[0][lane] += k * k;
-        sums[1][lane] += (k - a) * (k - a);
-        sums[2][lane] += (k - b) * (k - b);
+        [k * k, (k - a) * (k - a), (k - b) * (k - b)]
     };
     let (k, a, b) = (k.as_chunks::<LANES>(), a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     for ((k, a), b) in k.0.iter().zip(a.0).zip(b.0) {
-        (0..LANES).for_each(|lane| take(lane, k[lane], a[lane], b[lane]));
+        for lane in 0..LANES {
+            let [own, first, last] = terms(k[lane], a[lane], b[lane]);
+            sums[0][lane] += own;
+            sums[1][lane] += first;
+            sums[2][lane] += last;
+        }
     }
-    k.1.iter().zip(a.1).zip(b.1).for_each(|((&k, &a), &b)| take(0, k, a, b));
-    sums.map(|lanes| lanes.iter().sum())
+    let mut sums = sums.map(|lanes| lanes.iter().sum());
+    for ((&k, &a), &b) in k.1.iter().zip(a.1).zip(b.1) {
+        sums.iter_mut().zip(terms(k, a, b)).for_each(|(sum, term): (&mut f64, f64)| *sum += term);
+    }
+    sums
 }
 
 /// x . v
 #[inline(always)]
 pub(super) fn dot<R: Real>(x: &[R], v: &[f64]) -> f64 {
-    let mut sums = [0.0; LANES];
-    let (x, v) = (x.as_chunks::<LANES>(), v.as_chunks::<LANES>());
+    // Several vectors of lanes: an addition waits for the one before it in its lane.
+    let mut sums = [[0.0; LANES]; VECTORS];
+    let (x, v) = (x.as_chunks::<{ LANES * VECTORS }>(), v.as_chunks::<{ LANES * VECTORS }>());
     for (x, v) in x.0.iter().zip(v.0) {
-        (0..LANES).for_each(|lane| sums[lane] += x[lane].f64() * v[lane]);
+        let (x, v) = (x.as_chunks::<LANES>().0, v.as_chunks::<LANES>().0);
+        for vector in 0..VECTORS {
+            for lane in 0..LANES {
+                sums[vector][lane] += x[vector][lane].f64() * v[vector][lane];
+            }
+        }
     }
     let rest: f64 = x.1.iter().zip(v.1).map(|(x, v)| x.f64() * v).sum();
-    sums.iter().sum::<f64>() + rest
+    sums.as_flattened().iter().sum::<f64>() + rest
 }
 
 /// sum += factor x
 #[inline(always)]
 pub(super) fn add_scaled<R: Real>(sum: &mut [f64], x: &[R], factor: f64) {
-    sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += factor * x.f64());
+    for (sum, x) in sum.iter_mut().zip(x) {
+        *sum += factor * x.f64();
+    }
 }

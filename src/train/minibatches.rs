@@ -1,0 +1,40 @@
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// The numbers of `samples` samples in random order, in minibatches of `size`, the last one smaller: an epoch of SGD. Another
+/// `epoch` is another order; the same numbers give the same order on every machine.
+///
+/// ```
+/// use tangent_kernels::train::{GradientDescent, Optimiser, minibatches};
+/// use tangent_kernels::{Batch, Cpu, Loss, Parameterisation, Sequential, Session, Subset};
+/// # fn main() -> tangent_kernels::Result<()> {
+/// let mut model = Sequential::new(&[1], Parameterisation::Standard).linear("d", 1).build()?;
+/// model.initialise(Parameterisation::Standard, 0)?;
+/// let x: Vec<f64> = (0..20).map(|n| n as f64 / 10.0).collect();
+/// let y: Vec<f64> = x.iter().map(|x| 3.0 * x - 1.0).collect();
+/// let x = Batch::new(&x, &[20, 1])?;
+/// let mut descent = GradientDescent::new(0.05).momentum(0.9);
+/// for epoch in 0..100 {
+///     for list in minibatches(20, 8, 7, epoch) {
+///         let targets: Vec<f64> = list.iter().map(|&n| y[n]).collect();
+///         let session = Session::new(&model, Cpu::<f64>::new())?;
+///         let (_, gradient) = session.loss_gradient(&Subset::new(&x, &list)?, Loss::SquaredError(&targets))?;
+///         descent.step(&mut model, &gradient)?;
+///     }
+/// }
+/// assert!((model.parameter("d.weight")?[0] - 3.0).abs() < 1e-3);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Available with the feature `rand`.
+pub fn minibatches(samples: usize, size: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
+    let mut generator = ChaCha12Rng::seed_from_u64(seed);
+    generator.set_stream(epoch);
+    let mut list: Vec<usize> = (0..samples).collect();
+    // Fisher and Yates; the bias of a remainder of 2^64 is below 1e-9 for any number of samples that fits in memory.
+    for last in (1..samples).rev() {
+        list.swap(last, (generator.next_u64() % (last as u64 + 1)) as usize);
+    }
+    list.chunks(size.max(1)).map(<[usize]>::to_vec).collect()
+}
