@@ -31,6 +31,8 @@ pub struct HeatMap<'a, R> {
     pub(super) range: Option<(f64, f64)>,
     pub(super) diverging: bool,
     pub(super) size: Option<usize>,
+    /// What the rows and columns are numbered as.
+    pub(super) samples: [usize; 2],
 }
 
 impl<'a, R: Real> HeatMap<'a, R> {
@@ -49,6 +51,7 @@ impl<'a, R: Real> HeatMap<'a, R> {
             range: None,
             diverging: false,
             size: None,
+            samples: [rows, cols],
         }
     }
 
@@ -140,6 +143,14 @@ impl<'a, R: Real> HeatMap<'a, R> {
         self
     }
 
+    /// Says that the matrix is what one of `rows` x `columns` was averaged to: ticks and classes count the samples of that one,
+    /// such as those of a kernel of which only a small picture is kept.
+    #[must_use]
+    pub fn averaged_from(mut self, rows: usize, columns: usize) -> Self {
+        self.samples = [rows, columns];
+        self
+    }
+
     /// Draws the heat map and writes it to a PNG file at `path`, which appears when it is whole.
     ///
     /// # Errors
@@ -168,7 +179,11 @@ impl<'a, R: Real> HeatMap<'a, R> {
         if crate::shape::checked_numel(&[rows, cols]) != Some(data.len()) {
             return Err(Error::shape(format!("a matrix of {rows} x {cols} does not have {} entries", data.len())));
         }
-        for (classes, side, size) in [(&self.classes[0], "rows", rows), (&self.classes[1], "columns", cols)] {
+        let [n, m] = self.samples;
+        if n < rows || m < cols {
+            return Err(Error::shape(format!("a matrix of {rows} x {cols} is no average of one of {n} x {m}")));
+        }
+        for (classes, side, size) in [(&self.classes[0], "rows", n), (&self.classes[1], "columns", m)] {
             let total = classes.iter().try_fold(0usize, |total, (_, count)| total.checked_add(*count));
             if !classes.is_empty() && total != Some(size) {
                 let counts: Vec<usize> = classes.iter().map(|(_, count)| *count).collect();

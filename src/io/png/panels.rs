@@ -87,6 +87,7 @@ fn agree<R: Real>(first: &HeatMap<'_, R>, other: &HeatMap<'_, R>) -> Result<()> 
         [
             ("label", format!("{:?}", map.label)),
             ("range", format!("{:?}", map.range)),
+            ("the size it was averaged from", format!("{:?}", map.samples)),
             ("size in pixels", format!("{:?}", map.size)),
             ("diverging", format!("{:?}", map.diverging)),
         ]
@@ -102,7 +103,8 @@ fn agree<R: Real>(first: &HeatMap<'_, R>, other: &HeatMap<'_, R>) -> Result<()> 
 /// The picture of maps that were checked and agree: one at least.
 pub(super) fn drawn<R: Real>(title: &str, maps: &[&HeatMap<'_, R>]) -> Image {
     let first = maps[0];
-    let sides = first.size.map_or_else(|| Size::default_of(maps.len()), Size::of).sides(first.rows, first.cols);
+    let mut sides = first.size.map_or_else(|| Size::default_of(maps.len()), Size::of).sides(first.rows, first.cols);
+    sides.iter_mut().zip(first.samples).for_each(|(side, samples)| side.samples = samples);
     let cells = sides.map(|side| side.cells);
     let averages: Vec<Vec<f64>> = maps.iter().map(|map| averaged(map.data, [map.rows, map.cols], cells)).collect();
     let colours = Colours::spanning(averages.iter().flatten(), first.range, first.diverging);
