@@ -5,13 +5,16 @@ mod gpu;
 
 use std::path::{Path, PathBuf};
 
+use tangent_kernels::analysis::trajectory::{Record, Trajectory};
 use tangent_kernels::backend::Gram;
 use tangent_kernels::backend::gpu::{Adapter, wgpu};
 use tangent_kernels::io::fixture::Fixture;
 use tangent_kernels::kernel::Way;
+use tangent_kernels::train::{GradientDescent, Optimiser};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{
-    Batch, Cpu, Device, Gpu, Kernel, Method, Model, Outputs, Parameterisation, Result, Sequential, Session,
+    Batch, Cpu, Device, Gpu, Kernel, Loss, Matrix, Method, Model, Outputs, Parameterisation, Result, Sequential,
+    Session,
 };
 
 /// What a component's error may be in f32 on a device: some of their functions and quotients are less exact than a CPU's.
@@ -162,6 +165,43 @@ fn other_samples_along_the_columns() {
 }
 
 /// Under a budget the columns' panels are made again, units are small, and the device is given less at a time.
+/// Steps of training on a device, and the kernel along the way, whose first layer's left sides are multiplied in on the host.
+#[test]
+fn a_network_learns_on_the_device() -> Result<()> {
+    let Some(gpu) = gpu::gpu() else { return Ok(()) };
+    let (x, z) = (numbers(40 * 6, 1), numbers(9 * 6, 2));
+    let (x, z) = (Batch::new(&x, &[40, 6])?, Batch::new(&z, &[9, 6])?);
+    let signs = |count| numbers(count, 3).iter().map(|x| f64::from(x.signum())).collect::<Vec<_>>();
+    let (y, test) = (signs(80), signs(18));
+    let trained = |device: Device| -> Result<(Vec<f64>, Record, Matrix<f32>)> {
+        let mut model = mlp(&[6, 8, 5, 2]);
+        let mut trajectory = Trajectory::new(&x).labels(&y).test(&z, &test).eigenvalues(1);
+        let (mut descent, mut losses, mut last) = (GradientDescent::new(0.2).momentum(0.5), Vec::new(), None);
+        for step in 0..4 {
+            let session = Session::new(&model, device.clone())?;
+            last = Some(trajectory.record(&session, step, &[])?);
+            let (loss, gradient) = session.loss_gradient(&x, Loss::Logistic(&y))?;
+            losses.push(loss);
+            descent.step(&mut model, &gradient)?;
+        }
+        Ok((losses, last.unwrap(), trajectory.last("d1")?))
+    };
+    let (here, there) = (trained(Device::cpu())?, trained(Device::from(gpu))?);
+    let near =
+        |a: f64, b: f64| assert!((a - b).abs() <= TOLERANCE * a.abs().max(1e-3), "{a} on the CPU, {b} on the device");
+    here.0.iter().zip(&there.0).for_each(|(&a, &b)| near(a, b));
+    for (a, b) in here.1.layers.iter().zip(&there.1.layers) {
+        [(a.trace, b.trace), (a.norm, b.norm), (a.drift, b.drift), (a.eigenvalues[0], b.eigenvalues[0])]
+            .into_iter()
+            .for_each(|(a, b)| near(a, b));
+    }
+    let scale = here.2.as_slice().iter().fold(0.0f32, |max, x| max.max(x.abs()));
+    let worst = here.2.as_slice().iter().zip(there.2.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(f64::from(worst) < TOLERANCE * f64::from(scale), "{worst} of {scale}");
+    assert!(here.1.total().drift > 1e-3, "nothing was learnt");
+    Ok(())
+}
+
 #[test]
 fn budgets_change_nothing_but_the_last_bits() {
     let Some(gpu) = gpu::gpu() else { return };

@@ -623,6 +623,36 @@ fn an_op_that_mixes_samples_is_refused_by_name_before_anything_long() {
     says(error, Error::is_unsupported, &parts);
 }
 
+/// A sum that cancels keeps nothing but roundings, and products of other sizes have other ones: no sample depends on another.
+#[test]
+fn results_near_zero_are_not_taken_for_a_mix() {
+    let hidden = |read_out: bool| {
+        let layers = Sequential::new(&[200], Parameterisation::Standard).linear_without_bias("d1", 50).tanh();
+        filled(if read_out { layers.linear_without_bias("d2", 1) } else { layers }.build().unwrap())
+    };
+    let (features, mut model) = (hidden(false), hidden(true));
+    for seed in 0..100 {
+        let x: Vec<f32> = numbers(3 * 200, seed).into_iter().map(|x| x as f32 / 8.0).collect();
+        let wide: Vec<f64> = x.iter().map(|&x| x.into()).collect();
+        let session = Session::new(&features, Cpu::<f64>::new()).unwrap();
+        let h = session.run(&Batch::new(&wide, &[3, 200]).unwrap()).unwrap();
+        // A read-out that gives zero for all three samples, but for rounding.
+        let mut weights = numbers(50, seed + 3);
+        for _ in 0..100 {
+            for h in h.chunks_exact(50) {
+                let dot = |x: &[f64]| x.iter().zip(h).map(|(x, h)| x * h).sum::<f64>();
+                let along = dot(&weights) / dot(h);
+                weights.iter_mut().zip(h).for_each(|(w, h)| *w -= along * h);
+            }
+        }
+        model.set("d2.weight", &[1, 50], weights).unwrap();
+        let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
+        let x = Batch::new(&x, &[3, 200]).unwrap();
+        assert!(session.run(&x).unwrap().iter().all(|f| f.abs() < 1e-5));
+        session.ntk().compute(&x).unwrap();
+    }
+}
+
 /// One sample has none beside it: it says nothing about others, before or along the other axis.
 #[test]
 fn a_sample_alone_does_not_vouch_for_others() {
