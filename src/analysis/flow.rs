@@ -90,7 +90,7 @@ fn descended(x: f64, steps: u64) -> f64 {
 /// Lee et al. 2019, "Wide neural networks of any depth evolve as linear models under gradient descent"). Such a network is
 /// its linearisation around its first parameters, so its kernel K stays what it was. With outputs f_0 before training, on the
 /// loss L = 1/(2n) sum over the n samples of |f - y|^2 (the mean of
-/// [`Loss::SquaredError`](super::operator::Loss::SquaredError)) and learning rate eta,
+/// [`Loss::SquaredError`](crate::Loss::SquaredError)) and learning rate eta,
 ///
 /// f_t(X) = f_0(X) + (I - e^(-eta K t / n)) (Y - f_0(X)),
 ///
