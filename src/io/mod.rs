@@ -1,4 +1,5 @@
-//! Files: kernels and batches for numpy, parameters as safetensors, MNIST's idx files, pictures of kernels.
+//! Files: kernels and batches for numpy, parameters as safetensors, MNIST's idx files, pictures and
+//! animations of kernels.
 //!
 //! Each part is behind the feature of its name. What is read is distrusted: a file that is truncated, hostile or of
 //! another type ends in an error that names the file and what is wrong with it, without a panic and without memory being

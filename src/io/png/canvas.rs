@@ -40,6 +40,54 @@ impl Image {
         atomic::write(path.as_ref(), |out| self.encode(out))
     }
 
+    /// Pictures beside each other from left to right, on white, their upper edges in one line.
+    ///
+    /// # Errors
+    /// There is none, or the number of bytes of one does not fit its size. The message names it by its place, from 0 on.
+    pub fn beside(images: &[Image]) -> Result<Image> {
+        let (width, height) = Image::joined(images, |image| image.width, |image| image.height)?;
+        let mut all = Image::white(width, height);
+        let mut x = 0;
+        for image in images {
+            all.paste(image, x, 0);
+            x += image.width;
+        }
+        Ok(all)
+    }
+
+    /// Pictures below each other from top to bottom, on white, their left edges in one line.
+    ///
+    /// # Errors
+    /// As for [`beside`](Self::beside).
+    pub fn below(images: &[Image]) -> Result<Image> {
+        let (height, width) = Image::joined(images, |image| image.height, |image| image.width)?;
+        let mut all = Image::white(width, height);
+        let mut y = 0;
+        for image in images {
+            all.paste(image, 0, y);
+            y += image.height;
+        }
+        Ok(all)
+    }
+
+    /// How long pictures are together along one side, and the longest of the other.
+    fn joined(images: &[Image], along: fn(&Image) -> usize, other: fn(&Image) -> usize) -> Result<(usize, usize)> {
+        for (place, image) in images.iter().enumerate() {
+            image.check().map_err(|error| error.context(format_args!("picture {place}")))?;
+        }
+        let longest = images.iter().map(other).max().ok_or_else(|| Error::shape("there are no pictures to join"))?;
+        Ok((images.iter().map(along).sum(), longest))
+    }
+
+    fn paste(&mut self, image: &Image, x: usize, y: usize) {
+        if image.width == 0 {
+            return;
+        }
+        for (row, pixels) in image.rgb.chunks_exact(3 * image.width).enumerate() {
+            self.rgb[3 * ((y + row) * self.width + x)..][..pixels.len()].copy_from_slice(pixels);
+        }
+    }
+
     fn encode<W: Write>(&self, out: &mut BufWriter<W>) -> Result<()> {
         self.check()?;
         let mut writer = encoder(out, self.width, self.height)?.write_header().map_err(refused)?;
@@ -73,6 +121,18 @@ impl Image {
         for y in clipped(area.y, area.height, self.height) {
             let row = &mut self.rgb[3 * y * self.width..3 * (y + 1) * self.width];
             row[3 * columns.start..3 * columns.end].as_chunks_mut().0.fill(colour);
+        }
+    }
+
+    /// Darkens a rectangle inside of the picture, as a transparent colour on it would.
+    pub(super) fn tint(&mut self, area: Area, colour: Colour) {
+        for y in clipped(area.y, area.height, self.height) {
+            for x in clipped(area.x, area.width, self.width) {
+                let pixel = &mut self.rgb[3 * (y * self.width + x)..][..3];
+                for (part, tint) in pixel.iter_mut().zip(colour) {
+                    *part = (u32::from(*part) * u32::from(tint) / 255) as u8;
+                }
+            }
         }
     }
 

@@ -225,7 +225,7 @@ pub(super) fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
     texts.map(|text| Font::Plain.width(text)).max().unwrap_or(0)
 }
 
-fn longest_word(text: &str) -> usize {
+pub(super) fn longest_word(text: &str) -> usize {
     widest(text.split_whitespace())
 }
 

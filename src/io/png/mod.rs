@@ -1,5 +1,5 @@
 //! Pictures: heat maps of kernels, alone or side by side, with a colour bar and marks of the classes; plots of lines;
-//! animations of either.
+//! animations of either, which are written as GIFs too with feature `gif`.
 //!
 //! ```
 //! use tangent_kernels::io::png::HeatMap;

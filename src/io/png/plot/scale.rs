@@ -1,0 +1,155 @@
+//! The axes of plots: where numbers stand, and the ticks.
+
+use crate::io::png::apart;
+use crate::io::png::ticks;
+
+/// How numbers follow each other along an axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Spacing {
+    #[default]
+    Linear,
+    /// By their logarithms.
+    Log,
+    /// By the logarithms of what is larger by one.
+    LogPlusOne,
+}
+
+impl Spacing {
+    /// The place of a number, if it has one.
+    pub(super) fn place(self, value: f64) -> Option<f64> {
+        match self {
+            Spacing::Linear => Some(value),
+            Spacing::Log => (value > 0.0).then(|| value.log10()),
+            Spacing::LogPlusOne => (value >= 0.0).then(|| value.ln_1p() / std::f64::consts::LN_10),
+        }
+    }
+
+    /// The number at a place.
+    fn value(self, place: f64) -> f64 {
+        match self {
+            Spacing::Linear => place,
+            Spacing::Log => 10f64.powf(place),
+            Spacing::LogPlusOne => (place * std::f64::consts::LN_10).exp_m1(),
+        }
+    }
+}
+
+/// An axis: what it spans, and its ticks.
+pub(super) struct Scale {
+    lo: f64,
+    hi: f64,
+    /// Place and label, ascending.
+    pub(super) marks: Vec<(f64, String)>,
+    /// What labels are to be multiplied by, in words.
+    pub(super) factor: String,
+}
+
+impl Scale {
+    /// The axis over places from `lo` to `hi`, or around them if they are one, on so many pixels. `room` is what a label
+    /// takes along the axis, with some space around it.
+    pub(super) fn new(spacing: Spacing, (lo, hi): (f64, f64), length: usize, room: impl Fn(&str) -> usize) -> Self {
+        let (lo, hi) = match (apart(lo, hi), spacing) {
+            (true, _) => (lo, hi),
+            (false, Spacing::Linear) => (lo - (lo.abs() / 2.0).max(0.5), lo + (lo.abs() / 2.0).max(0.5)),
+            (false, Spacing::Log) => (lo - 0.5, lo + 0.5),
+            (false, Spacing::LogPlusOne) => ((lo - 0.5).max(0.0), lo + 0.5),
+        };
+        let mut scale = Scale { lo, hi, marks: Vec::new(), factor: String::new() };
+        match spacing {
+            Spacing::Log if hi - lo >= 1.0 => scale.marks = decades(lo, hi),
+            Spacing::LogPlusOne if hi - lo >= 1.0 => scale.marks = zero_and_powers(lo, hi),
+            // Numbers as they are, at their places.
+            _ => {
+                let most = (length / room("0000.0")).clamp(2, 6);
+                let ticks = ticks::ticks(spacing.value(lo), spacing.value(hi), most);
+                let placed = ticks.marks.into_iter().filter_map(|(value, label)| Some((spacing.place(value)?, label)));
+                scale.marks = placed.collect();
+                scale.factor = match ticks.exponent {
+                    0 => String::new(),
+                    exponent => format!("times {:e}", 10f64.powi(exponent)),
+                };
+            }
+        }
+        scale.thin(length, room);
+        scale
+    }
+
+    /// Leaves out marks whose labels would overlap those before.
+    fn thin(&mut self, length: usize, room: impl Fn(&str) -> usize) {
+        let mut kept: Option<(f64, usize)> = None;
+        let (lo, hi) = (self.lo, self.hi);
+        self.marks.retain(|(place, label)| {
+            let (at, room) = ((place - lo) / (hi - lo) * length as f64, room(label));
+            let clear = kept.is_none_or(|(before, taken)| at - before >= (room + taken) as f64 / 2.0);
+            if clear {
+                kept = Some((at, room));
+            }
+            clear
+        });
+    }
+
+    /// From 0 to 1 within the axis.
+    pub(super) fn position(&self, place: f64) -> f64 {
+        // What is further away is beyond any picture, and finite.
+        ((place - self.lo) / (self.hi - self.lo)).clamp(-1e6, 1e6)
+    }
+}
+
+/// Powers of ten between two logarithms, some of them if there are many; if there are few, 2 and 5 times them too.
+fn decades(lo: f64, hi: f64) -> Vec<(f64, String)> {
+    let every = ((hi - lo) / 8.0).ceil() as i64;
+    let powers = (lo.floor() as i64..=hi.floor() as i64).filter(|power| power.rem_euclid(every) == 0);
+    let digits: &[u32] = if hi.floor() - lo.ceil() >= 2.0 { &[1] } else { &[1, 2, 5] };
+    let marks = powers
+        .flat_map(|power| digits.iter().map(move |digit| (power as f64 + f64::from(*digit).log10(), digit, power)));
+    let marks = marks.filter(|(place, ..)| (lo..=hi).contains(place));
+    marks.map(|(place, digit, power)| (place, format!("{digit}e{power}"))).collect()
+}
+
+/// 0 and powers of ten from 1 on, between two places of [`Spacing::LogPlusOne`].
+fn zero_and_powers(lo: f64, hi: f64) -> Vec<(f64, String)> {
+    let every = ((hi - lo) / 8.0).ceil() as i32;
+    let powers = (0..=hi.floor() as i32).filter(|power| power % every == 0);
+    let label = |power: i32| if power <= 4 { 10u32.pow(power as u32).to_string() } else { format!("1e{power}") };
+    let place = |power: i32| Spacing::LogPlusOne.place(10f64.powi(power));
+    let marks = powers.filter_map(|power| Some((place(power)?, label(power))));
+    let marks = [(0.0, "0".to_string())].into_iter().chain(marks);
+    marks.filter(|(place, _)| (lo..=hi).contains(place)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(spacing: Spacing, lo: f64, hi: f64, length: usize) -> String {
+        let span = (spacing.place(lo).unwrap(), spacing.place(hi).unwrap());
+        let scale = Scale::new(spacing, span, length, |label| 10 * label.len() + 10);
+        for (place, label) in &scale.marks {
+            let said: f64 = label.parse().unwrap();
+            assert!((spacing.value(*place) - said).abs() <= 1e-9 * said, "{label} at {place}");
+            assert!((-1e-9..=1.0 + 1e-9).contains(&scale.position(*place)));
+        }
+        scale.marks.into_iter().map(|(_, label)| label).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn ticks_are_few_and_round() {
+        use Spacing::{Linear, Log, LogPlusOne};
+        for (spacing, lo, hi, length, expected) in [
+            (Linear, 0.0, 100.0, 800, "0 20 40 60 80 100"),
+            (Linear, 0.0, 100.0, 150, "0 100"),
+            (Log, 1.0, 2e4, 800, "1e0 1e1 1e2 1e3 1e4"),
+            (Log, 1e-12, 1e12, 800, "1e-12 1e-9 1e-6 1e-3 1e0 1e3 1e6 1e9 1e12"),
+            (Log, 0.04, 0.9, 800, "5e-2 1e-1 2e-1 5e-1"),
+            (Log, 0.3, 0.9, 800, "0.3 0.4 0.5 0.6 0.7 0.8 0.9"),
+            (LogPlusOne, 0.0, 2e4, 800, "0 1 10 100 1000 10000"),
+            (LogPlusOne, 0.0, 5e6, 800, "0 1 10 100 1000 10000 1e5 1e6"),
+            (LogPlusOne, 0.0, 2e4, 150, "0 10 100 10000"),
+            (LogPlusOne, 0.0, 8.0, 800, "0 2 4 6 8"),
+            (LogPlusOne, 100.0, 2e4, 800, "100 1000 10000"),
+            (LogPlusOne, 100.0, 300.0, 800, "100 150 200 250 300"),
+        ] {
+            assert_eq!(labels(spacing, lo, hi, length), expected, "{spacing:?} {lo} to {hi} on {length}");
+        }
+    }
+}
