@@ -11,7 +11,7 @@ pub const FILES: [(&str, &str); 6] = [
     ("loss.png", "The loss: the mean binary cross-entropy of the training images."),
     (
         "accuracy.png",
-        "Test images that are classified rightly: by the sign classifier with each layer's kernel and with all, and by the network.",
+        "Test images that are classified rightly: by the sign classifier with each layer's kernel and with all, and by the network; dashed, training images by the network.",
     ),
     (
         "trace.png",
@@ -31,18 +31,19 @@ pub const FILES: [(&str, &str); 6] = [
 /// Draws all of them.
 pub fn save(out: &Path, records: &[Record], images: usize) -> Result<()> {
     let n = images as f64;
-    let plot = |title: &str, y: &str| Plot::new().title(title).axes("step", y).log_x(true);
+    let plot = |title: &str, y: &str| Plot::new().title(title).axes("step of training", y).log1p_x(true);
     let number = |k: usize| {
         let points: Vec<(f64, f64)> = records.iter().map(|record| (record.step as f64, record.values[k])).collect();
         move |scale: f64| points.iter().map(|&(x, y)| (x, scale * y)).collect::<Vec<_>>()
     };
-    plot("Loss", "mean binary cross-entropy")
+    plot("Loss", "binary cross-entropy")
         .log_y(true)
-        .line("training", &number(0)(1.0))
+        .line("training images", &number(0)(1.0))
         .save(out.join(FILES[0].0))?;
-    let accuracy = plot("Test images that are right", "%");
+    let accuracy = plot("Images that are classified rightly", "%");
     let accuracy = lines(accuracy, records, |layer| 100.0 * layer.test_accuracy.unwrap_or(0.0));
-    accuracy.line("network", &number(2)(100.0)).save(out.join(FILES[1].0))?;
+    let accuracy = accuracy.line("network", &number(2)(100.0)).dashed("network, training", &number(1)(100.0));
+    accuracy.save(out.join(FILES[1].0))?;
     lines(plot("Trace", "tr K / n").log_y(true), records, |layer| layer.trace / n).save(out.join(FILES[2].0))?;
     let alignment = plot("Alignment with the labels", "y K y / (|K| |y|^2)");
     lines(alignment, records, |layer| layer.alignment.unwrap_or(0.0)).save(out.join(FILES[3].0))?;

@@ -243,3 +243,20 @@ proptest! {
         }
     }
 }
+
+/// A kernel of which only a small picture was kept looks as the kernel itself, its samples counted.
+#[test]
+fn what_was_averaged_before_is_numbered_as_before() {
+    let small: Vec<f64> = (0..100 * 100).map(|k| ((k * k) as f64 * 0.618).fract()).collect();
+    let large: Vec<f64> = (0..500 * 500).map(|k| small[k / 500 / 5 * 100 + k % 500 / 5]).collect();
+    let of = |map: HeatMap<'_, f64>| map.classes(&[("a", 200), ("b", 300)]).borders(true).size(100).render().unwrap();
+    let (kept, whole) = (HeatMap::new(100, 100, &small), HeatMap::new(500, 500, &large));
+    assert!(of(kept.clone().averaged_from(500, 500)) == of(whole));
+    let plain = |map: HeatMap<'_, f64>| map.size(100).render().unwrap();
+    assert!(plain(kept.clone().averaged_from(500, 500)) == plain(HeatMap::new(500, 500, &large)));
+    assert!(plain(kept.clone().averaged_from(500, 500)) != plain(kept.clone()));
+    let error = kept.clone().averaged_from(99, 500).render().unwrap_err();
+    assert!(error.is_shape() && error.to_string().contains("no average of one of 99 x 500"), "{error}");
+    let error = kept.averaged_from(500, 500).classes(&[("a", 100)]).render().unwrap_err();
+    assert!(error.to_string().contains("500 rows"), "{error}");
+}
