@@ -1,11 +1,13 @@
 //! Training: losses, gradients and optimisers, held against PyTorch and against hand-made cases.
 
 use serde_json::Value as Json;
-use tangent_kernels::train::{Adam, GradientDescent, Optimiser, minibatches};
+#[cfg(feature = "rand")]
+use tangent_kernels::Subset;
+#[cfg(feature = "rand")]
+use tangent_kernels::train::minibatches;
+use tangent_kernels::train::{Adam, GradientDescent, Optimiser};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{
-    Batch, Cpu, Gradient, Graph, Loss, Model, Parameterisation, Result, Sequential, Session, Subset,
-};
+use tangent_kernels::{Batch, Cpu, Gradient, Graph, Loss, Model, Parameterisation, Result, Sequential, Session};
 
 const SIZES: [(&str, &[usize]); 4] =
     [("d1.weight", &[4, 3]), ("d1.bias", &[4]), ("d2.weight", &[2, 4]), ("d2.bias", &[2])];
@@ -183,6 +185,7 @@ fn what_is_wrong_is_told_and_the_model_stays() {
     assert!(error.unwrap_err().to_string().contains("output 0 of sample 1 is inf"));
 }
 
+#[cfg(feature = "rand")]
 #[test]
 fn an_epoch_has_every_sample_once_and_epochs_differ() {
     let epoch = |seed, epoch| minibatches(103, 10, seed, epoch);
@@ -200,6 +203,7 @@ fn an_epoch_has_every_sample_once_and_epochs_differ() {
 }
 
 /// The mean of the gradients of an epoch's minibatches of equal size is that of all samples.
+#[cfg(feature = "rand")]
 #[test]
 fn minibatches_make_up_the_full_batch() {
     let reference = reference();

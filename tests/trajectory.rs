@@ -1,4 +1,5 @@
 //! Kernels along training, held against kernels that are computed and stored whole.
+#![cfg(feature = "rand")]
 
 use tangent_kernels::analysis::trajectory::{Record, Trajectory, log_steps};
 use tangent_kernels::analysis::{accuracy, eigenvalues, sign_scores};

@@ -16,7 +16,7 @@ and appendix B.
 usage: mnist_evolution [--paper] [--samples N] [--steps N] [--kernels N] [--seeds N] [--out DIR] [--data DIR]
 
   --paper       as the paper has it: 5000 images of each class, 20000 steps, 200 kernels of all images, and one of every
-                step on 1000 of them; three seeds. It takes an hour or two, where without it a minute will do
+                step on 1000 of them; three seeds. It takes half an hour on two threads, where without it a minute will do
   --samples N   training images of each class, 1 to 5000 (500)
   --steps N     of gradient descent, full batch, at rate 0.01 (20000)
   --kernels N   about so many kernels along the way, spaced evenly on a logarithmic scale (60)

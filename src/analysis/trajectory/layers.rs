@@ -64,7 +64,7 @@ pub(super) struct Grams<R> {
 }
 
 struct Constants<R> {
-    component: usize,
+    constant: Constant,
     /// i
     width: usize,
     /// The side of the rows' samples, \[n, i\], and of the columns', if those are others.
@@ -75,20 +75,26 @@ struct Constants<R> {
 }
 
 impl<R: Real> Grams<R> {
-    /// Those of K(X, Z) for the parameters that `constants` are.
+    /// Those of the kernel that `ntk` is: of K(X, X), or of K(X, Z).
     pub fn new<B: Gram<Number = R>, O: Op>(
         session: &Session<'_, B, O>,
+        ntk: &Ntk<'_, B, O>,
         (x, z): (&dyn Samples<R>, Option<&dyn Samples<R>>),
-        constants: &[Constant],
     ) -> Result<Self> {
-        let of = |constant: &Constant| {
-            let rows = left(session, x, *constant)?;
-            let cols = z.map(|z| left(session, z, *constant)).transpose()?;
+        let of = |constant: Constant| {
+            let rows = left(session, x, constant)?;
+            let cols = z.map(|z| left(session, z, constant)).transpose()?;
             let width = rows.len() / x.samples().max(1);
-            let (component, tiles) = (constant.parameter, Vec::new());
-            Ok(Constants { component, width, sides: (rows, cols), inner: 1, tiles })
+            Ok(Constants { constant, width, sides: (rows, cols), inner: 1, tiles: Vec::new() })
         };
-        Ok(Grams { list: constants.iter().map(of).collect::<Result<_>>()? })
+        let constants = ntk.constants((x.samples(), z.map(|z| z.samples())))?;
+        Ok(Grams { list: constants.into_iter().map(of).collect::<Result<_>>()? })
+    }
+
+    /// The same kernel with all components, those that these Grams belong to without them.
+    pub fn bare<'s, B: Gram<Number = R>, O: Op>(&self, ntk: Ntk<'s, B, O>) -> Ntk<'s, B, O> {
+        let constants: Vec<Constant> = self.list.iter().map(|own| own.constant).collect();
+        ntk.components(true).without_lefts(&constants)
     }
 
     /// Called before units come, which are the same every time.
@@ -101,7 +107,7 @@ impl<R: Real> Grams<R> {
 
     /// The row of G beside row `row` of a component, and how many columns of K an entry of it is for.
     fn row(&self, component: usize, part: &Part<'_, R>, row: usize) -> Option<(&[R], usize)> {
-        let own = self.list.iter().find(|own| own.component == component)?;
+        let own = self.list.iter().find(|own| own.constant.parameter == component)?;
         let unit = part.unit();
         let tile = own.tiles[part.index].get_or_init(|| own.tile(unit));
         let cols = unit.cols.len() / own.inner;
@@ -120,9 +126,4 @@ impl<R: Real> Constants<R> {
         let cols = side(self.sides.1.as_ref().unwrap_or(&self.sides.0), &unit.cols);
         cpu.matmul(&rows, false, &cols, true).as_slice().to_vec()
     }
-}
-
-/// A kernel of the session with all components, of which those of constant left sides lack these.
-pub(super) fn bare<'s, B: Gram, O: Op>(ntk: Ntk<'s, B, O>, constants: &[Constant]) -> Ntk<'s, B, O> {
-    ntk.components(true).without_lefts(constants)
 }

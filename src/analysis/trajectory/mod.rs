@@ -18,7 +18,7 @@ use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
 use csv::{Csv, cell};
-use layers::{Grams, bare};
+use layers::Grams;
 use recorder::Recorder;
 use scores::Scores;
 
@@ -268,16 +268,14 @@ impl<'a, R: Real> Trajectory<'a, R> {
             return Err(Error::unsupported("a trajectory is of one kernel, and Outputs::PerOutput are several"));
         }
         let ntk = session.ntk().outputs(self.outputs);
-        let constants = ntk.constants((self.x.samples(), None))?;
-        let recorder = Recorder::new(Grams::new(session, (self.x, None), &constants)?, self.labels.clone());
+        let recorder = Recorder::new(Grams::new(session, &ntk, (self.x, None))?, self.labels.clone());
         let scores = match (&self.test, &self.labels) {
             (None, _) => None,
             (Some(_), None) => {
                 return Err(Error::value("a classifier of test samples takes labels, and there are none"));
             }
             (Some((z, _)), Some(labels)) => {
-                let constants = ntk.constants((z.samples(), Some(self.x.samples())))?;
-                Some(Scores::new(Grams::new(session, (*z, Some(self.x)), &constants)?, labels.clone()))
+                Some(Scores::new(Grams::new(session, &ntk, (*z, Some(self.x)))?, labels.clone()))
             }
         };
         let csv = self.csv.as_deref().map(|path| Csv::create(path, &self.head())).transpose()?;
@@ -291,12 +289,10 @@ impl<'a, R: Real> Trajectory<'a, R> {
         State { recorder, scores, .. }: &mut State<R>,
     ) -> Result<Vec<LayerRecord>> {
         let ntk = || session.ntk().outputs(self.outputs);
-        let constants = ntk().constants((self.x.samples(), None))?;
-        bare(ntk(), &constants).fill(self.x, recorder)?;
+        recorder.grams.bare(ntk()).fill(self.x, recorder)?;
         let mut of_test = None;
         if let (Some(scores), Some((z, labels))) = (scores, &self.test) {
-            let constants = ntk().constants((z.samples(), Some(self.x.samples())))?;
-            bare(ntk(), &constants).fill_between(*z, self.x, scores)?;
+            scores.grams.bare(ntk()).fill_between(*z, self.x, scores)?;
             of_test = Some(scores.scores().iter().map(|scores| accuracy(scores, labels)).collect::<Result<Vec<_>>>()?);
         }
         let options = EigenOptions::default().tolerance(TOLERANCE);

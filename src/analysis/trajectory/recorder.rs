@@ -19,7 +19,7 @@ pub(super) struct Recorder<R> {
     pub layers: Layers,
     units: Vec<Unit>,
     rows: usize,
-    grams: Grams<R>,
+    pub grams: Grams<R>,
     labels: Option<Vec<f64>>,
     held: Vec<Mutex<Held<R>>>,
     /// |K|^2 of every layer and the total, at the first record and at the one before this.

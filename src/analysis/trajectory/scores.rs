@@ -12,7 +12,7 @@ use crate::real::Real;
 /// A sink that is filled again and again: the sign classifier's scores.
 pub(super) struct Scores<R> {
     layers: Layers,
-    grams: Grams<R>,
+    pub grams: Grams<R>,
     labels: Vec<f64>,
     rows: usize,
     /// Of every unit, \[layers + 1, rows\].
