@@ -14,7 +14,7 @@ pub mod check;
 pub mod differentiate;
 mod error;
 pub mod factor;
-#[cfg(any(feature = "npy", feature = "safetensors", feature = "png", feature = "idx"))]
+#[cfg(any(feature = "npy", feature = "safetensors", feature = "png", feature = "idx", feature = "onnx"))]
 pub mod io;
 pub mod kernel;
 mod model;

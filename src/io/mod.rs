@@ -1,4 +1,4 @@
-//! Files: kernels and batches for numpy, parameters as safetensors, MNIST's idx files, pictures and
+//! Files: networks from ONNX, kernels and batches for numpy, parameters as safetensors, MNIST's idx files, pictures and
 //! animations of kernels.
 //!
 //! Each part is behind the feature of its name. What is read is distrusted: a file that is truncated, hostile or of
@@ -15,13 +15,15 @@ pub mod idx;
 mod map;
 #[cfg(feature = "npy")]
 pub mod npy;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 #[cfg(feature = "png")]
 pub mod png;
 #[cfg(feature = "safetensors")]
 pub mod safetensors;
 
 /// The regular file at `path`, opened to be read, and its length in bytes.
-#[cfg(any(feature = "npy", feature = "idx"))]
+#[cfg(any(feature = "npy", feature = "idx", feature = "onnx"))]
 fn open(path: &std::path::Path) -> crate::Result<(std::fs::File, u64)> {
     // Asked before the file is opened, since to open a pipe that nobody writes to is to wait forever.
     if !std::fs::metadata(path)?.is_file() {

@@ -86,7 +86,7 @@ pub(crate) fn matching<S: AsRef<str>>(infos: &[ParameterInfo], patterns: &[S]) -
 }
 
 /// Does `name` fit `pattern`, where `*` stands for any letters?
-fn fits(pattern: &str, name: &str) -> bool {
+pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut left) = name.strip_prefix(start) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();

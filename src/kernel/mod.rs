@@ -49,6 +49,8 @@ pub use way::Way;
 
 pub use crate::backend::Rates;
 
+#[cfg(feature = "onnx")]
+pub(crate) use choice::fits;
 pub(crate) use choice::matching;
 pub(crate) use constant::{Constant, left};
 pub(crate) use plan::pass_samples;

@@ -11,7 +11,7 @@ use crate::real::Real;
 /// \[i, h, w\].
 ///
 /// Attributes: `kernel`, `stride` (the kernel where missing) and `padding` (0, at most half of the kernel), each a number
-/// or \[height, width\]; `ceil_mode` (false); `count_include_pad` (true): the number is that of entries of plane and
+/// or \[height, width\], `padding` also \[top, left, bottom, right\]; `ceil_mode` (false); `count_include_pad` (true): the number is that of entries of plane and
 /// padding, and otherwise of the plane alone. What ceil mode looks at beyond the padding never counts, as in PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AvgPool2d {
@@ -63,8 +63,8 @@ impl AvgPool2d {
 
     /// How many entries count along an axis, position by position.
     fn counts(&self, axis: usize, size: usize, positions: usize) -> Vec<f64> {
-        let padding = self.pooling.padding[axis];
-        let counted = if self.count_include_pad { 0..size + 2 * padding } else { padding..size + padding };
+        let [before, after] = self.pooling.padding[axis];
+        let counted = if self.count_include_pad { 0..before + size + after } else { before..before + size };
         let count = |position: usize| {
             let begin = position * self.pooling.stride[axis];
             let end = (begin + self.pooling.kernel[axis]).min(counted.end);
@@ -105,6 +105,7 @@ impl Op for AvgPool2d {
             Case::new(padded, &[&[2, 4, 4]], &[]),
             Case::new(padded.count_include_pad(false), &[&[2, 4, 4]], &[]),
             Case::new(padded.ceil_mode(true), &[&[1, 4, 4]], &[]),
+            Case::new(padded.padding_sides([[0, 1], [1, 0]]), &[&[1, 4, 3]], &[]),
             Case::new(pool([2, 3]).stride([3, 4]).ceil_mode(true).count_include_pad(false), &[&[1, 5, 6]], &[]),
         ]
     }

@@ -13,7 +13,7 @@ use crate::shape::numel;
 /// largest. All as in PyTorch.
 ///
 /// Attributes: `kernel`, `stride` (the kernel where missing), `padding` (0, at most half of the kernel) and `dilation`
-/// (1), each a number or \[height, width\]; `ceil_mode` (false).
+/// (1), each a number or \[height, width\], `padding` also \[top, left, bottom, right\]; `ceil_mode` (false).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaxPool2d {
     pooling: Pooling,

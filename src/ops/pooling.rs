@@ -1,7 +1,7 @@
 //! What pools share: their attributes, and the window with what `ceil_mode` adds.
 
 use super::{Op, expect_arity};
-use crate::attributes::Attributes;
+use crate::attributes::{Attribute, Attributes};
 use crate::backend::Window;
 use crate::error::{Error, Result};
 
@@ -10,14 +10,15 @@ use crate::error::{Error, Result};
 pub(super) struct Pooling {
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
-    pub padding: [usize; 2],
+    /// Before and after, for height and width.
+    pub padding: [[usize; 2]; 2],
     pub dilation: [usize; 2],
     pub ceil_mode: bool,
 }
 
 impl Pooling {
     pub fn new(kernel: [usize; 2]) -> Self {
-        Pooling { kernel, stride: kernel, padding: [0, 0], dilation: [1, 1], ceil_mode: false }
+        Pooling { kernel, stride: kernel, padding: [[0, 0]; 2], dilation: [1, 1], ceil_mode: false }
     }
 
     pub fn parse(attributes: &Attributes) -> Result<Self> {
@@ -27,7 +28,7 @@ impl Pooling {
         Ok(Pooling {
             kernel,
             stride: attributes.sizes_by_axis("stride")?.unwrap_or(kernel),
-            padding: attributes.sizes_by_axis("padding")?.unwrap_or([0, 0]),
+            padding: padding(attributes)?,
             dilation: attributes.sizes_by_axis("dilation")?.unwrap_or([1, 1]),
             ceil_mode: attributes.flag_or("ceil_mode", false)?,
         })
@@ -39,12 +40,13 @@ impl Pooling {
     /// before it: more padding after the plane.
     pub fn window(&self, size: [usize; 2]) -> Option<Window> {
         let Pooling { kernel, stride, dilation, .. } = *self;
-        let mut padding = self.padding.map(|side| [side, side]);
+        let mut padding = self.padding;
         if self.ceil_mode {
             for axis in 0..2 {
                 let span = kernel[axis].checked_sub(1)?.checked_mul(dilation[axis])?.checked_add(1)?;
-                let before_end = size[axis].checked_add(self.padding[axis])?;
-                let room = before_end.checked_add(self.padding[axis])?.checked_sub(span)?;
+                let [before, after] = self.padding[axis];
+                let before_end = size[axis].checked_add(before)?;
+                let room = before_end.checked_add(after)?.checked_sub(span)?;
                 let begin = room.checked_sub(room.checked_rem(stride[axis])?)?.checked_add(stride[axis])?;
                 if begin < before_end && room % stride[axis] > 0 {
                     padding[axis][1] = padding[axis][1].checked_add(begin - room)?;
@@ -66,12 +68,12 @@ impl Pooling {
         if [kernel, stride, dilation].concat().contains(&0) {
             return refuse(format!("kernel {kernel:?}, stride {stride:?} and dilation {dilation:?} must not be zero"));
         }
-        if (0..2).any(|axis| padding[axis] > kernel[axis] / 2) {
+        if (0..2).any(|axis| padding[axis].iter().any(|&side| side > kernel[axis] / 2)) {
             return refuse(format!("padding {padding:?} is more than half of the kernel {kernel:?}"));
         }
         // Of all windows only a first one can miss the plane: padding is at most half a kernel, so its second entry is
         // the first that may be inside.
-        let misses = (0..2).any(|axis| padding[axis] > 0 && dilation[axis] > [h, w][axis]);
+        let misses = (0..2).any(|axis| padding[axis][0] > 0 && dilation[axis] > [h, w][axis]);
         match self.window([h, w]).and_then(|window| window.positions([h, w])) {
             Some([rows, cols]) if h > 0 && w > 0 && !misses => Ok(vec![channels, rows, cols]),
             _ => refuse(format!(
@@ -80,6 +82,17 @@ impl Pooling {
                 inputs[0]
             )),
         }
+    }
+}
+
+/// The attribute `padding`: a number, \[height, width\], or \[top, left, bottom, right\].
+fn padding(attributes: &Attributes) -> Result<[[usize; 2]; 2]> {
+    match attributes.get("padding") {
+        Some(Attribute::Numbers(list)) if list.len() == 4 => {
+            let sides = attributes.sizes("padding")?;
+            Ok([[sides[0], sides[2]], [sides[1], sides[3]]])
+        }
+        _ => Ok(attributes.sizes_by_axis("padding")?.unwrap_or([0, 0]).map(|side: usize| [side, side])),
     }
 }
 
@@ -100,8 +113,14 @@ macro_rules! pooling_methods {
 
         /// Entries that are thought around the plane on either side, along height and width; at most half a kernel.
         #[must_use]
-        pub fn padding(mut self, padding: [usize; 2]) -> Self {
-            self.pooling.padding = padding;
+        pub fn padding(self, padding: [usize; 2]) -> Self {
+            self.padding_sides(padding.map(|side| [side, side]))
+        }
+
+        /// Entries that are thought around the plane, \[\[top, bottom\], \[left, right\]\]; each at most half a kernel.
+        #[must_use]
+        pub fn padding_sides(mut self, sides: [[usize; 2]; 2]) -> Self {
+            self.pooling.padding = sides;
             self
         }
 

@@ -1,0 +1,160 @@
+//! The numbers of a tensor in a file, of any type that holds numbers, in the file or beside it.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Component, Path};
+
+use super::array::{Array, Kind};
+use super::proto::TensorProto;
+use crate::error::{Error, Result};
+use crate::io::open;
+use crate::shape::checked_numel;
+
+/// The numbers of `tensor`; `folder` is where files with data lie.
+///
+/// # Errors
+/// The tensor has more or fewer numbers than its shape says, they are of a type that is none of numbers, or they lie in
+/// another file, which cannot be read.
+pub(super) fn numbers(tensor: &TensorProto, folder: Option<&Path>) -> Result<Array> {
+    let shape: Option<Vec<usize>> = tensor.dims.iter().map(|&size| usize::try_from(size).ok()).collect();
+    let shape = shape.ok_or_else(|| Error::format(format!("{:?} is no shape", tensor.dims)))?;
+    let count = checked_numel(&shape).ok_or_else(|| Error::format(format!("{shape:?} has too many entries")))?;
+    let kind = match tensor.data_type {
+        1 | 10 | 11 | 16 => Kind::Float,
+        2..=7 | 12 | 13 => Kind::Whole,
+        9 => Kind::Truth,
+        other => return Err(Error::unsupported(format!("numbers of type {other} ({})", type_name(other)))),
+    };
+    let outside;
+    let raw = match tensor.data_location {
+        1 => {
+            outside = read_outside(tensor, folder)?;
+            &outside
+        }
+        _ => &tensor.raw_data,
+    };
+    let values = match raw.is_empty() {
+        false => from_bytes(raw, tensor.data_type)?,
+        true => typed(tensor),
+    };
+    if values.len() != count {
+        return Err(Error::format(format!("{} numbers where shape {shape:?} needs {count}", values.len())));
+    }
+    Ok(Array::new(&shape, values, kind))
+}
+
+/// How the types that a file may name are called.
+fn type_name(data_type: i32) -> &'static str {
+    match data_type {
+        8 => "text",
+        14 | 15 => "complex numbers",
+        17..=20 => "8-bit floats",
+        21 | 22 => "4-bit integers",
+        _ => "no type that is known here",
+    }
+}
+
+fn from_bytes(raw: &[u8], data_type: i32) -> Result<Vec<f64>> {
+    fn all<const N: usize>(raw: &[u8], read: impl Fn([u8; N]) -> f64) -> Result<Vec<f64>> {
+        let (chunks, rest) = raw.as_chunks::<N>();
+        match rest {
+            [] => Ok(chunks.iter().map(|&bytes| read(bytes)).collect()),
+            _ => Err(Error::format(format!("{} bytes are no whole number of {N}-byte numbers", raw.len()))),
+        }
+    }
+    match data_type {
+        1 => all(raw, |b| f64::from(f32::from_le_bytes(b))),
+        2 | 9 => all(raw, |[b]| f64::from(b)),
+        3 => all(raw, |b| f64::from(i8::from_le_bytes(b))),
+        4 => all(raw, |b| f64::from(u16::from_le_bytes(b))),
+        5 => all(raw, |b| f64::from(i16::from_le_bytes(b))),
+        6 => all(raw, |b| f64::from(i32::from_le_bytes(b))),
+        7 => all(raw, |b| i64::from_le_bytes(b) as f64),
+        10 => all(raw, |b| half(u16::from_le_bytes(b))),
+        11 => all(raw, f64::from_le_bytes),
+        12 => all(raw, |b| f64::from(u32::from_le_bytes(b))),
+        13 => all(raw, |b| u64::from_le_bytes(b) as f64),
+        _ => all(raw, |b| bfloat(u16::from_le_bytes(b))),
+    }
+}
+
+/// The numbers where they are listed one by one; small types stand in the list of 32-bit integers.
+fn typed(tensor: &TensorProto) -> Vec<f64> {
+    let small = |read: fn(i32) -> f64| tensor.int32_data.iter().map(|&x| read(x)).collect();
+    match tensor.data_type {
+        1 => tensor.float_data.iter().map(|&x| f64::from(x)).collect(),
+        7 => tensor.int64_data.iter().map(|&x| x as f64).collect(),
+        10 => small(|x| half(x as u16)),
+        11 => tensor.double_data.clone(),
+        12 | 13 => tensor.uint64_data.iter().map(|&x| x as f64).collect(),
+        16 => small(|x| bfloat(x as u16)),
+        _ => small(f64::from),
+    }
+}
+
+/// IEEE 754 binary16.
+fn half(bits: u16) -> f64 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff) / 1024.0);
+    let size = match exponent {
+        0 => fraction * 2f64.powi(-14),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1.0 + fraction) * 2f64.powi(exponent - 15),
+    };
+    if bits >> 15 == 1 { -size } else { size }
+}
+
+/// The upper half of an `f32`.
+fn bfloat(bits: u16) -> f64 {
+    f64::from(f32::from_bits(u32::from(bits) << 16))
+}
+
+/// The bytes of a tensor that lie in another file, in the folder of the model or below it.
+fn read_outside(tensor: &TensorProto, folder: Option<&Path>) -> Result<Vec<u8>> {
+    let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| &entry.value[..]);
+    let location = entry("location").ok_or_else(|| Error::format("data in another file, whose name is not told"))?;
+    let below = Path::new(location).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if !below || location.is_empty() {
+        return Err(Error::format(format!("data in '{location}', which is not in the folder of the model")));
+    }
+    let folder = folder.ok_or_else(|| {
+        Error::unsupported(format!("the numbers lie in the file '{location}': read the model by its path, not its bytes"))
+    })?;
+    let path = folder.join(location);
+    let number = |key: &str| match entry(key) {
+        Some(text) => match text.parse::<u64>() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(Error::format(format!("'{text}' is no {key} in the file '{location}'"))),
+        },
+        None => Ok(None),
+    };
+    let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
+    let read = || {
+        let (mut file, size) = open(&path)?;
+        let rest = size.checked_sub(offset);
+        let length = match (rest, length) {
+            (Some(rest), None) => rest,
+            (Some(rest), Some(length)) if length <= rest => length,
+            _ => return Err(Error::format(format!("the file has {size} bytes, too few for what the model reads"))),
+        };
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(length).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|error: Error| error.context(path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bfloat, half};
+
+    #[test]
+    fn halves_are_what_ieee_says() {
+        let known = [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 2f64.powi(-24)), (0x3555, 0.333251953125)];
+        for (bits, value) in known {
+            assert_eq!(half(bits), value);
+        }
+        assert!(half(0x7c00).is_infinite() && half(0x7e00).is_nan());
+        assert_eq!(bfloat(0x3fc0), 1.5);
+    }
+}

@@ -1,0 +1,360 @@
+//! Sums, products and powers entry by entry.
+
+use super::activations::{clipped, inverse, mapped, scaled};
+use super::masks;
+use super::parts::stretch;
+use crate::error::{Error, Result};
+use crate::io::onnx::array::{Array, Kind};
+use crate::io::onnx::call::Call;
+use crate::io::onnx::operand::{Is, Operand, Seen};
+use crate::io::onnx::reader::Reader;
+use crate::ops::{Add, Builtin, Div, Gain, Mul, Reshape, Shift, Sub};
+use crate::shape::{broadcast, numel};
+use crate::tape::Parameter;
+use crate::unary::{Abs, Exp, Log, Relu, Sqrt, Unary};
+
+/// Two operands of one rank, and what they are stretched to: its shape and where the batch lies.
+struct Aligned {
+    a: Operand,
+    b: Operand,
+    shape: Vec<usize>,
+    batch: Option<usize>,
+}
+
+fn aligned(a: &Operand, b: &Operand) -> Result<Aligned> {
+    let Some(shape) = broadcast(&a.shape, &b.shape) else {
+        return Err(Error::shape(format!(
+            "shapes {:?} and {:?} (for a batch of one) do not fit each other",
+            a.shape, b.shape
+        )));
+    };
+    let lifted = |x: &Operand| {
+        let more = shape.len() - x.rank();
+        let own = [vec![1; more], x.shape.clone()].concat();
+        Operand { shape: own, batch: x.batch.map(|batch| batch + more), ..x.clone() }
+    };
+    let (mut a, mut b) = (lifted(a), lifted(b));
+    let batch = match (a.own_batch(), b.own_batch()) {
+        (Some(one), Some(two)) if one != two => {
+            return Err(Error::unsupported(format!(
+                "the batch is axis {one} of one input and axis {two} of the other, so that all samples meet all others"
+            )));
+        }
+        (one, two) => one.or(two).or(a.batch).or(b.batch),
+    };
+    if let Some(axis) = a.own_batch().or(b.own_batch()) {
+        if shape[axis] != 1 {
+            return Err(Error::shape(format!(
+                "shapes {:?} and {:?}: one has {} rows along the batch's axis, as if that were a fixed number of samples",
+                a.shape, b.shape, shape[axis]
+            )));
+        }
+        // Where one has no batch it has a 1 there.
+        (a.batch, b.batch) = (Some(axis), Some(axis));
+    } else {
+        (a.batch, b.batch) = (None, None);
+    }
+    Ok(Aligned { a, b, shape, batch })
+}
+
+/// `op` on two operands, neither or both of which are constants, or where the constant is to be a value.
+fn both(reader: &mut Reader<'_>, op: impl Into<Builtin>, a: &Operand, b: &Operand) -> Result<Operand> {
+    if let (Is::Sample(one), Is::Sample(two)) = (&a.is, &b.is)
+        && a.shape == b.shape
+        && a.own_batch() == b.own_batch()
+    {
+        // As the graph has them.
+        let shape = reader.graph.shape(*one).to_vec();
+        let two = if reader.graph.shape(*two) == shape { *two } else { reader.value(b, &shape)? };
+        let value = reader.graph.apply(op, &[*one, two], &[])?;
+        return Ok(Operand::sample(value, a.shape.clone(), a.batch.or(b.batch)));
+    }
+    let Aligned { a, b, shape, batch } = aligned(a, b)?;
+    let y = reader.apply(op, &[&a, &b], shape, batch)?;
+    let whole = a.kind != Kind::Float && b.kind != Kind::Float;
+    Ok(if whole { y.of_kind(Kind::Whole) } else { y })
+}
+
+/// A value and a constant that meet in an op on parameters, [`Shift`] or [`Gain`].
+fn with_weight<'r>(
+    reader: &mut Reader<'r>,
+    op: impl Into<Builtin>,
+    x: &Operand,
+    constant: &Operand,
+    weight: impl FnOnce(&mut Reader<'r>, &Operand) -> Result<Parameter>,
+) -> Result<Operand> {
+    let Aligned { a, b, shape, batch } = aligned(x, constant)?;
+    let mut x = a;
+    if numel(&shape) != numel(&x.shape) {
+        x = stretch(reader, &x, &shape)?;
+    }
+    let weight = weight(reader, constant)?;
+    let natural = b.natural();
+    let weight = match natural.ends_with(&constant.shape) {
+        true => weight,
+        false => reader.graph.derive(Reshape::new(&natural[..]), &[weight])?,
+    };
+    let value = reader.natural(&x)?;
+    let value = reader.graph.apply(op, &[value], &[weight])?;
+    Ok(Operand::sample(value, shape, batch))
+}
+
+/// A bias is a constant of the file with more than one entry (those of one entry that follow a product were added there);
+/// a mask, which has infinities, is none.
+fn is_bias(constant: &Operand) -> bool {
+    let plural = |array: &Array| array.values.len() > 1 && array.values.iter().all(|x| x.is_finite());
+    constant.source().is_some() && constant.array().is_some_and(plural)
+}
+
+pub(super) fn add(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let (a, b) = (call.input(0)?, call.input(1)?);
+    match (a.is_constant(), b.is_constant()) {
+        // Its bias is in it already.
+        (false, true) if a.seen == Seen::Biased => Ok(a.clone().seen(Seen::Plain)),
+        (true, false) if b.seen == Seen::Biased => Ok(b.clone().seen(Seen::Plain)),
+        (false, true) => add_constant(reader, call, a, b),
+        (true, false) => add_constant(reader, call, b, a),
+        _ => plus(reader, a, b),
+    }
+}
+
+fn add_constant(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, constant: &Operand) -> Result<Operand> {
+    if is_bias(constant) {
+        return with_weight(reader, Shift, x, constant, |reader, bias| match x.seen {
+            Seen::Normalised => reader.of_norm(bias, call, "bias"),
+            _ => reader.parameter(bias, call, "bias"),
+        });
+    }
+    if constant.scalar() == Some(0.0) && constant.rank() <= x.rank() {
+        return Ok(x.clone());
+    }
+    with_weight(reader, Shift, x, &masks::fixed(constant), Reader::fixed)
+}
+
+/// a + b of anything; no constant becomes a parameter.
+pub(super) fn plus(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Result<Operand> {
+    match (a.is_constant(), b.is_constant()) {
+        (false, true) => with_weight(reader, Shift, a, &masks::fixed(b), Reader::fixed),
+        (true, false) => with_weight(reader, Shift, b, &masks::fixed(a), Reader::fixed),
+        _ => both(reader, Add, a, b),
+    }
+}
+
+/// x + c for a number c.
+pub(super) fn shifted(reader: &mut Reader<'_>, x: &Operand, c: f64) -> Result<Operand> {
+    if let Some(array) = x.array().filter(|_| x.source().is_none()) {
+        return Ok(Operand::constant(array.map(array.kind, |x| x + c)));
+    }
+    if x.is_constant() {
+        return plus(reader, x, &Operand::constant(Array::new(&[], vec![c], Kind::Float)));
+    }
+    let number = reader.number(c)?;
+    mapped_with(reader, Shift, x, number)
+}
+
+/// An op of a value, as the graph has it, and one number.
+fn mapped_with(reader: &mut Reader<'_>, op: impl Into<Builtin>, x: &Operand, number: Parameter) -> Result<Operand> {
+    let Is::Sample(value) = x.is else { unreachable!("constants are computed") };
+    let mut value = value;
+    if reader.graph.shape(value).is_empty() {
+        value = reader.value(x, &[1])?;
+    }
+    let value = reader.graph.apply(op, &[value], &[number])?;
+    Ok(Operand::sample(value, x.shape.clone(), x.batch))
+}
+
+pub(super) fn sub(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let (a, b) = (call.input(0)?, call.input(1)?);
+    difference(reader, call, a, b)
+}
+
+pub(super) fn difference(reader: &mut Reader<'_>, call: &Call<'_>, a: &Operand, b: &Operand) -> Result<Operand> {
+    match (a.array(), b.array()) {
+        (None, Some(b)) => {
+            let minus = Operand::constant(b.map(b.kind, |x| -x));
+            add_constant(reader, call, a, &minus)
+        }
+        (Some(a), None) => {
+            let (minus, a) = (scaled(reader, b, -1.0)?, Operand::constant(a.clone()));
+            add_constant(reader, call, &minus, &a)
+        }
+        _ => both(reader, Sub, a, b),
+    }
+}
+
+pub(super) fn mul(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let (a, b) = (call.input(0)?, call.input(1)?);
+    match (a.is_constant(), b.is_constant()) {
+        (false, true) => multiplied(reader, call, a, b),
+        (true, false) => multiplied(reader, call, b, a),
+        _ => product(reader, a, b),
+    }
+}
+
+/// x w with a constant w, which is a parameter where it follows a norm, or if the caller said so.
+fn multiplied(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, constant: &Operand) -> Result<Operand> {
+    let of_norm = x.seen == Seen::Normalised && constant.source().is_some() && constant.rank() > 0;
+    if of_norm || reader.is_also(constant, call) {
+        let y = with_weight(reader, Gain, x, constant, |reader, weight| match of_norm {
+            true => reader.of_norm(weight, call, "weight"),
+            false => reader.parameter(weight, call, "weight"),
+        })?;
+        return Ok(if of_norm { y.seen(Seen::Normalised) } else { y });
+    }
+    match constant.scalar() {
+        Some(factor) if constant.rank() <= x.rank() => Ok(scaled(reader, x, factor)?.seen(x.seen)),
+        _ => with_weight(reader, Gain, x, constant, Reader::fixed),
+    }
+}
+
+/// a b of anything; no constant becomes a parameter.
+pub(super) fn product(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Result<Operand> {
+    let y = match (a.is_constant(), b.is_constant()) {
+        (false, true) => with_weight(reader, Gain, a, b, Reader::fixed)?,
+        (true, false) => with_weight(reader, Gain, b, a, Reader::fixed)?,
+        _ => both(reader, Mul, a, b)?,
+    };
+    let normalised = a.seen == Seen::InverseRoot || b.seen == Seen::InverseRoot;
+    Ok(if normalised { y.seen(Seen::Normalised) } else { y })
+}
+
+pub(super) fn div(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let (a, b) = (call.input(0)?, call.input(1)?);
+    match (a.array(), b.array()) {
+        // Whole numbers are cut off towards zero.
+        (Some(a), Some(b)) if a.kind != Kind::Float && b.kind != Kind::Float => {
+            if b.values.contains(&0.0) {
+                return Err(Error::value("whole numbers are divided by zero"));
+            }
+            Ok(Operand::constant(Array::zip(a, b, Kind::Whole, |x, y| (x / y).trunc())?))
+        }
+        (None, Some(b)) => {
+            let below = Operand::constant(b.map(Kind::Float, |x| 1.0 / x));
+            if reader.is_also(call.input(1)?, call) {
+                return Err(Error::unsupported("a division by a parameter; multiply by it instead"));
+            }
+            multiplied(reader, call, call.input(0)?, &below)
+        }
+        (Some(_), None) => {
+            let below = inverse(reader, b)?;
+            match a.scalar() {
+                Some(factor) if a.rank() <= b.rank() => Ok(scaled(reader, &below, factor)?.seen(below.seen)),
+                _ => multiplied(reader, call, &below, a),
+            }
+        }
+        _ => {
+            let y = both(reader, Div, a, b)?;
+            Ok(if b.seen == Seen::Root { y.seen(Seen::Normalised) } else { y })
+        }
+    }
+}
+
+/// Powers by a fixed number: whole ones as products, halves by square roots, others by e^(p ln x).
+pub(super) fn pow(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let x = call.input(0)?;
+    let exponents = call.known(1)?;
+    if let Some(array) = x.array().filter(|_| x.source().is_none()) {
+        return Ok(Operand::constant(Array::zip(array, exponents, array.kind, f64::powf)?));
+    }
+    let Some(p) = exponents.scalar() else {
+        return Err(Error::unsupported("powers by more than one number"));
+    };
+    let (size, negative) = (p.abs(), p < 0.0);
+    if size.fract() == 0.0 && size <= 64.0 {
+        let y = whole_power(reader, x, size as u32)?;
+        return if negative { inverse(reader, &y) } else { Ok(y) };
+    }
+    if (2.0 * size).fract() == 0.0 && size <= 64.0 {
+        let root = mapped(reader, Unary::from(Sqrt), x)?.seen(Seen::Root);
+        let y = match size as u32 {
+            0 => root,
+            whole => {
+                let rest = whole_power(reader, x, whole)?;
+                product(reader, &rest, &root)?.seen(Seen::Plain)
+            }
+        };
+        return if negative { inverse(reader, &y) } else { Ok(y) };
+    }
+    let log = mapped(reader, Unary::from(Log), x)?;
+    let log = scaled(reader, &log, p)?;
+    mapped(reader, Unary::from(Exp), &log)
+}
+
+fn whole_power(reader: &mut Reader<'_>, x: &Operand, p: u32) -> Result<Operand> {
+    if p == 0 {
+        let zero = scaled(reader, x, 0.0)?;
+        return shifted(reader, &zero, 1.0);
+    }
+    let mut y = x.clone();
+    // From the second binary digit on: square, and multiply by x where it is set.
+    for digit in (0..31 - p.leading_zeros()).rev() {
+        y = product(reader, &y, &y)?;
+        if p >> digit & 1 == 1 {
+            y = product(reader, &y, x)?;
+        }
+    }
+    Ok(y)
+}
+
+/// The sum of any number of operands.
+pub(super) fn sum(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    folded(reader, call, |reader, a, b| match (a.is_constant(), b.is_constant()) {
+        (false, true) => add_constant(reader, call, a, b),
+        (true, false) => add_constant(reader, call, b, a),
+        _ => plus(reader, a, b),
+    })
+}
+
+pub(super) fn mean(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let y = sum(reader, call)?;
+    scaled(reader, &y, 1.0 / call.inputs.len().max(1) as f64)
+}
+
+fn folded(
+    reader: &mut Reader<'_>,
+    call: &Call<'_>,
+    mut f: impl FnMut(&mut Reader<'_>, &Operand, &Operand) -> Result<Operand>,
+) -> Result<Operand> {
+    let all = call.all()?;
+    let (first, rest) = all.split_first().expect("there is an input");
+    rest.iter().try_fold((*first).clone(), |sum, x| f(reader, &sum, x))
+}
+
+/// The largest of operands: a clamp where one is a number, else b + relu(a - b).
+pub(super) fn max(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    folded(reader, call, |reader, a, b| extreme(reader, call, a, b, true))
+}
+
+pub(super) fn min(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    folded(reader, call, |reader, a, b| extreme(reader, call, a, b, false))
+}
+
+fn extreme(reader: &mut Reader<'_>, call: &Call<'_>, a: &Operand, b: &Operand, largest: bool) -> Result<Operand> {
+    if let (Some(a), Some(b)) = (a.array(), b.array()) {
+        let f = if largest { f64::max } else { f64::min };
+        return Ok(Operand::constant(Array::zip(a, b, a.kind, f)?));
+    }
+    let bound = |x: &Operand, c: &Operand| c.scalar().filter(|_| !x.is_constant() && c.rank() <= x.rank());
+    for (x, c) in [(a, b), (b, a)] {
+        if let Some(c) = bound(x, c) {
+            let (low, high) = if largest { (Some(c), None) } else { (None, Some(c)) };
+            return clipped(reader, x, low, high);
+        }
+    }
+    let above = if largest { difference(reader, call, a, b)? } else { difference(reader, call, b, a)? };
+    let above = mapped(reader, Unary::from(Relu), &above)?;
+    match (largest, b.is_constant(), a.is_constant()) {
+        (true, true, _) => add_constant(reader, call, &above, &masks::fixed(b)),
+        (true, false, _) => plus(reader, b, &above),
+        (false, true, _) => {
+            let minus = scaled(reader, &above, -1.0)?;
+            add_constant(reader, call, &minus, &masks::fixed(b))
+        }
+        (false, false, _) => both(reader, Sub, b, &above),
+    }
+}
+
+/// |x|
+pub(super) fn size(reader: &mut Reader<'_>, x: &Operand) -> Result<Operand> {
+    mapped(reader, Unary::from(Abs), x)
+}

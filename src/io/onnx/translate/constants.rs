@@ -1,0 +1,171 @@
+//! What does not depend on samples: constants, shapes and what is computed of them; and nodes that do nothing.
+
+use std::rc::Rc;
+
+use crate::error::{Error, Result};
+use crate::io::onnx::array::{Array, Kind, bounded};
+use crate::io::onnx::call::Call;
+use crate::io::onnx::operand::{Is, Operand, Source};
+use crate::io::onnx::reader::Reader;
+use crate::io::onnx::tensor;
+
+pub(super) fn constant(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let list = |values: Vec<f64>, kind| Operand::constant(Array::new(&[values.len()], values, kind));
+    let number = |value, kind| Operand::constant(Array::new(&[], vec![value], kind));
+    if let Some(attribute) = call.attribute("value") {
+        let tensor = attribute.t.as_ref().ok_or_else(|| Error::format("the value is no tensor"))?;
+        return Ok(Operand::constant(tensor::numbers(tensor, None)?));
+    }
+    if let Some(value) = call.attribute("value_float").and_then(|a| a.f) {
+        return Ok(number(f64::from(value), Kind::Float));
+    }
+    if let Some(value) = call.int("value_int") {
+        return Ok(number(value as f64, Kind::Whole));
+    }
+    if let Some(attribute) = call.attribute("value_floats") {
+        return Ok(list(attribute.floats.iter().map(|&x| f64::from(x)).collect(), Kind::Float));
+    }
+    if let Some(values) = call.ints("value_ints") {
+        return Ok(list(values.iter().map(|&x| x as f64).collect(), Kind::Whole));
+    }
+    Err(Error::unsupported("a constant that is neither a tensor nor numbers"))
+}
+
+/// The list as a shape.
+fn sizes(array: &Array) -> Result<Vec<usize>> {
+    let sizes: Option<Vec<usize>> = array.whole().iter().map(|&size| usize::try_from(size).ok()).collect();
+    sizes.ok_or_else(|| Error::shape(format!("{:?} is no shape", array.whole())))
+}
+
+pub(super) fn of_shape(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let shape = sizes(call.known(0)?)?;
+    let (value, kind) = match call.attribute("value").and_then(|attribute| attribute.t.as_ref()) {
+        Some(tensor) => {
+            let array = tensor::numbers(tensor, None)?;
+            (array.scalar().ok_or_else(|| Error::format("the value is not one number"))?, array.kind)
+        }
+        None => (0.0, Kind::Float),
+    };
+    Ok(Operand::constant(Array::full(&shape, value, kind)?))
+}
+
+pub(super) fn shape(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let x = call.input(0)?;
+    let rank = x.rank() as i64;
+    let place = |axis: i64| if axis < 0 { axis + rank } else { axis }.clamp(0, rank) as usize;
+    let start = place(call.int("start").unwrap_or(0));
+    let end = place(call.int("end").unwrap_or(rank)).max(start);
+    Ok(Operand::constant(Array::list(x.shape[start..end].iter().copied())))
+}
+
+pub(super) fn size(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let entries = crate::shape::numel(&call.input(0)?.shape) as f64;
+    Ok(Operand::constant(Array::new(&[], vec![entries], Kind::Whole)))
+}
+
+pub(super) fn range(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let number = |k: usize| call.known(k)?.scalar().ok_or_else(|| Error::shape(format!("input {k} is no number")));
+    let (start, end, step) = (number(0)?, number(1)?, number(2)?);
+    let count = ((end - start) / step).ceil();
+    if !count.is_finite() {
+        return Err(Error::value(format!("from {start} to {end} in steps of {step}")));
+    }
+    let count = count.max(0.0) as usize;
+    bounded(&[count])?;
+    let values = (0..count).map(|k| start + k as f64 * step).collect();
+    Ok(Operand::constant(Array::new(&[count], values, call.input(0)?.kind)))
+}
+
+/// A function that goes up in steps, of what is known.
+pub(super) fn stepped(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let x = call.input(0)?;
+    let Some(array) = x.array() else { return Err(Error::unsupported(super::STEPS)) };
+    let f: fn(f64) -> f64 = match call.node.op_type.as_str() {
+        "Ceil" => f64::ceil,
+        "Floor" => f64::floor,
+        "Round" => f64::round_ties_even,
+        _ => |x| if x == 0.0 { 0.0 } else { x.signum() },
+    };
+    Ok(Operand::constant(array.map(array.kind, f)))
+}
+
+pub(super) fn modulo(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let (a, b) = (call.known(0)?, call.known(1)?);
+    if a.kind != Kind::Float && b.values.contains(&0.0) {
+        return Err(Error::value("whole numbers are divided by zero"));
+    }
+    // With the sign of what divides, or with fmod of what is divided.
+    let signed = !call.flag("fmod");
+    let f = |x: f64, y: f64| if signed { x - y * (x / y).floor() } else { x % y };
+    Ok(Operand::constant(Array::zip(a, b, a.kind, f)?))
+}
+
+/// Running sums of a known list.
+pub(super) fn cumulated(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let array = call.known(0)?;
+    if array.shape.len() != 1 || call.flag("exclusive") || call.flag("reverse") {
+        return Err(Error::unsupported("running sums of more than a plain list"));
+    }
+    let mut sum = 0.0;
+    let mut add = |x: &f64| {
+        sum += x;
+        sum
+    };
+    Ok(Operand::constant(Array::new(&array.shape, array.values.iter().map(&mut add).collect(), array.kind)))
+}
+
+/// Rows and columns of the last two axes, where `keep` holds; 0 elsewhere.
+fn where_kept(array: &Array, keep: impl Fn(i64, i64) -> bool) -> Result<Array> {
+    let &[.., rows, cols] = &array.shape[..] else {
+        return Err(Error::shape(format!("shape {:?} has no matrices", array.shape)));
+    };
+    let place = |k: usize| ((k / cols % rows) as i64, (k % cols) as i64);
+    let entry = |(k, &x): (usize, &f64)| {
+        let (row, col) = place(k);
+        if keep(row, col) { x } else { 0.0 }
+    };
+    Ok(Array::new(&array.shape, array.values.iter().enumerate().map(entry).collect(), array.kind))
+}
+
+pub(super) fn triangle(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let k = call.known_optional(1)?.and_then(Array::scalar).unwrap_or(0.0) as i64;
+    let upper = call.int("upper").unwrap_or(1) != 0;
+    let keep = |row: i64, col: i64| if upper { col - row >= k } else { col - row <= k };
+    Ok(Operand::constant(where_kept(call.known(0)?, keep)?))
+}
+
+pub(super) fn eye(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let k = call.int("k").unwrap_or(0);
+    let ones = Array::full(&call.input(0)?.shape, 1.0, Kind::Float)?;
+    Ok(Operand::constant(where_kept(&ones, |row, col| col - row == k)?))
+}
+
+/// The same; of an initialiser a parameter of its own, since exporters merge equal ones so.
+pub(super) fn identity(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let x = call.input(0)?;
+    match (&x.is, x.initialiser(), call.node.output.first()) {
+        (Is::Constant(array, _), Some(_), Some(name)) => {
+            Ok(Operand::with_source(array.clone(), Some(Rc::new(Source::Initialiser(name.clone())))))
+        }
+        _ => Ok(x.clone()),
+    }
+}
+
+/// Nothing at inference.
+pub(super) fn dropout(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Vec<Operand>> {
+    let training = call.known_optional(2)?.and_then(Array::scalar).unwrap_or(0.0) != 0.0;
+    let ratio = call.known_optional(1)?.and_then(Array::scalar).or(call.float("ratio")).unwrap_or(0.5);
+    if training && ratio != 0.0 {
+        return Err(Error::unsupported(super::CHANCE));
+    }
+    Ok(vec![call.input(0)?.clone()])
+}
+
+/// The branch that a known condition takes.
+pub(super) fn branch<'a>(reader: &mut Reader<'a>, call: &Call<'a>) -> Result<Vec<Operand>> {
+    let condition = call.known(0)?.scalar().ok_or_else(|| Error::shape("the condition is not one truth value"))?;
+    let key = if condition != 0.0 { "then_branch" } else { "else_branch" };
+    let attribute = call.node.attribute.iter().find(|attribute| attribute.name == key);
+    let graph = attribute.and_then(|attribute| attribute.g.as_ref());
+    reader.branch(graph.ok_or_else(|| Error::format(format!("the {key} is missing")))?)
+}

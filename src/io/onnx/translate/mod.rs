@@ -1,0 +1,208 @@
+//! ONNX's ops in this crate's: a line for each name, a file for each family.
+//!
+//! A translation takes operands and gives operands, and says where the batch lies in them. It goes through
+//! [`Reader::apply`], so that what is said for values holds for constants too, which are computed on the spot.
+
+mod activations;
+mod arithmetic;
+mod attention;
+mod constants;
+mod einsum;
+mod masks;
+mod norms;
+mod parts;
+mod pools;
+mod products;
+mod resize;
+mod shapes;
+mod sums;
+mod windows;
+
+use super::call::Call;
+use super::operand::Operand;
+use super::reader::Reader;
+use crate::error::{Error, Result};
+
+/// What a node gives.
+enum Translation {
+    One(for<'a> fn(&mut Reader<'a>, &Call<'a>) -> Result<Operand>),
+    Many(for<'a> fn(&mut Reader<'a>, &Call<'a>) -> Result<Vec<Operand>>),
+    /// Why there is none, and what to do.
+    Refused(&'static str),
+}
+
+use Translation::{Many, One, Refused};
+
+const CHANCE: &str = "its result depends on chance; export the network in evaluation mode (net.eval())";
+const STEPS: &str = "its result changes in steps, so that there is no derivative to take";
+const RECURRENT: &str = "recurrent layers are not supported; export the network unrolled, step by step";
+
+/// Every op that is known, by its name in the format.
+const OPS: &[(&str, Translation)] = &[
+    ("Abs", One(activations::named)),
+    ("Add", One(arithmetic::add)),
+    ("And", One(masks::both)),
+    ("ArgMax", Refused(STEPS)),
+    ("ArgMin", Refused(STEPS)),
+    ("Attention", One(attention::attention)),
+    ("AveragePool", One(pools::average)),
+    ("BatchNormalization", One(norms::batch)),
+    ("Bernoulli", Refused(CHANCE)),
+    ("Cast", One(masks::cast)),
+    ("CastLike", One(masks::cast_like)),
+    ("Ceil", One(constants::stepped)),
+    ("Celu", One(activations::celu)),
+    ("Clip", One(activations::clip)),
+    ("Concat", One(parts::concat)),
+    ("Constant", One(constants::constant)),
+    ("ConstantOfShape", One(constants::of_shape)),
+    ("Conv", One(windows::conv)),
+    ("ConvTranspose", One(windows::conv_transpose)),
+    ("Cos", One(activations::cos)),
+    ("CumSum", One(constants::cumulated)),
+    ("DepthToSpace", One(resize::depth_to_space)),
+    ("Div", One(arithmetic::div)),
+    ("Dropout", Many(constants::dropout)),
+    ("Einsum", One(einsum::einsum)),
+    ("Elu", One(activations::named)),
+    ("Equal", One(masks::equal)),
+    ("Erf", One(activations::named)),
+    ("Exp", One(activations::named)),
+    ("Expand", One(parts::expand)),
+    ("EyeLike", One(constants::eye)),
+    ("Flatten", One(shapes::flatten)),
+    ("Floor", One(constants::stepped)),
+    ("GRU", Refused(RECURRENT)),
+    ("Gather", One(parts::gather)),
+    ("Gelu", One(activations::gelu)),
+    ("Gemm", One(products::gemm)),
+    ("GlobalAveragePool", One(pools::global_average)),
+    ("GlobalMaxPool", One(pools::global_max)),
+    ("Greater", One(masks::compared)),
+    ("GreaterOrEqual", One(masks::compared)),
+    ("GroupNormalization", One(norms::group)),
+    ("HardSigmoid", One(activations::hard_sigmoid)),
+    ("HardSwish", One(activations::hard_swish)),
+    ("Identity", One(constants::identity)),
+    ("If", Many(constants::branch)),
+    ("InstanceNormalization", One(norms::instance)),
+    ("IsNaN", One(masks::is_nan)),
+    ("LSTM", Refused(RECURRENT)),
+    ("LayerNormalization", One(norms::layer)),
+    ("LeakyRelu", One(activations::leaky_relu)),
+    ("Less", One(masks::compared)),
+    ("LessOrEqual", One(masks::compared)),
+    ("Log", One(activations::named)),
+    ("LogSoftmax", One(activations::softmax)),
+    ("Loop", Refused("loops are not supported; export the network unrolled")),
+    ("LpNormalization", One(norms::lp)),
+    ("MatMul", One(products::matmul)),
+    ("Max", One(arithmetic::max)),
+    ("MaxPool", One(pools::max)),
+    ("Mean", One(arithmetic::mean)),
+    ("MeanVarianceNormalization", One(norms::mean_variance)),
+    ("Min", One(arithmetic::min)),
+    ("Mish", One(activations::mish)),
+    ("Mod", One(constants::modulo)),
+    ("Mul", One(arithmetic::mul)),
+    ("Multinomial", Refused(CHANCE)),
+    ("Neg", One(activations::neg)),
+    ("Not", One(masks::not)),
+    ("Or", One(masks::either)),
+    ("PRelu", One(norms::prelu)),
+    ("Pad", One(parts::pad)),
+    ("Pow", One(arithmetic::pow)),
+    ("RMSNormalization", One(norms::rms)),
+    ("RNN", Refused(RECURRENT)),
+    ("RandomNormal", Refused(CHANCE)),
+    ("RandomNormalLike", Refused(CHANCE)),
+    ("RandomUniform", Refused(CHANCE)),
+    ("RandomUniformLike", Refused(CHANCE)),
+    ("Range", One(constants::range)),
+    ("Reciprocal", One(activations::reciprocal)),
+    ("ReduceL1", One(sums::l1)),
+    ("ReduceL2", One(sums::l2)),
+    ("ReduceMax", One(sums::max)),
+    ("ReduceMean", One(sums::mean)),
+    ("ReduceMin", One(sums::min)),
+    ("ReduceProd", One(sums::product)),
+    ("ReduceSum", One(sums::sum)),
+    ("ReduceSumSquare", One(sums::sum_of_squares)),
+    ("Relu", One(activations::named)),
+    ("Reshape", One(shapes::reshape)),
+    ("Resize", One(resize::resize)),
+    ("Round", One(constants::stepped)),
+    ("Scan", Refused("scans are not supported; export the network unrolled")),
+    ("Selu", One(activations::selu)),
+    ("SequenceAt", One(parts::sequence_at)),
+    ("SequenceConstruct", One(parts::sequence)),
+    ("Shape", One(constants::shape)),
+    ("Sigmoid", One(activations::named)),
+    ("Sign", One(constants::stepped)),
+    ("Sin", One(activations::named)),
+    ("Size", One(constants::size)),
+    ("Slice", One(parts::slice)),
+    ("Softmax", One(activations::softmax)),
+    ("Softplus", One(activations::softplus)),
+    ("Softsign", One(activations::softsign)),
+    ("SpaceToDepth", One(resize::space_to_depth)),
+    ("Split", Many(parts::split)),
+    ("SplitToSequence", One(parts::split_to_sequence)),
+    ("Sqrt", One(activations::sqrt)),
+    ("Squeeze", One(shapes::squeeze)),
+    ("Sub", One(arithmetic::sub)),
+    ("Sum", One(arithmetic::sum)),
+    ("Swish", One(activations::swish)),
+    ("Tanh", One(activations::named)),
+    ("Tile", One(parts::tile)),
+    ("Transpose", One(shapes::transpose)),
+    ("Trilu", One(constants::triangle)),
+    ("Unsqueeze", One(shapes::unsqueeze)),
+    ("Upsample", One(resize::resize)),
+    ("Where", One(masks::chosen)),
+    ("Xor", One(masks::differing)),
+];
+
+/// What the node gives, output by output.
+pub(super) fn node<'a>(reader: &mut Reader<'a>, call: &Call<'a>) -> Result<Vec<Operand>> {
+    match find(&call.node.op_type).filter(|_| is_standard(&call.node.domain)) {
+        Some(One(translate)) => Ok(vec![translate(reader, call)?]),
+        Some(Many(translate)) => translate(reader, call),
+        Some(Refused(why)) => Err(Error::unsupported(*why)),
+        None => Err(Error::unsupported(unknown(&call.node.domain))),
+    }
+}
+
+/// Why an op cannot be read whatever goes in, if that is so.
+pub(super) fn refusal(domain: &str, op: &str) -> Option<String> {
+    match find(op).filter(|_| is_standard(domain)) {
+        Some(Refused(why)) => Some(why.to_string()),
+        Some(_) => None,
+        None => Some(unknown(domain)),
+    }
+}
+
+fn find(op: &str) -> Option<&'static Translation> {
+    OPS.iter().find(|(name, _)| *name == op).map(|(_, translation)| translation)
+}
+
+fn is_standard(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
+fn unknown(domain: &str) -> String {
+    match is_standard(domain) {
+        true => "there is no rule for this op; write it with the ops there are, or record the network on a `Graph`".into(),
+        false => format!("an op of the domain '{domain}', none of ONNX's own; export without fused or custom ops"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OPS;
+
+    #[test]
+    fn names_are_sorted_and_there_once() {
+        assert!(OPS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+}
