@@ -50,7 +50,7 @@ impl Reference {
     /// f(x), the outputs one after another, against the file's.
     fn check_outputs(&self, built: &Built, session: &Session<'_, Cpu<f64>>) {
         let x = self.batches(built);
-        let y = session.predict(&x).unwrap();
+        let y = session.run(&x).unwrap();
         let n = x[0].samples();
         let parts: Vec<(&Vec<f64>, usize)> = built
             .outputs
@@ -91,10 +91,11 @@ impl Reference {
     }
 }
 
-fn check_named(file: &str, rename: &dyn Fn(&str) -> String) -> Built {
+fn check_with(file: &str, also: &[&str], rename: &dyn Fn(&str) -> String) -> Built {
     let (network, _) = file.split_once('.').unwrap();
     let reference = Reference::of(network);
-    let built = Network::read(folder().join(file)).unwrap().build().unwrap_or_else(|error| panic!("{file}: {error}"));
+    let network = Network::read(folder().join(file)).unwrap().also(also);
+    let built = network.build().unwrap_or_else(|error| panic!("{file}: {error}"));
     let session = Session::new(&built.model, Cpu::<f64>::new()).unwrap();
     reference.check_outputs(&built, &session);
     let kernel = session.ntk().compute(&reference.batches(&built)).unwrap();
@@ -104,7 +105,7 @@ fn check_named(file: &str, rename: &dyn Fn(&str) -> String) -> Built {
 
 /// Outputs and kernel of a file of tests/models.
 fn check(file: &str) -> Built {
-    check_named(file, &|name| name.to_string())
+    check_with(file, &[], &|name| name.to_string())
 }
 
 macro_rules! networks {
@@ -131,5 +132,39 @@ networks! {
     autoencoder: "autoencoder.dynamo.onnx", "autoencoder.script.onnx", "autoencoder.dynamic.onnx";
     activations: "activations.dynamo.onnx", "activations.script.onnx", "activations.dynamic.onnx";
     norms: "norms.dynamo.onnx", "norms.dynamic.onnx";
-    shapes: "shapes.dynamo.onnx", "shapes.script.onnx", "shapes.dynamic.onnx";
+}
+
+#[test]
+fn shapes_of_all_kinds_and_a_factor_that_is_asked_for() {
+    for file in ["shapes.dynamo.onnx", "shapes.script.onnx", "shapes.dynamic.onnx"] {
+        let built = check_with(file, &["scale"], &|name| name.to_string());
+        assert!(built.warnings.is_empty(), "{:?}", built.warnings);
+        // Unasked, a factor is a constant, and a warning tells.
+        let built = Network::read(folder().join(file)).unwrap().build().unwrap();
+        assert!(built.model.parameters().iter().all(|info| info.name != "scale"));
+        assert!(built.warnings.iter().any(|warning| warning.contains("'scale'")), "{:?}", built.warnings);
+    }
+}
+
+#[test]
+fn a_weight_that_is_used_twice_and_transposed_is_one_parameter() {
+    check("unrolled.script.onnx");
+    // The exporter calls the tied weight by its last name, PyTorch by its first.
+    let rename = |name: &str| name.replace("shared.weight", "twice.weight");
+    check_with("unrolled.dynamo.onnx", &[], &rename);
+    check_with("unrolled.dynamic.onnx", &[], &rename);
+}
+
+#[test]
+fn weights_without_a_name_are_called_by_their_node() {
+    let name = |name: &str| match name {
+        "layer.self_attn.weight" | "layer.self_attn.in_proj.weight" => "layer.self_attn.in_proj_weight".to_string(),
+        other => other.to_string(),
+    };
+    let (reference, file) = (Reference::of("encoder"), "encoder.folded.onnx");
+    let built = Network::read(folder().join(file)).unwrap().build().unwrap();
+    let session = Session::new(&built.model, Cpu::<f64>::new()).unwrap();
+    reference.check_outputs(&built, &session);
+    let kernel = session.ntk().compute(&reference.batches(&built)).unwrap();
+    reference.check_kernel(&kernel, &name);
 }

@@ -1,5 +1,6 @@
 //! What a name in a file stands for while it is read.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::array::{Array, Kind};
@@ -96,6 +97,14 @@ impl Operand {
         }
     }
 
+    /// The numbers in the shape that it has now, if it is a constant.
+    pub fn shaped(&self) -> Option<Cow<'_, Array>> {
+        self.array().map(|array| match array.shape == self.shape {
+            true => Cow::Borrowed(array),
+            false => Cow::Owned(Array { shape: self.shape.clone(), ..array.clone() }),
+        })
+    }
+
     pub fn source(&self) -> Option<&Rc<Source>> {
         match &self.is {
             Is::Constant(_, source) => source.as_ref(),
@@ -123,6 +132,15 @@ impl Operand {
     /// The batch's own axis.
     pub fn own_batch(&self) -> Option<usize> {
         self.batch.filter(|&axis| self.shape.get(axis) == Some(&1))
+    }
+
+    /// The initialisers that it is made of.
+    pub fn initialisers(&self) -> Vec<&str> {
+        match self.source().map(|source| &**source) {
+            Some(Source::Initialiser(name)) => vec![name],
+            Some(Source::Made(_, from)) => from.iter().flat_map(Operand::initialisers).collect(),
+            None => Vec::new(),
+        }
     }
 
     /// The shape without the batch's axis.

@@ -1,6 +1,7 @@
 //! Reading a network: the file's nodes in their order, each recorded on a graph for one sample, or computed if nothing
 //! in it depends on a sample.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::rc::Rc;
@@ -200,9 +201,9 @@ impl<'a> Reader<'a> {
         batch: Option<usize>,
     ) -> Result<Operand> {
         let op = op.into();
-        let arrays: Option<Vec<&Array>> = inputs.iter().map(|x| x.array()).collect();
-        if let Some(arrays) = arrays {
-            let mut array = Array::of_op(&op, &arrays)?;
+        if inputs.iter().all(|x| x.is_constant()) {
+            let arrays: Vec<Cow<'_, Array>> = inputs.iter().filter_map(|x| x.shaped()).collect();
+            let mut array = Array::of_op(&op, &arrays.iter().map(|array| &**array).collect::<Vec<_>>())?;
             array.shape = shape;
             let made = inputs.iter().any(|x| x.source().is_some());
             let from = || inputs.iter().map(|&x| x.clone()).collect();
@@ -234,30 +235,31 @@ impl<'a> Reader<'a> {
         let Is::Constant(array, source) = &x.is else {
             return Err(Error::unsupported(format!("its {role} depends on the samples, where it must be fixed")));
         };
-        let own = match source.as_deref() {
-            Some(Source::Initialiser(name)) => name.clone(),
+        let (weight, shape) = match source.as_deref() {
             Some(Source::Made(op, from)) if trained => {
                 // What an op makes of initialisers is of them; whatever else goes in is fixed.
-                let made = from.iter().map(|part| self.weight(part, call, role, part.source().is_some()));
-                let made = made.collect::<Result<Vec<_>>>()?;
-                let derived = self.graph.derive((**op).clone(), &made)?;
-                let made = op.shape(&from.iter().map(|part| &part.shape[..]).collect::<Vec<_>>(), &[])?;
-                return match made == x.shape {
-                    true => Ok(derived),
-                    false => self.graph.derive(Reshape::new(&x.shape[..]), &[derived]),
-                };
+                let parts = from.iter().map(|part| self.weight(part, call, role, part.source().is_some()));
+                let parts = parts.collect::<Result<Vec<_>>>()?;
+                let shapes: Vec<&[usize]> = from.iter().map(|part| &part.shape[..]).collect();
+                (self.graph.derive((**op).clone(), &parts)?, op.shape(&shapes, &[])?)
             }
-            _ => String::new(),
+            Some(Source::Initialiser(name)) => (self.held(name, array, call, role, trained)?, array.shape.clone()),
+            _ => (self.held("", array, call, role, trained)?, array.shape.clone()),
         };
-        let key = (own.clone(), trained);
+        if shape == x.shape { Ok(weight) } else { self.graph.derive(Reshape::new(&x.shape[..]), &[weight]) }
+    }
+
+    /// The numbers of the file's initialiser `own`, or some that have no name, as a weight.
+    fn held(&mut self, own: &str, array: &Rc<Array>, call: &Call<'_>, role: &str, trained: bool) -> Result<Parameter> {
+        let key = (own.to_string(), trained);
         if let Some(&there) = self.weights.get(&key).filter(|_| !own.is_empty()) {
             return Ok(there);
         }
-        let name = if is_unnamed(&own) { format!("{}.{role}", call.path()) } else { own.clone() };
+        let name = if is_unnamed(own) { format!("{}.{role}", call.path()) } else { own.to_string() };
         let name = self.free_name(&name);
         let weight = match trained {
-            true => self.graph.parameter(&name, &x.shape)?,
-            false => self.graph.buffer(&name, &x.shape)?,
+            true => self.graph.parameter(&name, &array.shape)?,
+            false => self.graph.buffer(&name, &array.shape)?,
         };
         self.values.push((name, array.clone()));
         self.weights.insert(key, weight);
@@ -286,16 +288,15 @@ impl<'a> Reader<'a> {
         self.parameter(x, call, role)
     }
 
-    /// Whether an initialiser that multiplies is a parameter because the caller said so; if not, that it is none is told.
+    /// Whether a constant that multiplies is a parameter because the caller said so; if not, that it is none is told.
     pub fn is_also(&mut self, x: &Operand, call: &Call<'_>) -> bool {
-        let Some(name) = x.initialiser() else { return false };
-        let asked = self.also.iter().any(|pattern| crate::kernel::fits(pattern, name));
-        if !asked && !is_unnamed(name) && x.scalar().is_none() {
+        let names = x.initialisers();
+        let asked = names.iter().any(|name| self.also.iter().any(|pattern| crate::kernel::fits(pattern, name)));
+        if !asked && x.scalar().is_none() {
             let (op, node) = (&call.node.op_type, call.name());
-            self.warnings.push(format!(
-                "initialiser '{name}' of shape {:?} at node '{node}' ({op}) is taken as a constant, not as a parameter",
-                x.shape
-            ));
+            self.warnings.extend(names.iter().filter(|name| !is_unnamed(name)).map(|name| {
+                format!("initialiser '{name}' at node '{node}' ({op}) is taken as a constant, not as a parameter")
+            }));
         }
         asked
     }
