@@ -168,3 +168,134 @@ fn weights_without_a_name_are_called_by_their_node() {
     let kernel = session.ntk().compute(&reference.batches(&built)).unwrap();
     reference.check_kernel(&kernel, &name);
 }
+
+/// Graphs in all the ways that exporters write things (`tests/models/make_forms.py`): what they give is what onnxruntime
+/// gives, and their kernels are the same by every method.
+#[test]
+fn forms_of_every_op() {
+    let folder = folder().join("forms");
+    let arrays = arrays(&folder.join("forms.safetensors"));
+    let mut failures = Vec::new();
+    let mut names: Vec<String> = arrays.keys().map(|key| key.split_once('/').unwrap().0.to_string()).collect();
+    names.dedup();
+    for name in &names {
+        if let Err(why) = form(&folder, name, &arrays) {
+            failures.push(format!("{name}: {why}"));
+        }
+    }
+    assert!(
+        names.len() >= 80 && failures.is_empty(),
+        "{} of {}:\n{}",
+        failures.len(),
+        names.len(),
+        failures.join("\n")
+    );
+}
+
+fn form(folder: &Path, name: &str, arrays: &BTreeMap<String, Array>) -> tangent_kernels::Result<()> {
+    let built = Network::read(folder.join(format!("{name}.onnx")))?.build()?;
+    let get = |port: &String| &arrays[&format!("{name}/{port}")];
+    let batch = |port: &String| Batch::new(&get(port).1, &get(port).0);
+    let x = built.inputs.iter().map(batch).collect::<tangent_kernels::Result<Vec<_>>>()?;
+    let session = Session::new(&built.model, Cpu::<f64>::new())?;
+    let (y, (_, expected)) = (session.run(&x)?, get(&built.outputs[0].0));
+    let scale = expected.iter().fold(1.0f64, |m, x| m.max(x.abs()));
+    let worst = y.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    if y.len() != expected.len() || worst.is_nan() || worst > 1e-5 * scale {
+        return Err(tangent_kernels::Error::value(format!("{worst} off, {} entries of {}", y.len(), expected.len())));
+    }
+    if !built.model.parameters().is_empty() {
+        let worst = session.ntk().verify(&x, 3)?.worst();
+        assert!(worst < 1e-9, "{name}: methods differ by {worst}");
+    }
+    Ok(())
+}
+
+/// What must be refused is, and the message names the node and says why.
+#[test]
+fn refusals_name_the_node_and_the_reason() {
+    let expected = [
+        ("softmax_over_samples", "Softmax_y", "mixes samples"),
+        ("mean_over_samples", "ReduceMean_y", "mixes samples"),
+        ("mean_over_all", "ReduceMean_y", "mixes samples"),
+        ("largest_of_samples", "ReduceMax_y", "mixes samples"),
+        ("first_sample", "Gather_y", "mixes samples"),
+        ("some_samples", "Slice_y", "mixes samples"),
+        ("joined_samples", "Concat_y", "mixes samples"),
+        ("flat_samples", "Softmax_y", "mixes samples"),
+        ("samples_by_samples", "MatMul_y", "samples"),
+        ("samples_meet_samples", "Sub_y", "all samples meet all others"),
+        ("linear_over_samples", "MatMul_y", "mixes samples"),
+        ("training_norm", "BatchNormalization_y", "net.eval()"),
+        ("training_dropout", "Dropout_y", "net.eval()"),
+        ("random", "RandomNormalLike_h", "chance"),
+        ("argmax", "ArgMax_y", "steps"),
+        ("steps", "Floor_y", "steps"),
+        ("recurrent", "LSTM_y", "unrolled"),
+        ("unknown_op", "Frobnicate_y", "no rule"),
+        ("foreign_op", "FusedMatMul_y", "com.example"),
+        ("cycle", "Add_a", "'b', which nothing before it gives"),
+        ("missing", "Add_y", "'nowhere'"),
+        ("huge_constant", "ConstantOfShape_c", "1048576"),
+        ("huge_tile", "Tile_y", "copies"),
+        ("huge_pad", "Pad_y", "padding"),
+        ("huge_range", "Range_r", ""),
+        ("huge_kernel", "MaxPool_y", "kernel"),
+        ("nan_weight", "'w'", "NaN"),
+        ("no_dependence", "no chosen output", "depends on an input"),
+        ("shape_clash", "MatMul_y", "[2, 5]"),
+    ];
+    for (name, culprit, why) in expected {
+        let file = folder().join(format!("forms/refused_{name}.onnx"));
+        let error = Network::read(&file).unwrap().build().map(|_| ()).expect_err(name).to_string();
+        assert!(error.contains(culprit) && error.contains(why), "{name}: {error}");
+    }
+}
+
+/// Networks that others trained: outputs that onnxruntime gave, and kernels that PyTorch computed.
+#[cfg(feature = "fixture")]
+#[test]
+fn networks_that_others_trained() {
+    use tangent_kernels::io::fixture::Fixture;
+    for name in ["cntk_mnist", "sb3_cartpole_critic", "sb3_lunarlander_actor"] {
+        let built = Network::read(folder().join(format!("real/{name}.onnx"))).unwrap().build().unwrap();
+        assert!(built.warnings.is_empty(), "{name}: {:?}", built.warnings);
+        let golden = arrays(&folder().join(format!("real/{name}.golden.safetensors")));
+        let session = Session::new(&built.model, Cpu::<f64>::new()).unwrap();
+        let ((shape, x), (_, expected)) = (&golden["x"], &golden["y"]);
+        let y = session.run(&Batch::new(x, shape).unwrap()).unwrap();
+        let scale = expected.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        let worst = y.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(y.len() == expected.len() && worst <= 1e-5 * scale, "{name}: outputs differ by {worst} of {scale}");
+
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let fixture = Fixture::read(fixtures.join(format!("real_{name}.safetensors"))).unwrap();
+        let x = Batch::new(&fixture.input, &fixture.input_shape).unwrap();
+        let kernel = session.ntk().compute(&x).unwrap();
+        let (worst, of) = fixture.worst_difference(&kernel).unwrap();
+        assert!(worst < 1e-10, "{name}: {of} differs by {worst}");
+    }
+}
+
+/// What counts as a parameter, in the ways that exporters write it.
+#[test]
+fn parameters_are_what_nodes_take_as_weights() {
+    let expected: [(&str, &[&str]); 10] = [
+        ("layer_norm_written", &["gain", "bias"]),
+        ("group_norm_written", &["gain", "bias"]),
+        ("batch_norm", &["s", "b"]),
+        ("embedding", &["w", "p"]),
+        ("matmul_one_output", &["w", "b"]),
+        ("matmul_stack", &["w"]),
+        ("where_mask", &[]),
+        ("arithmetic", &[]),
+        ("prelu_channels", &["a"]),
+        ("half_weights", &["w"]),
+    ];
+    for (name, names) in expected {
+        let file = folder().join(format!("forms/{name}.onnx"));
+        let model = Network::read(&file).unwrap().build().unwrap().model;
+        let own: Vec<&str> = model.parameters().iter().map(|info| info.name.as_str()).collect();
+        assert_eq!(own, names, "{name}");
+    }
+}

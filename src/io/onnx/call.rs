@@ -36,7 +36,10 @@ impl Call<'_> {
     /// Input `k`, whose numbers must be known without any sample.
     pub fn known(&self, k: usize) -> Result<&Array> {
         self.input(k)?.array().ok_or_else(|| {
-            Error::unsupported(format!("input {k} ('{}') depends on the samples, where it must be fixed", self.node.input[k]))
+            Error::unsupported(format!(
+                "input {k} ('{}') depends on the samples, where it must be fixed",
+                self.node.input[k]
+            ))
         })
     }
 
@@ -95,7 +98,9 @@ impl Call<'_> {
             Some(list) => match sizes(list).as_deref() {
                 Some(&[line]) => Ok([default.min(1), line]),
                 Some(&[h, w]) => Ok([h, w]),
-                _ => Err(Error::unsupported(format!("{key} {list:?}: one or two sizes are needed, for lines or planes"))),
+                _ => {
+                    Err(Error::unsupported(format!("{key} {list:?}: one or two sizes are needed, for lines or planes")))
+                }
             },
         }
     }

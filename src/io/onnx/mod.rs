@@ -247,7 +247,7 @@ impl Network {
         let shapes = inputs.iter().map(|port| port.closed()).collect::<Result<Vec<_>>>()?;
         let graph = Graph::with_inputs(&shapes.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
         let mut reader = Reader::new(graph, &self.graph, self.opset, self.folder.as_deref(), &self.also);
-        reader.batch = inputs.iter().find_map(|port| port.batch).filter(|&batch| batch > 1);
+        reader.batch = inputs.iter().find_map(|port| port.batch).filter(|&batch| batch > 0);
         for ((port, shape), value) in inputs.iter().zip(&shapes).zip(reader.graph.inputs()) {
             let kind = if port.whole { Kind::Whole } else { Kind::Float };
             let shape = [&[1], &shape[..]].concat();

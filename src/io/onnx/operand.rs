@@ -152,13 +152,15 @@ impl Operand {
     /// An axis of the file among those without the batch's.
     ///
     /// # Errors
-    /// It is the batch's.
+    /// It is the batch's, or the batch is a part of it.
     pub fn natural_axis(&self, axis: usize) -> Result<usize> {
         match self.own_batch() {
-            Some(batch) if batch == axis => Err(Error::unsupported(format!(
-                "this works along axis {axis}, which is the batch's, and so mixes samples; the kernel between two samples \
-                 is only defined for ops that treat every sample alone"
-            ))),
+            _ if self.batch == Some(axis) && (axis == 0 || self.shape.get(axis) == Some(&1)) => {
+                Err(Error::unsupported(format!(
+                    "this works along axis {axis}, which is the batch's or has the batch in it, and so mixes samples; the \
+                 kernel between two samples is only defined for ops that treat every sample alone"
+                )))
+            }
             Some(batch) if batch < axis => Ok(axis - 1),
             _ => Ok(axis),
         }

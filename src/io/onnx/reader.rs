@@ -27,7 +27,7 @@ pub(super) struct Reader<'a> {
     initialisers: HashMap<&'a str, &'a TensorProto>,
     folder: Option<&'a Path>,
     opset: i64,
-    /// The batch that the file is written for, if it is fixed and not one.
+    /// The batch that the file is written for, if it is fixed.
     pub batch: Option<usize>,
     /// How often a name is used, the outputs of the network included.
     uses: HashMap<&'a str, usize>,
@@ -87,7 +87,8 @@ impl<'a> Reader<'a> {
         let Some((&name, &tensor)) = self.initialisers.get_key_value(name) else {
             return Err(Error::format(format!("it takes '{name}', which nothing before it gives")));
         };
-        let array = tensor::numbers(tensor, self.folder).map_err(|e| e.context(format_args!("initialiser '{name}'")))?;
+        let array =
+            tensor::numbers(tensor, self.folder).map_err(|e| e.context(format_args!("initialiser '{name}'")))?;
         let source = (array.kind == Kind::Float).then(|| Rc::new(Source::Initialiser(name.to_string())));
         let operand = Operand::with_source(Rc::new(array), source);
         // Read once, seen by all.
@@ -101,9 +102,8 @@ impl<'a> Reader<'a> {
     /// A node's op is not supported or does not fit what goes in; the message names the node.
     pub fn read(&mut self, nodes: &'a [NodeProto], needed: &HashSet<&str>) -> Result<()> {
         for node in nodes.iter().filter(|node| node.output.iter().any(|name| needed.contains(name.as_str()))) {
-            self.node(node).map_err(|error| {
-                error.context(format_args!("node '{}' ({})", node_name(node), node.op_type))
-            })?;
+            self.node(node)
+                .map_err(|error| error.context(format_args!("node '{}' ({})", node_name(node), node.op_type)))?;
         }
         Ok(())
     }
@@ -269,7 +269,9 @@ impl<'a> Reader<'a> {
     /// As [`parameter`](Reader::parameter) for the weight or bias of a norm: `None` for what an exporter puts in the
     /// place of one that there is not, ones or zeros without a name.
     pub fn of_norm(&mut self, x: &Operand, call: &Call<'_>, role: &str) -> Result<Parameter> {
-        let Some(name) = x.initialiser().map(String::from) else { return self.weight(x, call, role, x.source().is_some()) };
+        let Some(name) = x.initialiser().map(String::from) else {
+            return self.weight(x, call, role, x.source().is_some());
+        };
         let array = x.array().expect("an initialiser is a constant");
         let filled = |with: f64| array.values.iter().all(|&value| value == with);
         if is_unnamed(&name) && (filled(0.0) || filled(1.0)) {

@@ -117,7 +117,9 @@ fn read_outside(tensor: &TensorProto, folder: Option<&Path>) -> Result<Vec<u8>> 
         return Err(Error::format(format!("data in '{location}', which is not in the folder of the model")));
     }
     let folder = folder.ok_or_else(|| {
-        Error::unsupported(format!("the numbers lie in the file '{location}': read the model by its path, not its bytes"))
+        Error::unsupported(format!(
+            "the numbers lie in the file '{location}': read the model by its path, not its bytes"
+        ))
     })?;
     let path = folder.join(location);
     let number = |key: &str| match entry(key) {
@@ -150,7 +152,8 @@ mod tests {
 
     #[test]
     fn halves_are_what_ieee_says() {
-        let known = [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 2f64.powi(-24)), (0x3555, 0.333251953125)];
+        let known =
+            [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 2f64.powi(-24)), (0x3555, 0.333251953125)];
         for (bits, value) in known {
             assert_eq!(half(bits), value);
         }

@@ -91,7 +91,9 @@ fn additive(mask: &Operand) -> Result<Operand> {
     let Some(array) = mask.array() else {
         return match mask.kind {
             Kind::Float => Ok(mask.clone()),
-            _ => Err(Error::unsupported("a mask of truth values that depends on the samples; pass it as numbers to add")),
+            _ => {
+                Err(Error::unsupported("a mask of truth values that depends on the samples; pass it as numbers to add"))
+            }
         };
     };
     let entry = |x: f64| if x != 0.0 { 0.0 } else { f64::NEG_INFINITY };

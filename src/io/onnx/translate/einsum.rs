@@ -39,14 +39,15 @@ impl Lettered {
 
 pub(super) fn einsum(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let equation: String = call.text("equation").unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
-    let (left, out) = equation.split_once("->").ok_or_else(|| {
-        Error::unsupported(format!("the equation '{equation}' without '->'"))
-    })?;
+    let (left, out) = equation
+        .split_once("->")
+        .ok_or_else(|| Error::unsupported(format!("the equation '{equation}' without '->'")))?;
     let terms: Vec<Vec<char>> = left.split(',').map(|term| term.chars().collect()).collect();
     let out: Vec<char> = out.chars().collect();
     let operands = call.all()?;
     let once = |letters: &[char]| (1..letters.len()).all(|k| !letters[..k].contains(&letters[k]));
-    let plain = terms.iter().chain([&out]).all(|letters| letters.iter().all(|c| c.is_ascii_alphabetic()) && once(letters));
+    let plain =
+        terms.iter().chain([&out]).all(|letters| letters.iter().all(|c| c.is_ascii_alphabetic()) && once(letters));
     let fit = terms.len() == operands.len() && terms.iter().zip(&operands).all(|(t, x)| t.len() == x.rank());
     if !plain || !fit {
         return Err(Error::unsupported(format!("the equation '{equation}' for {} operands", operands.len())));
@@ -67,13 +68,7 @@ pub(super) fn einsum(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand
 }
 
 /// The product of two, with the letters that are wanted later, as one matrix product.
-fn multiplied(
-    reader: &mut Reader<'_>,
-    call: &Call<'_>,
-    a: Lettered,
-    b: Lettered,
-    later: &[char],
-) -> Result<Lettered> {
+fn multiplied(reader: &mut Reader<'_>, call: &Call<'_>, a: Lettered, b: Lettered, later: &[char]) -> Result<Lettered> {
     let wanted = |other: &Lettered| -> Vec<char> { later.iter().chain(&other.letters).copied().collect() };
     let (wanted_a, wanted_b) = (wanted(&b), wanted(&a));
     let (a, b) = (a.summed(reader, &wanted_a)?, b.summed(reader, &wanted_b)?);

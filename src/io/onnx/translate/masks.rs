@@ -15,29 +15,28 @@ const FAR: f64 = 1e30;
 /// A constant that is no parameter, with numbers that can be computed with.
 pub(super) fn fixed(x: &Operand) -> Operand {
     match x.array() {
-        Some(array) => {
-            Operand::constant(array.map(array.kind, |x| if x.is_infinite() { FAR.copysign(x) } else { x }))
-        }
+        Some(array) => Operand::constant(array.map(array.kind, |x| if x.is_infinite() { FAR.copysign(x) } else { x })),
         None => x.clone(),
     }
 }
 
 /// Between floats nothing happens; whole numbers of samples are floats already.
-pub(super) fn cast(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+pub(super) fn cast(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let kind = match call.int("to").unwrap_or(0) {
         1 | 10 | 11 | 16 => Kind::Float,
         2..=7 | 12 | 13 => Kind::Whole,
         9 => Kind::Truth,
         other => return Err(Error::unsupported(format!("a cast to numbers of type {other}"))),
     };
-    converted(call.input(0)?, kind)
+    converted(reader, call, kind)
 }
 
-pub(super) fn cast_like(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    converted(call.input(0)?, call.input(1)?.kind)
+pub(super) fn cast_like(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    converted(reader, call, call.input(1)?.kind)
 }
 
-fn converted(x: &Operand, kind: Kind) -> Result<Operand> {
+fn converted(reader: &mut Reader<'_>, call: &Call<'_>, kind: Kind) -> Result<Operand> {
+    let x = call.input(0)?;
     if let Some(array) = x.array() {
         return Ok(match (array.kind, kind) {
             (from, to) if from == to => x.clone(),
@@ -48,8 +47,22 @@ fn converted(x: &Operand, kind: Kind) -> Result<Operand> {
     }
     match (x.kind, kind) {
         (Kind::Float, Kind::Whole | Kind::Truth) => Err(Error::unsupported(super::STEPS)),
+        (Kind::Whole, Kind::Truth) => {
+            taken_for_truth(reader, call);
+            Ok(x.clone().of_kind(kind))
+        }
         _ => Ok(x.clone().of_kind(kind)),
     }
+}
+
+/// Numbers that samples bring are not looked at while a network is read.
+fn taken_for_truth(reader: &mut Reader<'_>, call: &Call<'_>) {
+    reader.warnings.push(format!(
+        "node '{}' ({}) makes truth values of '{}': its numbers are taken to be 0 and 1 only",
+        call.name(),
+        call.node.op_type,
+        call.node.input.join("', '")
+    ));
 }
 
 fn known(call: &Call<'_>, f: impl Fn(f64, f64) -> bool) -> Result<Operand> {
@@ -66,14 +79,9 @@ pub(super) fn equal(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand>
     for (x, other) in [(call.input(0)?, call.input(1)?), (call.input(1)?, call.input(0)?)] {
         let number = other.scalar().filter(|_| !x.is_constant() && x.kind != Kind::Float);
         match number {
-            Some(1.0) => return Ok(x.clone().of_kind(Kind::Truth)),
+            Some(1.0) if x.kind == Kind::Truth => return Ok(x.clone().of_kind(Kind::Truth)),
             Some(0.0) => {
-                reader.warnings.push(format!(
-                    "node '{}' ({}) asks where '{}' is 0: its numbers are taken to be 0 and 1 only",
-                    call.name(),
-                    call.node.op_type,
-                    call.node.input[0]
-                ));
+                taken_for_truth(reader, call);
                 return left(reader, x);
             }
             _ => {}
@@ -94,12 +102,15 @@ pub(super) fn compared(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Oper
     if !x.is_constant() && call.input(1)?.scalar().is_some() {
         return Ok(x.clone().of_kind(Kind::Truth).seen(Seen::Compared));
     }
-    known(call, match call.node.op_type.as_str() {
-        "Greater" => |x, y| x > y,
-        "GreaterOrEqual" => |x, y| x >= y,
-        "Less" => |x, y| x < y,
-        _ => |x, y| x <= y,
-    })
+    known(
+        call,
+        match call.node.op_type.as_str() {
+            "Greater" => |x, y| x > y,
+            "GreaterOrEqual" => |x, y| x >= y,
+            "Less" => |x, y| x < y,
+            _ => |x, y| x <= y,
+        },
+    )
 }
 
 /// The numbers of networks are finite.

@@ -128,11 +128,11 @@ pub(super) fn instance(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Opera
     let x = call.input(0)?;
     let sample = channelled(x)?;
     let op = GroupNorm { groups: sample[0], eps: eps(call) };
-    if call.input(1)?.source().is_none() && call.input(2)?.source().is_none() {
-        let filled = |k: usize, with: f64| call.known(k).map(|array| array.values.iter().all(|&x| x == with));
-        if filled(1, 1.0)? && filled(2, 0.0)? {
-            return Ok(kept(reader, op, x, sample, &[])?.seen(Seen::Normalised));
-        }
+    let filled = |k: usize, with: f64| call.known(k).map(|array| array.values.iter().all(|&x| x == with));
+    let no_weights = call.input(1)?.source().is_none() && call.input(2)?.source().is_none();
+    let grouped = reader.only_taker(call).is_some_and(|next| next.op_type == "Reshape");
+    if (no_weights || grouped) && filled(1, 1.0)? && filled(2, 0.0)? {
+        return Ok(kept(reader, op, x, sample, &[])?.seen(Seen::Normalised));
     }
     let affine = affine(reader, call, &sample[..1])?;
     kept(reader, op, x, sample, &affine)

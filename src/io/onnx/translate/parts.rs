@@ -26,9 +26,8 @@ pub(super) fn joined(reader: &mut Reader<'_>, all: &[&Operand], axis: usize) -> 
     }
     let first = all.iter().find(|x| !x.is_constant()).unwrap_or(&all[0]);
     let natural = first.natural_axis(axis)?;
-    let alike = |x: &&&Operand| {
-        x.rank() == first.rank() && (0..x.rank()).all(|k| k == axis || x.shape[k] == first.shape[k])
-    };
+    let alike =
+        |x: &&&Operand| x.rank() == first.rank() && (0..x.rank()).all(|k| k == axis || x.shape[k] == first.shape[k]);
     let total = all.iter().try_fold(0usize, |sum, x| sum.checked_add(*x.shape.get(axis)?));
     let Some(total) = total.filter(|_| all.iter().all(|x| alike(&x))) else {
         let shapes: Vec<_> = all.iter().map(|x| &x.shape).collect();
@@ -231,10 +230,12 @@ pub(super) fn gather(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand
             list.whole().iter().map(|&k| usize::try_from(if k < 0 { k + size } else { k }).ok()).collect();
         let places = places.filter(|places| places.iter().all(|&place| place < size as usize));
         let places = places.ok_or_else(|| Error::value(format!("numbers beyond the {size} entries of axis {axis}")))?;
-        let table = x.kind == Kind::Float && x.rank() == 2 && axis == 0 && numbers.rank() > 0 && x.initialiser().is_some();
+        let table =
+            x.kind == Kind::Float && x.rank() == 2 && axis == 0 && numbers.rank() > 0 && x.initialiser().is_some();
         if table && places.len() > 1 {
             return rows(reader, call, x, numbers, &places);
         }
+        x.natural_axis(axis)?;
         let y = taken(reader, x, axis, &places)?;
         let shape = [&x.shape[..axis], &numbers.shape, &x.shape[axis + 1..]].concat();
         let batch = x.batch.map(|batch| if batch > axis { batch + numbers.rank() - 1 } else { batch });
@@ -371,12 +372,7 @@ fn shown(mode: &str, size: usize, [before, after]: [i64; 2]) -> Result<Vec<usize
 }
 
 /// A number around a value, negative sides cutting it off.
-pub(super) fn padded(
-    reader: &mut Reader<'_>,
-    x: &Operand,
-    sides: &[(usize, [i64; 2])],
-    value: f64,
-) -> Result<Operand> {
+pub(super) fn padded(reader: &mut Reader<'_>, x: &Operand, sides: &[(usize, [i64; 2])], value: f64) -> Result<Operand> {
     let mut y = if value == 0.0 || sides.is_empty() { x.clone() } else { shifted(reader, x, -value)? };
     for &(axis, [before, after]) in sides {
         x.natural_axis(axis)?;
@@ -398,9 +394,10 @@ pub(super) fn padded(
 fn zeros_around(reader: &mut Reader<'_>, x: &Operand, axis: usize, [top, bottom]: [usize; 2]) -> Result<Operand> {
     let plane = [numel(&x.shape[..axis]), x.shape[axis], numel(&x.shape[axis + 1..])];
     let mut shape = x.shape.clone();
-    shape[axis] = top.checked_add(bottom).and_then(|more| more.checked_add(x.shape[axis])).ok_or_else(|| {
-        Error::shape(format!("a padding of {top} and {bottom}"))
-    })?;
+    shape[axis] = top
+        .checked_add(bottom)
+        .and_then(|more| more.checked_add(x.shape[axis]))
+        .ok_or_else(|| Error::shape(format!("a padding of {top} and {bottom}")))?;
     let op = ZeroPad2d { pad: [0, 0, top, bottom] };
     if let Some(array) = x.array() {
         let flat = Array { shape: plane.to_vec(), ..array.clone() };
@@ -414,4 +411,3 @@ fn zeros_around(reader: &mut Reader<'_>, x: &Operand, axis: usize, [top, bottom]
     let value = reader.graph.apply(Reshape::new(natural), &[value], &[])?;
     Ok(Operand::sample(value, shape, x.batch))
 }
-

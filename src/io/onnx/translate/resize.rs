@@ -66,8 +66,20 @@ fn interpolation(call: &Call<'_>, old: bool, from: usize, to: usize, scale: f64)
         let at = match place {
             "asymmetric" => at / scale,
             "half_pixel" => (at + 0.5) / scale - 0.5,
-            "pytorch_half_pixel" => if to > 1 { (at + 0.5) / scale - 0.5 } else { 0.0 },
-            "align_corners" => if to > 1 { at * last / (wide - 1.0) } else { 0.0 },
+            "pytorch_half_pixel" => {
+                if to > 1 {
+                    (at + 0.5) / scale - 0.5
+                } else {
+                    0.0
+                }
+            }
+            "align_corners" => {
+                if to > 1 {
+                    at * last / (wide - 1.0)
+                } else {
+                    0.0
+                }
+            }
             other => return Err(Error::unsupported(format!("coordinate_transformation_mode '{other}'"))),
         };
         let mut take = |entry: f64, share: f64| map.values[k * from + entry.clamp(0.0, last) as usize] += share;

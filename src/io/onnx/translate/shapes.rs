@@ -8,12 +8,7 @@ use crate::ops::{Permute, Reshape};
 use crate::shape::numel;
 
 /// The entries of `x` in the shape `shape`, the batch before axis `batch`.
-pub(super) fn reshaped(
-    reader: &mut Reader<'_>,
-    x: &Operand,
-    shape: &[usize],
-    batch: Option<usize>,
-) -> Result<Operand> {
+pub(super) fn reshaped(reader: &mut Reader<'_>, x: &Operand, shape: &[usize], batch: Option<usize>) -> Result<Operand> {
     match x.is {
         // The graph is told when an op needs the shape.
         Is::Sample(_) | Is::Sequence(_) => Ok(Operand { shape: shape.to_vec(), batch, ..x.clone() }),
@@ -42,8 +37,15 @@ pub(super) fn reshape(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operan
         inferred(x, &alone)
     });
     let shape = shape.ok_or_else(|| misfit(x, &asked))?;
-    let batch = x.batch_after_reshape(&shape);
-    reshaped(reader, x, &shape, batch)
+    relaid(reader, x, &shape)
+}
+
+/// The entries of `x` in another shape, wherever the batch comes to lie.
+fn relaid(reader: &mut Reader<'_>, x: &Operand, shape: &[usize]) -> Result<Operand> {
+    // A file for one sample, or for a fixed number of them, may leave the batch out.
+    let left_out = |&axis: &usize| reader.batch.is_some() && axis == 0 && shape.first() != Some(&1);
+    let batch = x.batch_after_reshape(shape).filter(|axis| !left_out(axis));
+    reshaped(reader, x, shape, batch)
 }
 
 fn misfit(x: &Operand, asked: &[i64]) -> Error {
@@ -69,8 +71,7 @@ pub(super) fn flatten(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operan
     let axis = axis_among(axis, x.rank() + usize::from(axis >= 0))
         .ok_or_else(|| Error::shape(format!("axis {axis} of a value of shape {:?}", x.shape)))?;
     let shape = [numel(&x.shape[..axis]), numel(&x.shape[axis..])];
-    let batch = x.batch_after_reshape(&shape);
-    reshaped(reader, x, &shape, batch)
+    relaid(reader, x, &shape)
 }
 
 pub(super) fn squeeze(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {

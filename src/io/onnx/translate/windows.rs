@@ -2,6 +2,7 @@
 
 use super::shapes::reshaped;
 use crate::error::{Error, Result};
+use crate::io::onnx::array::MOST_ENTRIES;
 use crate::io::onnx::call::Call;
 use crate::io::onnx::operand::Operand;
 use crate::io::onnx::reader::Reader;
@@ -32,6 +33,9 @@ pub(super) fn slid_over(x: &Operand) -> Result<(Vec<usize>, bool)> {
 
 /// How the node's window slides over `size`, given its kernel.
 pub(super) fn slides(call: &Call<'_>, kernel: [usize; 2], size: [usize; 2]) -> Result<Slides> {
+    if kernel[0].saturating_mul(kernel[1]) > MOST_ENTRIES {
+        return Err(Error::unsupported(format!("a kernel of {kernel:?}, more than {MOST_ENTRIES} entries")));
+    }
     let (stride, dilation) = (call.pair("strides", 1)?, call.pair("dilations", 1)?);
     let [stride, dilation] = [stride, dilation].map(|pair| pair.map(|size| size.max(1)));
     let automatic = call.text("auto_pad").unwrap_or_default();
