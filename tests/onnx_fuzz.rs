@@ -133,10 +133,11 @@ fn changed(bytes: &[u8], changes: &[Change]) -> Vec<u8> {
 fn altered_files_end_in_errors() {
     let seconds = std::env::var("TANGENT_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
     let (files, end) = (files(), Instant::now() + Duration::from_secs_f64(seconds));
-    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
-    let mut tried = 0;
+    let mut tried = 0usize;
     while Instant::now() < end {
         let strategy = (0..files.len(), proptest::collection::vec(change(), 1..6));
+        // A runner counts its cases, over all of its runs.
+        let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
         let result = runner.run(&strategy, |(which, changes)| {
             load(&changed(&files[which].1, &changes));
             Ok(())

@@ -358,7 +358,8 @@ fn shown(mode: &str, size: usize, [before, after]: [i64; 2]) -> Result<Vec<usize
         "wrap" => size,
         _ => i64::MAX,
     };
-    if size == 0 || before > last || after > last || before.max(after) > i64::from(u16::MAX) {
+    let most = i64::from(u16::MAX);
+    if size == 0 || before > last || after > last || before.max(after) > most || before.min(after) < -size {
         return Err(Error::shape(format!("a padding of {before} and {after} ({mode}) around {size} entries")));
     }
     let at = |place: i64| match mode {
@@ -376,14 +377,14 @@ pub(super) fn padded(reader: &mut Reader<'_>, x: &Operand, sides: &[(usize, [i64
     let mut y = if value == 0.0 || sides.is_empty() { x.clone() } else { shifted(reader, x, -value)? };
     for &(axis, [before, after]) in sides {
         x.natural_axis(axis)?;
-        let (front, back) = ((-before).max(0) as usize, (-after).max(0) as usize);
+        let (front, back) = (before.min(0).unsigned_abs() as usize, after.min(0).unsigned_abs() as usize);
         let size = y.shape[axis];
-        if front + back > size {
+        if front.checked_add(back).is_none_or(|sum| sum > size) {
             return Err(Error::shape(format!("{front} and {back} of {size} entries are cut off")));
         }
         y = cut(reader, &y, axis, front..size - back)?;
         let (before, after) = (before.max(0) as usize, after.max(0) as usize);
-        if before + after > 0 {
+        if [before, after] != [0, 0] {
             y = zeros_around(reader, &y, axis, [before, after])?;
         }
     }
