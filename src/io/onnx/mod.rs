@@ -52,9 +52,11 @@ mod proto;
 mod reader;
 mod tensor;
 mod translate;
+mod weights;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use prost::Message;
 
@@ -273,13 +275,15 @@ impl Network {
             outputs.push((name.to_string(), shape));
         }
         let output = if flat.len() == 1 { flat[0] } else { reader.graph.concat(&flat, 0)? };
-        let mut model = Model::new(reader.graph, output)?;
-        for (name, array) in &reader.values {
-            let shape = if array.shape.is_empty() { vec![] } else { array.shape.clone() };
-            model.set(name, &shape, array.values.clone())?;
+        let (graph, values, warnings) = reader.into_parts();
+        let mut model = Model::new(graph, output)?;
+        for (name, array) in values {
+            // Large ones are held once.
+            let array = Rc::try_unwrap(array).unwrap_or_else(|shared| (*shared).clone());
+            model.set(&name, &array.shape, array.values)?;
         }
         let inputs = inputs.iter().map(|port| port.name.clone()).collect();
-        Ok(Built { model, inputs, outputs, warnings: reader.warnings })
+        Ok(Built { model, inputs, outputs, warnings })
     }
 }
 

@@ -12,9 +12,11 @@ use super::operand::{Is, Operand, Source};
 use super::proto::{GraphProto, NodeProto, TensorProto};
 use super::{tensor, translate};
 use crate::error::{Error, Result};
-use crate::ops::{Builtin, Linear, Op, Reshape, Scale, Slice};
-use crate::shape::numel;
+use crate::ops::{Builtin, Op, Reshape};
 use crate::tape::{Graph, Parameter, Value};
+
+/// A parameter or buffer and the values that it is to have.
+pub(super) type Valued = (String, Rc<Array>);
 
 /// The deepest nesting of branches and functions that is followed.
 const DEEPEST: usize = 32;
@@ -34,26 +36,21 @@ pub(super) struct Reader<'a> {
     /// Nodes that take a name, to look ahead by.
     takers: HashMap<&'a str, &'a NodeProto>,
     /// Weights by the initialiser that they are and by whether they are parameters.
-    weights: HashMap<(String, bool), Parameter>,
+    pub(super) weights: HashMap<(String, bool), Parameter>,
     /// The values that parameters and buffers are to have.
-    pub values: Vec<(String, Rc<Array>)>,
+    pub(super) values: Vec<Valued>,
     /// Which norms an initialiser is the weight or bias of.
-    norms: HashMap<String, String>,
-    also: &'a [String],
+    pub(super) norms: HashMap<String, String>,
+    pub(super) also: &'a [String],
+    /// The node that is read, in words.
+    pub(super) at: String,
     pub warnings: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(graph: Graph, file: &'a GraphProto, opset: i64, folder: Option<&'a Path>, also: &'a [String]) -> Self {
-        let mut uses: HashMap<&str, usize> = HashMap::new();
-        let mut takers = HashMap::new();
-        for node in &file.node {
-            for name in &node.input {
-                *uses.entry(name).or_default() += 1;
-                takers.insert(name.as_str(), node);
-            }
-        }
-        file.output.iter().for_each(|output| *uses.entry(&output.name).or_default() += 1);
+        let (mut uses, mut takers) = (HashMap::new(), HashMap::new());
+        count(file, &mut uses, &mut takers);
         Reader {
             graph,
             scopes: vec![HashMap::new()],
@@ -67,8 +64,14 @@ impl<'a> Reader<'a> {
             values: Vec::new(),
             norms: HashMap::new(),
             also,
+            at: String::new(),
             warnings: Vec::new(),
         }
+    }
+
+    /// The graph, the values of parameters and buffers, and the warnings.
+    pub fn into_parts(self) -> (Graph, Vec<Valued>, Vec<String>) {
+        (self.graph, self.values, self.warnings)
     }
 
     /// Says what `name` stands for.
@@ -109,6 +112,7 @@ impl<'a> Reader<'a> {
     }
 
     fn node(&mut self, node: &'a NodeProto) -> Result<()> {
+        self.at = format!("node '{}' ({})", node_name(node), node.op_type);
         let find = |name: &String| if name.is_empty() { Ok(None) } else { self.find(name).map(Some) };
         let inputs = node.input.iter().map(find).collect::<Result<Vec<_>>>()?;
         let results = translate::node(self, &Call { node, inputs, opset: self.opset })?;
@@ -150,7 +154,7 @@ impl<'a> Reader<'a> {
         let value = match &x.is {
             Is::Sample(value) => *value,
             Is::Constant(..) => {
-                let numbers = self.fixed(x)?;
+                let numbers = self.settled(x)?;
                 match self.poured(x, numbers)?.is {
                     Is::Sample(value) => value,
                     _ => unreachable!("it was poured"),
@@ -167,28 +171,6 @@ impl<'a> Reader<'a> {
     /// As [`value`](Reader::value), in its own shape without the batch's axis.
     pub fn natural(&mut self, x: &Operand) -> Result<Value> {
         self.value(x, &x.natural())
-    }
-
-    /// A constant as if every sample had it, its numbers being those of `weight`: the bias of a linear map that is zero.
-    pub fn poured(&mut self, x: &Operand, weight: Parameter) -> Result<Operand> {
-        let entries = numel(&x.shape);
-        let flat = self.graph.flatten(self.graph.input())?;
-        let first = self.graph.apply(Slice { axis: 0, range: 0..1 }, &[flat], &[])?;
-        let nothing = self.graph.apply(Scale { factor: 0.0 }, &[first], &[])?;
-        let zeros = self.free_name(&format!("zeros {entries}"));
-        let zeros = self.graph.buffer_filled(zeros, &[entries, 1], 0.0)?;
-        let numbers = self.graph.derive(Reshape::new([entries]), &[weight])?;
-        let value = self.graph.apply(Linear, &[nothing], &[zeros, numbers])?;
-        Ok(Operand { is: Is::Sample(value), ..x.clone() })
-    }
-
-    /// A constant, whatever it is made of, as a buffer.
-    pub fn fixed(&mut self, x: &Operand) -> Result<Parameter> {
-        let Is::Constant(array, _) = &x.is else { return Err(Error::unsupported("it depends on the samples")) };
-        let name = self.free_name(&format!("constant {:?}", array.shape));
-        let buffer = self.graph.buffer(&name, &array.shape)?;
-        self.values.push((name, array.clone()));
-        Ok(buffer)
     }
 
     /// `op` on operands in their own shapes without the batch's axis, computed now if all of them are constants. Its
@@ -214,114 +196,16 @@ impl<'a> Reader<'a> {
         let value = self.graph.apply(op, &values, &[])?;
         Ok(Operand::sample(value, shape, batch))
     }
-
-    /// A constant as a weight of `call`, a parameter of the network, in the role `role` if it has no name of its own.
-    ///
-    /// # Errors
-    /// It depends on the samples.
-    pub fn parameter(&mut self, x: &Operand, call: &Call<'_>, role: &str) -> Result<Parameter> {
-        self.weight(x, call, role, true)
-    }
-
-    /// A constant as a weight of `call` that is no parameter of the network.
-    ///
-    /// # Errors
-    /// It depends on the samples.
-    pub fn buffer(&mut self, x: &Operand, call: &Call<'_>, role: &str) -> Result<Parameter> {
-        self.weight(x, call, role, false)
-    }
-
-    fn weight(&mut self, x: &Operand, call: &Call<'_>, role: &str, trained: bool) -> Result<Parameter> {
-        let Is::Constant(array, source) = &x.is else {
-            return Err(Error::unsupported(format!("its {role} depends on the samples, where it must be fixed")));
-        };
-        let (weight, shape) = match source.as_deref() {
-            Some(Source::Made(op, from)) if trained => {
-                // What an op makes of initialisers is of them; whatever else goes in is fixed.
-                let parts = from.iter().map(|part| self.weight(part, call, role, part.source().is_some()));
-                let parts = parts.collect::<Result<Vec<_>>>()?;
-                let shapes: Vec<&[usize]> = from.iter().map(|part| &part.shape[..]).collect();
-                (self.graph.derive((**op).clone(), &parts)?, op.shape(&shapes, &[])?)
-            }
-            Some(Source::Initialiser(name)) => (self.held(name, array, call, role, trained)?, array.shape.clone()),
-            _ => (self.held("", array, call, role, trained)?, array.shape.clone()),
-        };
-        if shape == x.shape { Ok(weight) } else { self.graph.derive(Reshape::new(&x.shape[..]), &[weight]) }
-    }
-
-    /// The numbers of the file's initialiser `own`, or some that have no name, as a weight.
-    fn held(&mut self, own: &str, array: &Rc<Array>, call: &Call<'_>, role: &str, trained: bool) -> Result<Parameter> {
-        let key = (own.to_string(), trained);
-        if let Some(&there) = self.weights.get(&key).filter(|_| !own.is_empty()) {
-            return Ok(there);
-        }
-        let name = if is_unnamed(own) { format!("{}.{role}", call.path()) } else { own.to_string() };
-        let name = self.free_name(&name);
-        let weight = match trained {
-            true => self.graph.parameter(&name, &array.shape)?,
-            false => self.graph.buffer(&name, &array.shape)?,
-        };
-        self.values.push((name, array.clone()));
-        self.weights.insert(key, weight);
-        Ok(weight)
-    }
-
-    /// As [`parameter`](Reader::parameter) for the weight or bias of a norm: `None` for what an exporter puts in the
-    /// place of one that there is not, ones or zeros without a name.
-    pub fn of_norm(&mut self, x: &Operand, call: &Call<'_>, role: &str) -> Result<Parameter> {
-        let Some(name) = x.initialiser().map(String::from) else {
-            return self.weight(x, call, role, x.source().is_some());
-        };
-        let array = x.array().expect("an initialiser is a constant");
-        let filled = |with: f64| array.values.iter().all(|&value| value == with);
-        if is_unnamed(&name) && (filled(0.0) || filled(1.0)) {
-            return self.buffer(x, call, role);
-        }
-        match self.norms.get(&name) {
-            Some(other) if other != call.name() => self.warnings.push(format!(
-                "initialiser '{name}' is the {role} of the norms '{other}' and '{}': if they are two parameters of equal \
-                 values, the exporter made them one; perturb them, or train, before exporting",
-                call.name()
-            )),
-            _ => {
-                self.norms.insert(name, call.name().to_string());
-            }
-        }
-        self.parameter(x, call, role)
-    }
-
-    /// Whether a constant that multiplies is a parameter because the caller said so; if not, that it is none is told.
-    pub fn is_also(&mut self, x: &Operand, call: &Call<'_>) -> bool {
-        let names = x.initialisers();
-        let asked = names.iter().any(|name| self.also.iter().any(|pattern| crate::kernel::fits(pattern, name)));
-        if !asked && x.scalar().is_none() {
-            let (op, node) = (&call.node.op_type, call.name());
-            self.warnings.extend(names.iter().filter(|name| !is_unnamed(name)).map(|name| {
-                format!("initialiser '{name}' at node '{node}' ({op}) is taken as a constant, not as a parameter")
-            }));
-        }
-        asked
-    }
-
-    /// A buffer of one number.
-    pub fn number(&mut self, value: f64) -> Result<Parameter> {
-        let name = format!("number {value:?}");
-        match self.graph.find_parameter(&name) {
-            Some(number) => Ok(number),
-            None => self.graph.buffer_filled(name, &[1], value),
-        }
-    }
-
-    fn free_name(&self, name: &str) -> String {
-        let numbered = (2..).map(|k| format!("{name}.{k}"));
-        let mut names = std::iter::once(name.to_string()).chain(numbered);
-        names.find(|name| self.graph.find_parameter(name).is_none()).expect("one is free")
-    }
 }
 
-/// Whether an initialiser has a name that only the exporter knows.
-fn is_unnamed(name: &str) -> bool {
-    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let counted = name.trim_start_matches('_').strip_prefix("val_");
-    name.is_empty() || name.contains("::") || number(name) || counted.is_some_and(number)
+/// How often names are used, and by which nodes, branches included.
+fn count<'a>(graph: &'a GraphProto, uses: &mut HashMap<&'a str, usize>, takers: &mut HashMap<&'a str, &'a NodeProto>) {
+    for node in &graph.node {
+        for name in &node.input {
+            *uses.entry(name).or_default() += 1;
+            takers.insert(name, node);
+        }
+        node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()).for_each(|g| count(g, uses, takers));
+    }
+    graph.output.iter().for_each(|output| *uses.entry(&output.name).or_default() += 1);
 }

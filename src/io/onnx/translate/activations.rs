@@ -160,7 +160,7 @@ pub(super) fn clip(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
 pub(super) fn clipped(reader: &mut Reader<'_>, x: &Operand, min: Option<f64>, max: Option<f64>) -> Result<Operand> {
     let far = f64::from(f32::MAX);
     let (min, max) = (min.unwrap_or(-far).max(-far), max.unwrap_or(far).min(far));
-    if !(min <= max) {
+    if min.is_nan() || max.is_nan() || min > max {
         return Err(Error::value(format!("the lower bound {min} is above the upper one {max}")));
     }
     if let Some(array) = x.array().filter(|array| array.kind != Kind::Float) {

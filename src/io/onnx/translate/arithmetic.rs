@@ -128,14 +128,14 @@ fn add_constant(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, constant:
     if constant.scalar() == Some(0.0) && constant.rank() <= x.rank() {
         return Ok(x.clone());
     }
-    with_weight(reader, Shift, x, &masks::fixed(constant), Reader::fixed)
+    with_weight(reader, Shift, x, &masks::fixed(constant), Reader::settled)
 }
 
-/// a + b of anything; no constant becomes a parameter.
+/// a + b of anything; no constant is a bias.
 pub(super) fn plus(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Result<Operand> {
     match (a.is_constant(), b.is_constant()) {
-        (false, true) => with_weight(reader, Shift, a, &masks::fixed(b), Reader::fixed),
-        (true, false) => with_weight(reader, Shift, b, &masks::fixed(a), Reader::fixed),
+        (false, true) => with_weight(reader, Shift, a, &masks::fixed(b), Reader::settled),
+        (true, false) => with_weight(reader, Shift, b, &masks::fixed(a), Reader::settled),
         _ => both(reader, Add, a, b),
     }
 }
@@ -165,20 +165,16 @@ fn mapped_with(reader: &mut Reader<'_>, op: impl Into<Builtin>, x: &Operand, num
 
 pub(super) fn sub(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let (a, b) = (call.input(0)?, call.input(1)?);
-    difference(reader, call, a, b)
+    difference(reader, a, b)
 }
 
-pub(super) fn difference(reader: &mut Reader<'_>, call: &Call<'_>, a: &Operand, b: &Operand) -> Result<Operand> {
-    match (a.array(), b.array()) {
-        (None, Some(b)) => {
-            let minus = Operand::constant(b.map(b.kind, |x| -x));
-            add_constant(reader, call, a, &minus)
+pub(super) fn difference(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Result<Operand> {
+    match (a.is_constant(), b.is_constant()) {
+        (true, true) | (false, false) => both(reader, Sub, a, b),
+        _ => {
+            let minus = scaled(reader, b, -1.0)?;
+            plus(reader, a, &minus)
         }
-        (Some(a), None) => {
-            let (minus, a) = (scaled(reader, b, -1.0)?, Operand::constant(a.clone()));
-            add_constant(reader, call, &minus, &a)
-        }
-        _ => both(reader, Sub, a, b),
     }
 }
 
@@ -193,25 +189,23 @@ pub(super) fn mul(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
 
 /// x w with a constant w, which is a parameter where it follows a norm, or if the caller said so.
 fn multiplied(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, constant: &Operand) -> Result<Operand> {
-    let of_norm = x.seen == Seen::Normalised && constant.source().is_some() && constant.rank() > 0;
-    if of_norm || reader.is_also(constant, call) {
-        let y = with_weight(reader, Gain, x, constant, |reader, weight| match of_norm {
-            true => reader.of_norm(weight, call, "weight"),
-            false => reader.parameter(weight, call, "weight"),
-        })?;
-        return Ok(if of_norm { y.seen(Seen::Normalised) } else { y });
+    if x.seen == Seen::Normalised && constant.source().is_some() && constant.rank() > 0 {
+        let weight = |reader: &mut Reader<'_>, weight: &Operand| reader.of_norm(weight, call, "weight");
+        return Ok(with_weight(reader, Gain, x, constant, weight)?.seen(Seen::Normalised));
     }
     match constant.scalar() {
-        Some(factor) if constant.rank() <= x.rank() => Ok(scaled(reader, x, factor)?.seen(x.seen)),
-        _ => with_weight(reader, Gain, x, constant, Reader::fixed),
+        Some(factor) if constant.rank() <= x.rank() && !reader.is_also(constant) => {
+            Ok(scaled(reader, x, factor)?.seen(x.seen))
+        }
+        _ => with_weight(reader, Gain, x, constant, Reader::settled),
     }
 }
 
-/// a b of anything; no constant becomes a parameter.
+/// a b of anything; no constant is a weight.
 pub(super) fn product(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Result<Operand> {
     let y = match (a.is_constant(), b.is_constant()) {
-        (false, true) => with_weight(reader, Gain, a, b, Reader::fixed)?,
-        (true, false) => with_weight(reader, Gain, b, a, Reader::fixed)?,
+        (false, true) => with_weight(reader, Gain, a, b, Reader::settled)?,
+        (true, false) => with_weight(reader, Gain, b, a, Reader::settled)?,
         _ => both(reader, Mul, a, b)?,
     };
     let normalised = a.seen == Seen::InverseRoot || b.seen == Seen::InverseRoot;
@@ -228,17 +222,16 @@ pub(super) fn div(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
             }
             Ok(Operand::constant(Array::zip(a, b, Kind::Whole, |x, y| (x / y).trunc())?))
         }
-        (None, Some(b)) => {
-            let below = Operand::constant(b.map(Kind::Float, |x| 1.0 / x));
-            if reader.is_also(call.input(1)?, call) {
-                return Err(Error::unsupported("a division by a parameter; multiply by it instead"));
-            }
-            multiplied(reader, call, call.input(0)?, &below)
+        (None, Some(_)) => {
+            let below = inverse(reader, b)?;
+            multiplied(reader, call, a, &below)
         }
         (Some(_), None) => {
             let below = inverse(reader, b)?;
             match a.scalar() {
-                Some(factor) if a.rank() <= b.rank() => Ok(scaled(reader, &below, factor)?.seen(below.seen)),
+                Some(factor) if a.rank() <= b.rank() && !reader.is_also(a) => {
+                    Ok(scaled(reader, &below, factor)?.seen(below.seen))
+                }
                 _ => multiplied(reader, call, &below, a),
             }
         }
@@ -322,14 +315,14 @@ fn folded(
 
 /// The largest of operands: a clamp where one is a number, else b + relu(a - b).
 pub(super) fn max(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    folded(reader, call, |reader, a, b| extreme(reader, call, a, b, true))
+    folded(reader, call, |reader, a, b| extreme(reader, a, b, true))
 }
 
 pub(super) fn min(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    folded(reader, call, |reader, a, b| extreme(reader, call, a, b, false))
+    folded(reader, call, |reader, a, b| extreme(reader, a, b, false))
 }
 
-fn extreme(reader: &mut Reader<'_>, call: &Call<'_>, a: &Operand, b: &Operand, largest: bool) -> Result<Operand> {
+fn extreme(reader: &mut Reader<'_>, a: &Operand, b: &Operand, largest: bool) -> Result<Operand> {
     if let (Some(a), Some(b)) = (a.array(), b.array()) {
         let f = if largest { f64::max } else { f64::min };
         return Ok(Operand::constant(Array::zip(a, b, a.kind, f)?));
@@ -341,17 +334,13 @@ fn extreme(reader: &mut Reader<'_>, call: &Call<'_>, a: &Operand, b: &Operand, l
             return clipped(reader, x, low, high);
         }
     }
-    let above = if largest { difference(reader, call, a, b)? } else { difference(reader, call, b, a)? };
+    let above = if largest { difference(reader, a, b)? } else { difference(reader, b, a)? };
     let above = mapped(reader, Unary::from(Relu), &above)?;
-    match (largest, b.is_constant(), a.is_constant()) {
-        (true, true, _) => add_constant(reader, call, &above, &masks::fixed(b)),
-        (true, false, _) => plus(reader, b, &above),
-        (false, true, _) => {
-            let minus = scaled(reader, &above, -1.0)?;
-            add_constant(reader, call, &minus, &masks::fixed(b))
-        }
-        (false, false, _) => both(reader, Sub, b, &above),
+    if largest {
+        return plus(reader, b, &above);
     }
+    let minus = scaled(reader, &above, -1.0)?;
+    plus(reader, b, &minus)
 }
 
 /// |x|

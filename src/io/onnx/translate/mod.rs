@@ -10,10 +10,12 @@ mod constants;
 mod einsum;
 mod masks;
 mod norms;
+mod pads;
 mod parts;
 mod pools;
 mod products;
 mod resize;
+mod sequences;
 mod shapes;
 mod sums;
 mod windows;
@@ -110,7 +112,7 @@ const OPS: &[(&str, Translation)] = &[
     ("Not", One(masks::not)),
     ("Or", One(masks::either)),
     ("PRelu", One(norms::prelu)),
-    ("Pad", One(parts::pad)),
+    ("Pad", One(pads::pad)),
     ("Pow", One(arithmetic::pow)),
     ("RMSNormalization", One(norms::rms)),
     ("RNN", Refused(RECURRENT)),
@@ -134,8 +136,8 @@ const OPS: &[(&str, Translation)] = &[
     ("Round", One(constants::stepped)),
     ("Scan", Refused("scans are not supported; export the network unrolled")),
     ("Selu", One(activations::selu)),
-    ("SequenceAt", One(parts::sequence_at)),
-    ("SequenceConstruct", One(parts::sequence)),
+    ("SequenceAt", One(sequences::at)),
+    ("SequenceConstruct", One(sequences::constructed)),
     ("Shape", One(constants::shape)),
     ("Sigmoid", One(activations::named)),
     ("Sign", One(constants::stepped)),
@@ -147,7 +149,7 @@ const OPS: &[(&str, Translation)] = &[
     ("Softsign", One(activations::softsign)),
     ("SpaceToDepth", One(resize::space_to_depth)),
     ("Split", Many(parts::split)),
-    ("SplitToSequence", One(parts::split_to_sequence)),
+    ("SplitToSequence", One(sequences::split)),
     ("Sqrt", One(activations::sqrt)),
     ("Squeeze", One(shapes::squeeze)),
     ("Sub", One(arithmetic::sub)),

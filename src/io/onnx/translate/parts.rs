@@ -1,14 +1,13 @@
 //! Parts of values, values put together, and copies.
 
-use super::arithmetic::shifted;
 use super::shapes::reshaped;
 use crate::error::{Error, Result};
-use crate::io::onnx::array::{Array, Kind};
+use crate::io::onnx::array::Kind;
 use crate::io::onnx::call::Call;
-use crate::io::onnx::operand::{Is, Operand, Seen};
+use crate::io::onnx::operand::Operand;
 use crate::io::onnx::reader::Reader;
-use crate::ops::{Concat, Embedding, Reshape, Slice, ZeroPad2d};
-use crate::shape::{broadcast, numel};
+use crate::ops::{Concat, Embedding, Slice};
+use crate::shape::broadcast;
 
 /// The most pieces that a value is cut into or put together from.
 const MOST_PIECES: usize = 1 << 12;
@@ -160,16 +159,16 @@ pub(super) fn split(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Vec<Oper
     }
 }
 
-fn sizes(list: &[i64]) -> Result<Vec<usize>> {
+pub(super) fn sizes(list: &[i64]) -> Result<Vec<usize>> {
     list.iter().map(|&size| usize::try_from(size).map_err(|_| Error::value(format!("a part of size {size}")))).collect()
 }
 
 /// Parts of one size, but for the last.
-fn equal(size: usize, each: usize) -> Vec<usize> {
+pub(super) fn equal(size: usize, each: usize) -> Vec<usize> {
     crate::shape::blocks(size, each).into_iter().map(|part| part.len()).collect()
 }
 
-fn parted(reader: &mut Reader<'_>, x: &Operand, axis: usize, sizes: &[usize]) -> Result<Vec<Operand>> {
+pub(super) fn parted(reader: &mut Reader<'_>, x: &Operand, axis: usize, sizes: &[usize]) -> Result<Vec<Operand>> {
     if sizes.iter().try_fold(0usize, |sum, &part| sum.checked_add(part)) != Some(x.shape[axis]) {
         return Err(Error::shape(format!("parts of {sizes:?} along axis {axis} of a value of shape {:?}", x.shape)));
     }
@@ -183,41 +182,6 @@ fn parted(reader: &mut Reader<'_>, x: &Operand, axis: usize, sizes: &[usize]) ->
         cut(reader, x, axis, start - size..start)
     };
     sizes.iter().map(|&size| part(size)).collect()
-}
-
-fn sequenced(parts: Vec<Operand>) -> Operand {
-    let is = Is::Sequence(parts.into());
-    Operand { shape: Vec::new(), batch: None, kind: Kind::Float, is, seen: Seen::Plain }
-}
-
-/// As [`split`], the parts together; one size is that of each part.
-pub(super) fn split_to_sequence(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let x = call.input(0)?;
-    let axis = x.axis(call.int("axis").unwrap_or(0))?;
-    let (list, single) = match call.known_optional(1)? {
-        Some(array) if array.shape.is_empty() => (equal(x.shape[axis], sizes(&array.whole())?[0].max(1)), false),
-        Some(array) => (sizes(&array.whole())?, false),
-        None => (vec![1; x.shape[axis]], call.int("keepdims") == Some(0)),
-    };
-    let mut parts = parted(reader, x, axis, &list)?;
-    if single {
-        let shape: Vec<usize> = (0..x.rank()).filter(|&k| k != axis).map(|k| x.shape[k]).collect();
-        let batch = x.batch.map(|batch| if batch > axis { batch - 1 } else { batch });
-        parts = parts.iter().map(|part| reshaped(reader, part, &shape, batch)).collect::<Result<_>>()?;
-    }
-    Ok(sequenced(parts))
-}
-
-pub(super) fn sequence(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    Ok(sequenced(call.all()?.into_iter().cloned().collect()))
-}
-
-pub(super) fn sequence_at(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let Is::Sequence(parts) = &call.input(0)?.is else { return Err(Error::format("input 0 is no sequence")) };
-    let place = call.known(1)?.scalar().ok_or_else(|| Error::shape("the place is no number"))? as i64;
-    let at = usize::try_from(if place < 0 { place + parts.len() as i64 } else { place }).ok();
-    let part = at.and_then(|at| parts.get(at));
-    part.cloned().ok_or_else(|| Error::value(format!("place {place} of a sequence of {}", parts.len())))
 }
 
 /// Rows of a table by the numbers in a value, or fixed entries of a value along an axis.
@@ -317,98 +281,4 @@ pub(super) fn tile(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
         x = copies(reader, &x, axis, count)?;
     }
     Ok(x)
-}
-
-/// Entries around a value: a number, or what a mirror, the edge or the other end shows.
-pub(super) fn pad(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let x = call.input(0)?;
-    let pads = call.list("pads", 1)?.or_else(|| call.ints("paddings").map(<[i64]>::to_vec));
-    let pads = pads.ok_or_else(|| Error::format("the pads are missing"))?;
-    let value = match call.known_optional(2)? {
-        Some(array) => array.scalar().unwrap_or(0.0),
-        None => call.float("value").unwrap_or(0.0),
-    };
-    let axes = match call.known_optional(3)? {
-        Some(array) => array.whole().iter().map(|&axis| x.axis(axis)).collect::<Result<Vec<_>>>()?,
-        None => (0..x.rank()).collect(),
-    };
-    if pads.len() != 2 * axes.len() {
-        return Err(Error::shape(format!("pads {pads:?} of a value of shape {:?}", x.shape)));
-    }
-    let mode = call.text("mode").unwrap_or_else(|| "constant".into());
-    let mut sides: Vec<(usize, [i64; 2])> =
-        axes.iter().enumerate().map(|(k, &axis)| (axis, [pads[k], pads[k + axes.len()]])).collect();
-    sides.retain(|(_, pad)| *pad != [0, 0]);
-    if mode == "constant" {
-        return padded(reader, x, &sides, value);
-    }
-    let mut y = x.clone();
-    for (axis, pad) in sides {
-        let numbers = shown(&mode, y.shape[axis], pad)?;
-        y = taken(reader, &y, axis, &numbers)?;
-    }
-    Ok(y)
-}
-
-/// Which entries a padding along a line of `size` shows.
-fn shown(mode: &str, size: usize, [before, after]: [i64; 2]) -> Result<Vec<usize>> {
-    let size = size as i64;
-    let last = match mode {
-        "reflect" => size - 1,
-        "wrap" => size,
-        _ => i64::MAX,
-    };
-    let most = i64::from(u16::MAX);
-    if size == 0 || before > last || after > last || before.max(after) > most || before.min(after) < -size {
-        return Err(Error::shape(format!("a padding of {before} and {after} ({mode}) around {size} entries")));
-    }
-    let at = |place: i64| match mode {
-        "reflect" if place < 0 => Ok(-place),
-        "reflect" if place >= size => Ok(2 * (size - 1) - place),
-        "wrap" => Ok(place.rem_euclid(size)),
-        "edge" | "reflect" => Ok(place.clamp(0, size - 1)),
-        _ => Err(Error::unsupported(format!("a padding of the mode '{mode}'"))),
-    };
-    (-before..size + after).map(|place| at(place).map(|place| place as usize)).collect()
-}
-
-/// A number around a value, negative sides cutting it off.
-pub(super) fn padded(reader: &mut Reader<'_>, x: &Operand, sides: &[(usize, [i64; 2])], value: f64) -> Result<Operand> {
-    let mut y = if value == 0.0 || sides.is_empty() { x.clone() } else { shifted(reader, x, -value)? };
-    for &(axis, [before, after]) in sides {
-        x.natural_axis(axis)?;
-        let (front, back) = (before.min(0).unsigned_abs() as usize, after.min(0).unsigned_abs() as usize);
-        let size = y.shape[axis];
-        if front.checked_add(back).is_none_or(|sum| sum > size) {
-            return Err(Error::shape(format!("{front} and {back} of {size} entries are cut off")));
-        }
-        y = cut(reader, &y, axis, front..size - back)?;
-        let (before, after) = (before.max(0) as usize, after.max(0) as usize);
-        if [before, after] != [0, 0] {
-            y = zeros_around(reader, &y, axis, [before, after])?;
-        }
-    }
-    if value == 0.0 || sides.is_empty() { Ok(y) } else { shifted(reader, &y, value) }
-}
-
-/// Zeros around one axis: the value as planes whose height it is.
-fn zeros_around(reader: &mut Reader<'_>, x: &Operand, axis: usize, [top, bottom]: [usize; 2]) -> Result<Operand> {
-    let plane = [numel(&x.shape[..axis]), x.shape[axis], numel(&x.shape[axis + 1..])];
-    let mut shape = x.shape.clone();
-    shape[axis] = top
-        .checked_add(bottom)
-        .and_then(|more| more.checked_add(x.shape[axis]))
-        .ok_or_else(|| Error::shape(format!("a padding of {top} and {bottom}")))?;
-    let op = ZeroPad2d { pad: [0, 0, top, bottom] };
-    if let Some(array) = x.array() {
-        let flat = Array { shape: plane.to_vec(), ..array.clone() };
-        let mut padded = Array::of_op(&op.into(), &[&flat])?;
-        padded.shape = shape;
-        return Ok(Operand::constant(padded));
-    }
-    let value = reader.value(x, &plane)?;
-    let value = reader.graph.apply(op, &[value], &[])?;
-    let natural: Vec<usize> = Operand { shape: shape.clone(), ..x.clone() }.natural();
-    let value = reader.graph.apply(Reshape::new(natural), &[value], &[])?;
-    Ok(Operand::sample(value, shape, x.batch))
 }

@@ -246,8 +246,8 @@ pub(super) fn general(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Resu
     let mut y = reader.apply(Matmul { transpose_b: false }, &[&a, &b], shape, batch)?;
     if row || column {
         let rank = y.rank();
-        let kept = |&axis: &usize| !(row && axis == rank - 2) && !(column && axis == rank - 1);
-        let shape: Vec<usize> = (0..rank).filter(kept).map(|axis| y.shape[axis]).collect();
+        let dropped = |axis: usize| (row && axis == rank - 2) || (column && axis == rank - 1);
+        let shape: Vec<usize> = (0..rank).filter(|&axis| !dropped(axis)).map(|axis| y.shape[axis]).collect();
         let batch = y.batch_after_reshape(&shape);
         y = reshaped(reader, &y, &shape, batch)?;
     }

@@ -111,7 +111,7 @@ fn along(reader: &mut Reader<'_>, x: &Operand, axis: usize, map: Array) -> Resul
     let mut order: Vec<usize> = (0..=last).collect();
     order.swap(axis, last);
     let turned = permuted(reader, x, &order)?;
-    let weight = reader.fixed(&Operand::constant(map))?;
+    let weight = reader.settled(&Operand::constant(map))?;
     let value = reader.natural(&turned)?;
     let value = reader.graph.apply(Linear, &[value], &[weight])?;
     let mut shape = turned.shape.clone();
