@@ -12,7 +12,7 @@ use super::operand::{Is, Operand, Source};
 use super::proto::{GraphProto, NodeProto, TensorProto};
 use super::{tensor, translate};
 use crate::error::{Error, Result};
-use crate::ops::{Builtin, Op, Reshape};
+use crate::ops::{Builtin, Reshape};
 use crate::tape::{Graph, Parameter, Value};
 
 /// A parameter or buffer and the values that it is to have.

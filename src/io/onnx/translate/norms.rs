@@ -184,7 +184,8 @@ pub(super) fn prelu(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand>
     while seen.len() > sample.len() && seen[0] == 1 {
         seen.remove(0);
     }
-    let by_channel = seen.len() == sample.len() && seen.first() == sample.first() && numel(&seen) == seen[0];
+    let by_channel =
+        seen.len() == sample.len() && seen.first() == sample.first() && seen.first() == Some(&numel(&seen));
     let weight = reader.parameter(slope, call, "weight")?;
     if numel(&seen) == 1 || by_channel {
         let weight = match slope.shape.len() {
