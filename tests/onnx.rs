@@ -131,6 +131,7 @@ networks! {
     two_heads: "two_heads.dynamo.onnx", "two_heads.script.onnx", "two_heads.dynamic.onnx";
     autoencoder: "autoencoder.dynamo.onnx", "autoencoder.script.onnx", "autoencoder.dynamic.onnx";
     activations: "activations.dynamo.onnx", "activations.script.onnx", "activations.dynamic.onnx";
+    a_network_as_it_was_initialised: "fresh.dynamo.onnx", "fresh.script.onnx", "fresh.dynamic.onnx";
     norms: "norms.dynamo.onnx", "norms.dynamic.onnx";
 }
 
@@ -167,6 +168,41 @@ fn weights_without_a_name_are_called_by_their_node() {
     reference.check_outputs(&built, &session);
     let kernel = session.ntk().compute(&reference.batches(&built)).unwrap();
     reference.check_kernel(&kernel, &name);
+}
+
+#[test]
+fn a_folded_batch_norm_is_told() {
+    let (reference, file) = (Reference::of("cnn"), "cnn.folded.onnx");
+    let built = Network::read(folder().join(file)).unwrap().build().unwrap();
+    reference.check_outputs(&built, &Session::new(&built.model, Cpu::<f64>::new()).unwrap());
+    assert!(built.warnings.iter().any(|warning| warning.contains("folded a batch norm")), "{:?}", built.warnings);
+    assert!(built.model.parameters().iter().all(|info| !info.name.contains("::")));
+    // As documented, it is kept.
+    let kept = Network::read(folder().join("cnn.dynamo.onnx")).unwrap().build().unwrap();
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+}
+
+#[test]
+fn outputs_are_chosen_by_name() {
+    let network = Network::read(folder().join("two_heads.dynamo.onnx")).unwrap();
+    let names = |built: &Built| built.outputs.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&network.build().unwrap()), ["prob", "box"]);
+    let one = network.clone().choose(&["box"]).unwrap().build().unwrap();
+    assert_eq!((names(&one), one.model.outputs()), (vec!["box".to_string()], 2));
+    // The other head's parameters have no part in it.
+    assert!(one.model.parameters().len() < network.build().unwrap().model.parameters().len());
+    let error = network.choose(&["nose"]).unwrap_err().to_string();
+    assert!(error.contains("'nose'") && error.contains("prob, box"), "{error}");
+}
+
+#[test]
+fn inputs_say_what_they_are_and_open_sizes_are_asked_for() {
+    let network = Network::read(folder().join("two_inputs.dynamic.onnx")).unwrap();
+    let described: Vec<_> = network.inputs().iter().map(|port| (port.name.clone(), port.described())).collect();
+    assert_eq!(described, [("ids".to_string(), "[6]".to_string()), ("mask".to_string(), "[6]".to_string())]);
+    let error = network.clone().sample_shape("ids", &[7]).unwrap_err().to_string();
+    assert!(error.contains("'ids'") && error.contains("[6]") && error.contains("[7]"), "{error}");
+    assert!(network.sample_shape("words", &[6]).unwrap_err().to_string().contains("ids, mask"));
 }
 
 /// Graphs in all the ways that exporters write things (`tests/models/make_forms.py`): what they give is what onnxruntime

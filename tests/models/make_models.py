@@ -34,7 +34,8 @@ folder OUTDIR then holds
 INPUT and OUTPUT are the names in the ONNX files. PARAMETER is torch's name for
 the tensor. The networks' parameters are float32, as in the ONNX files; the
 reference converts them to float64 and evaluates in eval mode with torch.func.
-No two parameter tensors are equal, unless they are one tensor used twice.
+No two parameter tensors are equal, unless they are one tensor used twice, or the
+network is `fresh`, a ResNet as it was initialised.
 
 The exporters write the Python stack of every node into the file
 (pkg.torch.onnx.stack_trace, doc_string). That text is taken out again, and from
@@ -374,7 +375,10 @@ NETWORKS = {
     "norms": (Norms, lambda: {"input": normal(3, 4, 8)}, ["output"]),
     "shapes": (Shapes, lambda: {"input": normal(3, 4, 8)}, ["output"]),
     "unrolled": (Unrolled, lambda: {"input": normal(3, 5)}, ["output"]),
+    "fresh": (ResNet, lambda: {"image": normal(3, 3, 8, 8)}, ["logits"]),
 }
+# As they were initialised, with many equal tensors, which exporters merge.
+UNTOUCHED = {"fresh"}
 
 
 def build(name):
@@ -382,6 +386,8 @@ def build(name):
     make, inputs, outputs = NETWORKS[name]
     torch.manual_seed(1000 + list(NETWORKS).index(name))
     net = make().eval()
+    if name in UNTOUCHED:
+        return net, inputs(), outputs
     with torch.no_grad():
         for p in net.parameters():
             p += 0.2 * torch.randn_like(p)

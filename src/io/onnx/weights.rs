@@ -42,6 +42,17 @@ impl Reader<'_> {
         if array.shape == x.shape { Ok(buffer) } else { self.graph.derive(Reshape::new(&x.shape[..]), &[buffer]) }
     }
 
+    /// Tells if a convolution's weight has no name of its own, as when an exporter folded a batch norm into it.
+    pub fn note_folding(&mut self, weight: &Operand) {
+        if weight.initialiser().is_some_and(is_unnamed) {
+            self.warnings.push(format!(
+                "the weight of {} has no name of its own: if the exporter folded a batch norm into it, the kernel is another \
+                 network's; export without (optimize=False, or do_constant_folding=False and training=PRESERVE)",
+                self.at
+            ));
+        }
+    }
+
     /// Whether the caller asked for an initialiser as a parameter wherever it is used.
     pub fn is_also(&self, x: &Operand) -> bool {
         x.initialisers().iter().any(|name| self.also.iter().any(|pattern| crate::kernel::fits(pattern, name)))

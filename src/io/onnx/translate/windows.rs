@@ -92,6 +92,7 @@ pub(super) fn conv(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
         }
         _ => return Err(Error::shape(format!("a weight of shape {:?} on a value of shape {:?}", w.shape, x.shape))),
     };
+    reader.note_folding(w);
     let weight = reader.parameter(w, call, "weight")?;
     let parameters: Vec<Parameter> = std::iter::once(weight).chain(bias(reader, call)?).collect();
     let value = reader.value(x, &sample)?;
