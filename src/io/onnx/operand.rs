@@ -36,9 +36,44 @@ pub(super) enum Is {
 #[derive(Debug)]
 pub(super) enum Source {
     /// It is one, under this name.
-    Initialiser(String),
+    Initialiser(Rc<str>),
     /// An op makes it of others.
-    Made(Box<Builtin>, Vec<Operand>),
+    Made(Made),
+}
+
+/// What an op makes of constants.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub op: Builtin,
+    pub from: Vec<Operand>,
+    /// The initialisers behind it, each once.
+    names: Vec<Rc<str>>,
+    /// How many ops are between it and the farthest of them.
+    depth: usize,
+}
+
+/// The longest chain of ops between a weight and its initialisers.
+const DEEPEST: usize = 512;
+
+impl Made {
+    /// What `op` makes of `from`.
+    ///
+    /// # Errors
+    /// The chain of ops is longer than any sensible one.
+    pub fn new(op: Builtin, from: Vec<Operand>) -> Result<Self> {
+        let mut names: Vec<Rc<str>> = from.iter().flat_map(Operand::initialisers).collect();
+        names.sort();
+        names.dedup();
+        let below = from.iter().filter_map(|x| match x.source().map(|source| &**source) {
+            Some(Source::Made(made)) => Some(made.depth),
+            _ => None,
+        });
+        let depth = below.max().unwrap_or(0) + 1;
+        match depth <= DEEPEST {
+            true => Ok(Made { op, from, names, depth }),
+            false => Err(Error::unsupported(format!("more than {DEEPEST} ops one after another on a weight"))),
+        }
+    }
 }
 
 /// What the ops before it made of a value, where that says what comes next is a part of the same layer.
@@ -135,10 +170,10 @@ impl Operand {
     }
 
     /// The initialisers that it is made of.
-    pub fn initialisers(&self) -> Vec<&str> {
+    pub fn initialisers(&self) -> Vec<Rc<str>> {
         match self.source().map(|source| &**source) {
-            Some(Source::Initialiser(name)) => vec![name],
-            Some(Source::Made(_, from)) => from.iter().flat_map(Operand::initialisers).collect(),
+            Some(Source::Initialiser(name)) => vec![name.clone()],
+            Some(Source::Made(made)) => made.names.clone(),
             None => Vec::new(),
         }
     }

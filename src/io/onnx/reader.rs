@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::array::{Array, Kind};
 use super::call::{Call, node_name};
-use super::operand::{Is, Operand, Source};
+use super::operand::{Is, Made, Operand, Source};
 use super::proto::{GraphProto, NodeProto, TensorProto};
 use super::{tensor, translate};
 use crate::error::{Error, Result};
@@ -37,6 +37,8 @@ pub(super) struct Reader<'a> {
     takers: HashMap<&'a str, &'a NodeProto>,
     /// Weights by the initialiser that they are and by whether they are parameters.
     pub(super) weights: HashMap<(String, bool), Parameter>,
+    /// Weights by what they are made of, which is kept so that its address stays its own.
+    pub(super) made: HashMap<*const Source, (Rc<Source>, Parameter)>,
     /// The values that parameters and buffers are to have.
     pub(super) values: Vec<Valued>,
     /// Which norms an initialiser is the weight or bias of.
@@ -61,6 +63,7 @@ impl<'a> Reader<'a> {
             uses,
             takers,
             weights: HashMap::new(),
+            made: HashMap::new(),
             values: Vec::new(),
             norms: HashMap::new(),
             also,
@@ -92,7 +95,7 @@ impl<'a> Reader<'a> {
         };
         let array =
             tensor::numbers(tensor, self.folder).map_err(|e| e.context(format_args!("initialiser '{name}'")))?;
-        let source = (array.kind == Kind::Float).then(|| Rc::new(Source::Initialiser(name.to_string())));
+        let source = (array.kind == Kind::Float).then(|| Rc::new(Source::Initialiser(name.into())));
         let operand = Operand::with_source(Rc::new(array), source);
         // Read once, seen by all.
         self.scopes[0].insert(name, operand.clone());
@@ -189,7 +192,7 @@ impl<'a> Reader<'a> {
             array.shape = shape;
             let made = inputs.iter().any(|x| x.source().is_some());
             let from = || inputs.iter().map(|&x| x.clone()).collect();
-            let source = made.then(|| Rc::new(Source::Made(Box::new(op), from())));
+            let source = made.then(|| Made::new(op, from()).map(|made| Rc::new(Source::Made(made)))).transpose()?;
             return Ok(Operand::with_source(Rc::new(array), source));
         }
         let values = inputs.iter().map(|x| self.natural(x)).collect::<Result<Vec<_>>>()?;

@@ -7,7 +7,7 @@ use super::call::Call;
 use super::operand::{Is, Operand, Source};
 use super::reader::Reader;
 use crate::error::{Error, Result};
-use crate::ops::{Linear, Op, Reshape, Scale, Slice};
+use crate::ops::{Linear, Reshape, Scale, Slice};
 use crate::shape::numel;
 use crate::tape::Parameter;
 
@@ -78,18 +78,34 @@ impl Reader<'_> {
         let Is::Constant(array, source) = &x.is else {
             return Err(Error::unsupported(format!("its {role} depends on the samples, where it must be fixed")));
         };
-        let (weight, shape) = match source.as_deref() {
-            Some(Source::Made(op, from)) if trained => {
-                // What an op makes of initialisers is of them; whatever else goes in is fixed.
-                let parts = from.iter().map(|part| self.weight(part, path, role, part.source().is_some()));
-                let parts = parts.collect::<Result<Vec<_>>>()?;
-                let shapes: Vec<&[usize]> = from.iter().map(|part| &part.shape[..]).collect();
-                (self.graph.derive((**op).clone(), &parts)?, op.shape(&shapes, &[])?)
-            }
-            Some(Source::Initialiser(name)) => (self.held(name, array, path, role, trained)?, array.shape.clone()),
-            _ => (self.held("", array, path, role, trained)?, array.shape.clone()),
+        let weight = match source {
+            Some(source) if trained => self.of_source(source, array, path, role)?,
+            Some(source) => match &**source {
+                Source::Initialiser(name) => self.held(name, array, path, role, trained)?,
+                Source::Made(_) => self.held("", array, path, role, trained)?,
+            },
+            None => self.held("", array, path, role, trained)?,
         };
-        if shape == x.shape { Ok(weight) } else { self.graph.derive(Reshape::new(&x.shape[..]), &[weight]) }
+        if self.graph.weight_shape(weight.0) == x.shape {
+            return Ok(weight);
+        }
+        self.graph.derive(Reshape::new(&x.shape[..]), &[weight])
+    }
+
+    /// What an op makes of initialisers is of them, each once; whatever else goes in is fixed.
+    fn of_source(&mut self, source: &Rc<Source>, array: &Rc<Array>, path: &str, role: &str) -> Result<Parameter> {
+        let made = match &**source {
+            Source::Initialiser(name) => return self.held(name, array, path, role, true),
+            Source::Made(made) => made,
+        };
+        if let Some((_, there)) = self.made.get(&Rc::as_ptr(source)) {
+            return Ok(*there);
+        }
+        let parts = made.from.iter().map(|part| self.weight(part, path, role, part.source().is_some()));
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        let weight = self.graph.derive(made.op.clone(), &parts)?;
+        self.made.insert(Rc::as_ptr(source), (source.clone(), weight));
+        Ok(weight)
     }
 
     /// The numbers of the file's initialiser `own`, or some that have no name, as a weight.

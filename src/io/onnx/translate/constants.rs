@@ -140,12 +140,40 @@ pub(super) fn eye(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
     Ok(Operand::constant(where_kept(&ones, |row, col| col - row == k)?))
 }
 
+/// A known array with some of its parts replaced by others.
+pub(super) fn scattered(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let (array, places, parts) = (call.known(0)?, call.known(1)?, call.known(2)?);
+    if !matches!(call.text("reduction").as_deref(), None | Some("none")) {
+        return Err(Error::unsupported("sums of what is replaced"));
+    }
+    let misfit = || Error::shape("places and parts do not fit");
+    let depth = *places.shape.last().ok_or_else(misfit)?;
+    if depth == 0 || depth > array.shape.len() {
+        return Err(misfit());
+    }
+    let (axes, rest) = array.shape.split_at(depth);
+    let size: usize = rest.iter().product();
+    if parts.values.len() != places.values.len() / depth * size {
+        return Err(misfit());
+    }
+    let mut result = array.clone();
+    for (k, place) in places.whole().chunks(depth).enumerate() {
+        let mut at = 0;
+        for (&place, &size) in place.iter().zip(axes) {
+            let own = if place < 0 { place.saturating_add(size as i64) } else { place };
+            at = at * size + usize::try_from(own).ok().filter(|&own| own < size).ok_or_else(misfit)?;
+        }
+        result.values[at * size..(at + 1) * size].copy_from_slice(&parts.values[k * size..(k + 1) * size]);
+    }
+    Ok(Operand::constant(result))
+}
+
 /// The same; of an initialiser a parameter of its own, since exporters merge equal ones so.
 pub(super) fn identity(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
     match (&x.is, x.initialiser(), call.node.output.first()) {
         (Is::Constant(array, _), Some(_), Some(name)) => {
-            Ok(Operand::with_source(array.clone(), Some(Rc::new(Source::Initialiser(name.clone())))))
+            Ok(Operand::with_source(array.clone(), Some(Rc::new(Source::Initialiser(name.as_str().into())))))
         }
         _ => Ok(x.clone()),
     }

@@ -187,7 +187,22 @@ pub(super) fn parted(reader: &mut Reader<'_>, x: &Operand, axis: usize, sizes: &
 /// Rows of a table by the numbers in a value, or fixed entries of a value along an axis.
 pub(super) fn gather(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let (x, numbers) = (call.input(0)?, call.input(1)?);
-    let axis = x.axis(call.int("axis").unwrap_or(0))?;
+    gathered(reader, call, x, numbers, x.axis(call.int("axis").unwrap_or(0))?)
+}
+
+/// Places along the first axes; where it is the first alone, as [`gather`].
+pub(super) fn gather_nd(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let (x, places) = (call.input(0)?, call.input(1)?);
+    match places.shape.split_last() {
+        Some((&1, shape)) if call.int("batch_dims").unwrap_or(0) == 0 => {
+            let numbers = reshaped(reader, places, shape, places.batch_after_reshape(shape))?;
+            gathered(reader, call, x, &numbers, x.axis(0)?)
+        }
+        _ => Err(Error::unsupported("places along more than one axis")),
+    }
+}
+
+fn gathered(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, numbers: &Operand, axis: usize) -> Result<Operand> {
     if let Some(list) = numbers.array() {
         let size = x.shape[axis] as i64;
         let places: Option<Vec<usize>> =
