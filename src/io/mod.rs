@@ -15,12 +15,23 @@ pub mod idx;
 mod map;
 #[cfg(feature = "npy")]
 pub mod npy;
+#[cfg(feature = "npz")]
+pub mod npz;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 #[cfg(feature = "png")]
 pub mod png;
 #[cfg(feature = "safetensors")]
 pub mod safetensors;
+
+/// Writes `bytes` to a file at `path`, which appears when it is whole: what was there before stays until then.
+///
+/// # Errors
+/// The file cannot be written. The message names it.
+#[cfg(feature = "npy")]
+pub fn write_whole(path: impl AsRef<std::path::Path>, bytes: &[u8]) -> crate::Result<()> {
+    atomic::write(path.as_ref(), |out| Ok(std::io::Write::write_all(out, bytes)?))
+}
 
 /// The regular file at `path`, opened to be read, and its length in bytes.
 #[cfg(any(feature = "npy", feature = "idx", feature = "onnx"))]

@@ -12,8 +12,10 @@ use crate::real::Real;
 
 #[cfg(feature = "mmap")]
 mod mapped;
+mod numbers;
 #[cfg(feature = "mmap")]
 pub use mapped::Mapped;
+pub use numbers::read_numbers;
 
 /// The longest header that is read, as in numpy. Plain numbers in 64 axes need less than 1,500 bytes.
 const LONGEST_HEADER: usize = 10_000;
@@ -41,30 +43,38 @@ const CHUNK: usize = 16 * 1024;
 /// The sizes do not multiply to the number of entries, there are more than 64 of them, or the file cannot be written.
 /// The message names the file.
 pub fn write<R: Real>(path: impl AsRef<Path>, shape: &[usize], data: &[R]) -> Result<()> {
-    atomic::write(path.as_ref(), |out| {
-        let sizes: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
-        if sizes.len() > MOST_SIZES {
-            return Err(Error::shape(format!("{} axes are more than numpy's {MOST_SIZES}", sizes.len())));
-        }
-        if entries(&sizes) != Some(data.len() as u64) {
-            return Err(Error::shape(format!("an array of shape {shape:?} does not have {} entries", data.len())));
-        }
-        let single = R::NAME == "f32";
-        let number: TypeStr = if single { "<f4" } else { "<f8" }.parse().expect("a type of numpy's");
-        WriteOptions::new_header_only()
-            .dtype(DType::new_scalar(number))
-            .shape(&sizes)
-            .writer(&mut *out)
-            .write_header_only()?;
-        for x in data {
+    atomic::write(path.as_ref(), |out| write_to(out, shape, data))
+}
+
+/// As [`write`], into `out`.
+pub(super) fn write_to<R: Real>(out: &mut impl Write, shape: &[usize], data: &[R]) -> Result<()> {
+    let sizes: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
+    if sizes.len() > MOST_SIZES {
+        return Err(Error::shape(format!("{} axes are more than numpy's {MOST_SIZES}", sizes.len())));
+    }
+    if entries(&sizes) != Some(data.len() as u64) {
+        return Err(Error::shape(format!("an array of shape {shape:?} does not have {} entries", data.len())));
+    }
+    let single = R::NAME == "f32";
+    let number: TypeStr = if single { "<f4" } else { "<f8" }.parse().expect("a type of numpy's");
+    WriteOptions::new_header_only()
+        .dtype(DType::new_scalar(number))
+        .shape(&sizes)
+        .writer(&mut *out)
+        .write_header_only()?;
+    let mut bytes = Vec::with_capacity(8 * CHUNK);
+    for chunk in data.chunks(CHUNK) {
+        bytes.clear();
+        for x in chunk {
             // Exact both ways: an f32 comes back from its f64 as it was.
             match single {
-                true => out.write_all(&(x.f64() as f32).to_le_bytes())?,
-                false => out.write_all(&x.f64().to_le_bytes())?,
+                true => bytes.extend_from_slice(&(x.f64() as f32).to_le_bytes()),
+                false => bytes.extend_from_slice(&x.f64().to_le_bytes()),
             }
         }
-        Ok(())
-    })
+        out.write_all(&bytes)?;
+    }
+    Ok(())
 }
 
 /// The shape and the entries, row-major, of the `.npy` file at `path`.
@@ -106,7 +116,7 @@ struct Promise {
     header: NpyHeader,
     /// The position of the first number.
     start: u64,
-    /// The bytes of a number: 4 or 8.
+    /// The bytes of a number.
     bytes: u64,
     /// How many numbers there are.
     count: usize,
@@ -117,8 +127,13 @@ struct Promise {
 /// # Errors
 /// It is none, of another type than numbers, or promises more or less than there is.
 fn promise(file: &mut File, length: u64) -> Result<Promise> {
+    promise_of(file, length, number_bytes)
+}
+
+/// As [`promise`], of numbers of any type that `size_of` knows the bytes of.
+fn promise_of(file: &mut File, length: u64, size_of: impl Fn(&DType) -> Result<u64>) -> Result<Promise> {
     let (header, start) = header(file)?;
-    let bytes = number_bytes(&header.dtype())?;
+    let bytes = size_of(&header.dtype())?;
     let count = entries(header.shape()).ok_or_else(too_large)?;
     let expected = count.checked_mul(bytes).and_then(|bytes| bytes.checked_add(start));
     if expected != Some(length) {
