@@ -55,6 +55,9 @@ pub fn against_jacobian(model: &Model, arrays: Cpu<f64>, x: &dyn Samples<f64>) -
     let entries = MOST_ENTRIES.min(MOST_WORK / all.max(1)).max(1);
     let list: Vec<(String, Vec<f64>, Vec<usize>)> =
         model.valued_parameters()?.into_iter().map(|(i, v)| (i.name.clone(), v.to_vec(), i.shape.clone())).collect();
+    let largest = |rows: &[f64]| rows.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
+    // A parameter that nothing depends on has derivatives of rounding only.
+    let floor = 1e-8 * jacobian.iter().map(|(_, rows)| largest(rows)).fold(1e-300, f64::max);
     let mut found = Differences { looked_at: 0, of_all: all, off: 0, worst: 0.0, of: "-".into() };
     let mut moved = model.clone();
     for (name, values, shape) in &list {
@@ -62,7 +65,7 @@ pub fn against_jacobian(model: &Model, arrays: Cpu<f64>, x: &dyn Samples<f64>) -
         // Every parameter has its part, and one entry at least.
         let count = (entries * size).div_ceil(all.max(1)).clamp(size.min(1), size);
         let rows = jacobian.parameter(name)?;
-        let scale = rows.iter().fold(1e-300f64, |largest, x| largest.max(x.abs()));
+        let scale = largest(rows).max(floor);
         for k in 0..count {
             let entry = k * size / count;
             let step = 1e-5 * values[entry].abs().max(0.1);
@@ -74,16 +77,15 @@ pub fn against_jacobian(model: &Model, arrays: Cpu<f64>, x: &dyn Samples<f64>) -
             };
             let (up, down) = (at(values[entry] + step)?, at(values[entry] - step)?);
             let derivative = |row: usize| (up[row] - down[row]) / (2.0 * step);
-            // Rounding of the outputs is no fault of the derivative.
-            let rounding = up.iter().fold(0.0f64, |m, x| m.max(x.abs())) * 1e-15 / step;
             let difference =
                 (0..up.len()).map(|row| (derivative(row) - rows[row * size + entry]).abs()).fold(0.0, f64::max);
-            let relative = (difference - rounding).max(0.0) / scale.max(rounding);
+            // Rounding of the outputs is no fault of the derivative.
+            let rounding = up.iter().fold(0.0f64, |m, x| m.max(x.abs())) * 4.0 * f64::EPSILON / step;
             found.looked_at += 1;
-            if relative > ALLOWED {
+            if difference > ALLOWED * scale + rounding {
                 found.off += 1;
-            } else if relative > found.worst {
-                (found.worst, found.of) = (relative, name.clone());
+            } else if difference / scale > found.worst {
+                (found.worst, found.of) = (difference / scale, name.clone());
             }
         }
         moved.set(name, shape, values.clone())?;
