@@ -296,9 +296,10 @@ fn a_stored_kernel_has_a_spectrum_and_a_picture() {
 fn classes_are_found_and_counted() {
     let desk = Desk::of("mlp.dynamo.onnx");
     // Two clusters on either side of 0, in all five features.
-    let point = |k: usize| (0..5).map(move |i| if k % 2 == 0 { 1.0 } else { -1.0 } + 0.1 * ((k * 5 + i) as f64).sin());
+    let point =
+        |k: usize| (0..5).map(move |i| if k.is_multiple_of(2) { 1.0 } else { -1.0 } + 0.1 * ((k * 5 + i) as f64).sin());
     let all: Vec<f64> = (0..30).flat_map(point).collect();
-    let labels: Vec<f64> = (0..30).map(|k| if k % 2 == 0 { 1.0 } else { -1.0 }).collect();
+    let labels: Vec<f64> = (0..30usize).map(|k| if k.is_multiple_of(2) { 1.0 } else { -1.0 }).collect();
     npy::write(desk.path("x.npy"), &[20, 5], &all[..100]).unwrap();
     npy::write(desk.path("z.npy"), &[10, 5], &all[100..]).unwrap();
     npy::write(desk.path("y.npy"), &[20], &labels[..20]).unwrap();
@@ -326,6 +327,21 @@ fn devices_are_listed() {
     fails(&nowhere, 1, &["--device no such card"]);
     let precise = desk.run("kernel", &["input.npy", "--out", "k.npy", "--device", "gpu", "--precision", "f64"]);
     fails(&precise, 1, &["f64", "--precision f32"]);
+}
+
+/// On a graphics device, if this build has them and there is one.
+#[cfg(feature = "gpu")]
+#[test]
+fn a_graphics_device_gives_the_same_kernel() {
+    let desk = Desk::of("cnn.dynamo.onnx");
+    let json = desk.json(&["devices", "--json"]);
+    if json["cards"].as_array().unwrap().is_empty() && std::env::var_os("TANGENT_REQUIRE_GPU").is_none() {
+        eprintln!("there is no graphics device: this was not tested");
+        return;
+    }
+    good(&desk.run("kernel", &["image.npy", "--out", "k.npy", "--device", "gpu"]));
+    let (shape, data) = npy::read::<f32>(desk.path("k.npy")).unwrap();
+    assert!(desk.off(&(shape, data.into_iter().map(f64::from).collect()), "ntk") < 1e-4);
 }
 
 #[test]

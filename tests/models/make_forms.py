@@ -241,6 +241,9 @@ refused("huge_pad", {"x": [4]}, [node("Pad", "x p", "y", mode="edge")], {"p": i6
 refused("huge_range", {"x": [4]}, [node("Range", "a b c", "r"), node("Add", "x r", "y")],
         {"a": np.float32(0), "b": np.float32(3e38), "c": np.float32(1e-30)})
 refused("huge_kernel", {"x": [2, 4, 4]}, [node("MaxPool", "x", "y", kernel_shape=[1 << 40, 1 << 40], pads=[1 << 39] * 4)])
+refused("many_constants", {"x": [4]},
+        [node("ConstantOfShape", "s", f"c{k}") for k in range(9)] + [node("Sum", " ".join(f"c{k}" for k in range(9)), "c"),
+         node("Gather", "c k", "g"), node("Add", "x g", "y")], {"s": i64(1 << 23, 1), "k": np.int64(0)})
 refused("nan_weight", {"x": [4]}, [node("MatMul", "x w", "y")], {"w": np.full((4, 2), np.nan, np.float32)})
 refused("no_dependence", {"x": [4]}, [node("Relu", "w", "y")], {"w": r(4, 2)})
 refused("shape_clash", {"x": [4]}, [node("MatMul", "x w", "y")], {"w": r(5, 2)})

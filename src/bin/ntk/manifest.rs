@@ -1,6 +1,6 @@
 //! What is written beside a kernel, so that its numbers can be traced.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tangent_kernels::io::{onnx, write_whole};
@@ -8,7 +8,7 @@ use tangent_kernels::kernel::Manifest;
 use tangent_kernels::{Outputs, Result};
 
 use crate::arguments::{Kernel, Precision};
-use crate::inputs::{Files, told};
+use crate::inputs::{Files, network, told};
 use crate::plan::parsed;
 
 /// The manifest of the kernel at `options.out`.
@@ -39,7 +39,7 @@ pub fn describe(
         "seconds": seconds,
         "went_in": {
             "network": told(&options.network.network)?,
-            "beside_it": beside(&options.network.network).iter().map(|path| told(path)).collect::<Result<Vec<_>>>()?,
+            "beside_it": network(&options.network)?.data_files().iter().map(|path| told(path)).collect::<Result<Vec<_>>>()?,
             "x": files(&options.x)?,
             "z": options.z.as_deref().map(files).transpose()?,
         },
@@ -58,13 +58,6 @@ fn mode(outputs: Outputs) -> String {
         Outputs::Output(number) => number.to_string(),
         _ => format!("{outputs:?}"),
     }
-}
-
-/// The file of numbers that exporters write beside a network.
-fn beside(network: &Path) -> Vec<PathBuf> {
-    let mut name = network.as_os_str().to_owned();
-    name.push(".data");
-    Some(PathBuf::from(name)).filter(|path| path.is_file()).into_iter().collect()
 }
 
 /// Where the manifest of a kernel is: `K.npy.json`, or that of a share, `K.npy.1-of-8.json`.

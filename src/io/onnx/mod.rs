@@ -52,9 +52,11 @@ mod proto;
 mod reader;
 mod tensor;
 mod translate;
+mod weigh;
 mod weights;
 
 use std::collections::HashSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -118,8 +120,12 @@ impl Network {
     /// The file cannot be read, is no ONNX file, or lacks what every network has. The message names the file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(Error::from);
-        let mut network = bytes.and_then(|bytes| Self::parse(&bytes)).map_err(|e| e.context(path.display()))?;
+        let bytes = || {
+            let mut bytes = Vec::new();
+            super::open(path)?.0.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let mut network = bytes().and_then(|bytes| Self::parse(&bytes)).map_err(|e| e.context(path.display()))?;
         network.folder = Some(path.parent().unwrap_or(Path::new("")).to_owned());
         Ok(network)
     }
@@ -129,6 +135,7 @@ impl Network {
     /// # Errors
     /// As [`read`](Network::read).
     pub fn parse(bytes: &[u8]) -> Result<Self> {
+        weigh::check(bytes)?;
         let model = ModelProto::decode(bytes).map_err(|error| Error::format(format!("no ONNX file: {error}")))?;
         let graph = model.graph.ok_or_else(|| Error::format("no ONNX file: there is no graph in it"))?;
         let standard = model.opset_import.iter().find(|set| matches!(&set.domain[..], "" | "ai.onnx"));
@@ -160,6 +167,18 @@ impl Network {
     /// The outputs of the network, all of them.
     pub fn outputs(&self) -> Vec<Port> {
         self.graph.output.iter().map(Port::of).collect()
+    }
+
+    /// The files beside it that hold numbers of its initialisers, each once.
+    pub fn data_files(&self) -> Vec<PathBuf> {
+        let location = |tensor: &proto::TensorProto| {
+            let entry = tensor.external_data.iter().find(|entry| entry.key == "location")?;
+            (tensor.data_location == 1).then(|| self.folder.as_deref().unwrap_or(Path::new("")).join(&entry.value))
+        };
+        let mut files: Vec<PathBuf> = self.graph.initializer.iter().filter_map(location).collect();
+        files.sort();
+        files.dedup();
+        files
     }
 
     /// The version of the op set that it is written in.

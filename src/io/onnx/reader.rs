@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::rc::Rc;
 
-use super::array::{Array, Kind};
+use super::array::{Array, Kind, MOST_ENTRIES};
 use super::call::{Call, node_name};
 use super::operand::{Is, Made, Operand, Source};
 use super::proto::{GraphProto, NodeProto, TensorProto};
@@ -44,6 +44,8 @@ pub(super) struct Reader<'a> {
     /// Which norms an initialiser is the weight or bias of.
     pub(super) norms: HashMap<String, String>,
     pub(super) also: &'a [String],
+    /// How many more entries of constants may be made.
+    left: usize,
     /// The node that is read, in words.
     pub(super) at: String,
     pub warnings: Vec<String>,
@@ -67,6 +69,7 @@ impl<'a> Reader<'a> {
             values: Vec::new(),
             norms: HashMap::new(),
             also,
+            left: 2 * MOST_ENTRIES,
             at: String::new(),
             warnings: Vec::new(),
         }
@@ -119,6 +122,11 @@ impl<'a> Reader<'a> {
         let find = |name: &String| if name.is_empty() { Ok(None) } else { self.find(name).map(Some) };
         let inputs = node.input.iter().map(find).collect::<Result<Vec<_>>>()?;
         let results = translate::node(self, &Call { node, inputs, opset: self.opset })?;
+        let made: usize = results.iter().filter_map(|x| Some(x.array()?.values.len())).sum();
+        self.left = self
+            .left
+            .checked_sub(made)
+            .ok_or_else(|| Error::unsupported("the constants that nodes make are more than the file warrants"))?;
         // Left out outputs have no name.
         for (name, result) in node.output.iter().zip(results).filter(|(name, _)| !name.is_empty()) {
             self.define(name, result);
