@@ -324,7 +324,7 @@ fn networks_that_others_trained() {
 /// What counts as a parameter, in the ways that exporters write it.
 #[test]
 fn parameters_are_what_nodes_take_as_weights() {
-    let expected: [(&str, &[&str]); 10] = [
+    let expected: [(&str, &[&str]); 11] = [
         ("layer_norm_written", &["gain", "bias"]),
         ("group_norm_written", &["gain", "bias"]),
         ("batch_norm", &["s", "b"]),
@@ -335,6 +335,7 @@ fn parameters_are_what_nodes_take_as_weights() {
         ("arithmetic", &[]),
         ("prelu_channels", &["a"]),
         ("half_weights", &["w"]),
+        ("functions_of_the_file", &["w1", "b1", "w2", "b2"]),
     ];
     for (name, names) in expected {
         let file = folder().join(format!("forms/{name}.onnx"));

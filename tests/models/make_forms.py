@@ -16,6 +16,7 @@ OUT = sys.argv[1]
 N = 3
 rng = np.random.default_rng(5)
 arrays = {}
+functions = []
 
 
 def r(*shape):
@@ -39,7 +40,8 @@ def form(name, opset, inputs, nodes, weights, outputs=("y",), ints=()):
     out = [helper.make_tensor_value_info(k, TensorProto.FLOAT, None) for k in outputs]
     held = [numpy_helper.from_array(np.asarray(v), k) for k, v in weights.items()]
     graph = helper.make_graph(nodes, name, info, out, held)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="make_forms")
+    sets = [helper.make_opsetid("", opset)] + [helper.make_opsetid("own", 1)] * bool(functions)
+    model = helper.make_model(graph, opset_imports=sets, producer_name="make_forms", functions=functions)
     model.ir_version = 3 if opset < 9 else 7 if opset < 15 else 9
     if model.ir_version == 3:  # initialisers were inputs too
         graph = model.graph
@@ -200,6 +202,21 @@ form("if_known", 13, {"x": [4]},
      [node("Relu", "x", "h"), node("Shape", "x", "s"), node("Size", "s", "k"), node("Equal", "k two", "c"),
       helper.make_node("If", ["c"], ["y"], name="if", then_branch=branch("three", "a"), else_branch=branch("two_f", "b"))],
      {"two": np.int64(2), "three": np.float32(3), "two_f": np.float32(2)})
+
+# Functions of the file: one with an attribute that is passed on, called by another, twice.
+leaky = helper.make_function("own", "Leaky", ["a"], ["b"], [node("LeakyRelu", "a", "b")], [helper.make_opsetid("", 15)], ["slope"])
+reference = onnx.AttributeProto(name="alpha", ref_attr_name="slope", type=onnx.AttributeProto.FLOAT)
+leaky.node[0].attribute.append(reference)
+layer = helper.make_function(
+    "own", "Layer", ["x", "w", "b"], ["y"],
+    [node("MatMul", "x w", "h"), node("Add", "h b", "g"), helper.make_node("Leaky", ["g"], ["y"], domain="own", slope=0.3)],
+    [helper.make_opsetid("", 15), helper.make_opsetid("own", 1)])
+functions = [leaky, layer]
+form("functions_of_the_file", 15, {"x": [4]},
+     [helper.make_node("Layer", ["x", "w1", "b1"], ["h"], name="first", domain="own"),
+      helper.make_node("Layer", ["h", "w2", "b2"], ["y"], name="second", domain="own")],
+     {"w1": r(4, 5), "b1": r(5), "w2": r(5, 2), "b2": r(2)})
+functions = []
 
 # What must be refused: no output is computed.
 HALF = {"s": np.ones(4, np.float32), "b": r(4), "m": r(4), "v": np.ones(4, np.float32)}

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use tangent_kernels::{Cpu, Model, Result, Samples, Session};
 
+use crate::progress::Bar;
+
 /// How many entries are looked at at most, and how many numbers may be touched for them.
 const MOST_ENTRIES: usize = 2_000;
 const MOST_WORK: usize = 4_000_000_000;
@@ -60,6 +62,7 @@ pub fn against_jacobian(model: &Model, arrays: Cpu<f64>, x: &dyn Samples<f64>) -
     let floor = 1e-8 * jacobian.iter().map(|(_, rows)| largest(rows)).fold(1e-300, f64::max);
     let mut found = Differences { looked_at: 0, of_all: all, off: 0, worst: 0.0, of: "-".into() };
     let mut moved = model.clone();
+    let bar = Bar::new("finite differences");
     for (name, values, shape) in &list {
         let size = values.len();
         // Every parameter has its part, and one entry at least.
@@ -82,6 +85,7 @@ pub fn against_jacobian(model: &Model, arrays: Cpu<f64>, x: &dyn Samples<f64>) -
             // Rounding of the outputs is no fault of the derivative.
             let rounding = up.iter().fold(0.0f64, |m, x| m.max(x.abs())) * 4.0 * f64::EPSILON / step;
             found.looked_at += 1;
+            bar.at(found.looked_at, entries.min(all).max(list.len()));
             if difference > ALLOWED * scale + rounding {
                 found.off += 1;
             } else if difference / scale > found.worst {

@@ -25,8 +25,12 @@ pub fn run(options: &Info) -> Result<Answer> {
     text += &ports(&network.outputs());
     text += &ops(&network);
     let why = built.as_ref().err().map(ToString::to_string);
+    let open = network.inputs().iter().any(|port| port.shape.as_ref().is_none_or(|shape| shape.contains(&None)));
     match &built {
         Ok(built) => text += &parameters(built),
+        Err(_) if open => {
+            text += "\nsizes marked ? are open: --shape NAME=SIZES tells them here, other commands take them from the samples\n";
+        }
         Err(error) => text += &format!("\nthis network cannot be built: {error}\n"),
     }
     let json = json!({
@@ -40,7 +44,7 @@ pub fn run(options: &Info) -> Result<Answer> {
         "error": why,
         "built": built.as_ref().ok().map(described),
     });
-    Ok(Answer { text, json, good: built.is_ok() })
+    Ok(Answer { text, json, good: built.is_ok() || open })
 }
 
 fn ports(ports: &[Port]) -> String {

@@ -16,9 +16,13 @@ impl Bar {
     }
 
     pub fn show(&self, progress: Progress) -> ControlFlow<()> {
-        self.0.set_length(progress.total as u64);
-        self.0.set_position(progress.done as u64);
+        self.at(progress.done, progress.total);
         ControlFlow::Continue(())
+    }
+
+    pub fn at(&self, done: usize, total: usize) {
+        self.0.set_length(total as u64);
+        self.0.set_position(done as u64);
     }
 }
 

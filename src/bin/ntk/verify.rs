@@ -3,7 +3,8 @@
 use serde_json::json;
 use tangent_kernels::backend::Gram;
 use tangent_kernels::io::onnx::Built;
-use tangent_kernels::{Batch, Cpu, Result, Samples, Session, Subset};
+use tangent_kernels::kernel::FORWARD_MODE_ENTRIES;
+use tangent_kernels::{Batch, Cpu, Error, Method, Result, Samples, Session, Subset};
 
 use crate::Answer;
 use crate::arguments::{Computing, Precision, Verify};
@@ -14,6 +15,8 @@ use crate::inputs::{Files, batches, build, network};
 /// How far two methods may be from each other, relative to the component.
 const SINGLE: f64 = 1e-4;
 const DOUBLE: f64 = 1e-10;
+/// What a whole Jacobian may take.
+const MOST_BYTES: f64 = 8e9;
 
 pub fn run(options: &Verify) -> Result<Answer> {
     let computing = Computing {
@@ -21,7 +24,7 @@ pub fn run(options: &Verify) -> Result<Answer> {
         parameters: Vec::new(),
         precision: options.precision,
         device: "cpu".into(),
-        method: tangent_kernels::Method::Structured,
+        method: Method::Structured,
         threads: None,
         memory: None,
     };
@@ -44,6 +47,7 @@ impl Task for Verifying<'_> {
         let precise = files.read::<f64>(&decoded)?;
         let built = build(&options.network, decoded, &x)?;
         let (x, precise) = (batches(&built, &x)?, batches(&built, &precise)?);
+        fits(&built, options.samples.min(x.samples()))?;
         let session = Session::new(&built.model, arrays)?;
         let found = session.ntk().verify(&x, options.samples)?;
         let differences = differences(&built, &precise, options.samples)?;
@@ -62,6 +66,9 @@ impl Task for Verifying<'_> {
         for (name, worst, of) in &rows {
             text += &format!("{name:<width$}  {worst:>16.1e}  {of}\n");
         }
+        if found.methods.iter().all(|other| other.method != Method::ForwardMode) {
+            text += &format!("{:<width$}  left out: more than {FORWARD_MODE_ENTRIES} entries\n", "forward-mode");
+        }
         text += &format!("{:<width$}  {:>16.1e}  {}\n", "finite differences", differences.worst, differences.of);
         text += &format!("\n{}\n", differences.told());
         text += &match good {
@@ -77,6 +84,20 @@ impl Task for Verifying<'_> {
             "verified": good,
         });
         Ok(Answer { text, json, good })
+    }
+}
+
+/// Refuses what would not fit in memory before it is begun.
+fn fits(built: &Built, samples: usize) -> Result<()> {
+    let (outputs, entries) = (built.model.outputs(), built.model.parameter_count());
+    let bytes = samples as f64 * outputs as f64 * entries as f64 * 8.0;
+    match bytes <= MOST_BYTES {
+        true => Ok(()),
+        false => Err(Error::memory(format!(
+            "the Jacobian of {samples} samples, {outputs} outputs and {entries} entries of parameters takes {:.1} GB; fewer \
+             --samples or one --head take less",
+            bytes / 1e9
+        ))),
     }
 }
 

@@ -47,6 +47,7 @@
 
 mod array;
 mod call;
+mod inline;
 mod operand;
 mod proto;
 mod reader;
@@ -137,7 +138,8 @@ impl Network {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         weigh::check(bytes)?;
         let model = ModelProto::decode(bytes).map_err(|error| Error::format(format!("no ONNX file: {error}")))?;
-        let graph = model.graph.ok_or_else(|| Error::format("no ONNX file: there is no graph in it"))?;
+        let mut graph = model.graph.ok_or_else(|| Error::format("no ONNX file: there is no graph in it"))?;
+        inline::written_out(&mut graph, &model.functions)?;
         let standard = model.opset_import.iter().find(|set| matches!(&set.domain[..], "" | "ai.onnx"));
         let opset = standard.map(|set| set.version).ok_or_else(|| Error::format("it does not tell its op set"))?;
         if opset < 7 {
@@ -148,14 +150,6 @@ impl Network {
         let inputs: Vec<Port> = inputs.map(Port::of).collect();
         let chosen = graph.output.iter().map(|output| output.name.clone()).collect();
         let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_string();
-        let functions: HashSet<_> = model.functions.iter().map(|f| (&f.domain[..], &f.name[..])).collect();
-        if let Some(node) = graph.node.iter().find(|n| functions.contains(&(&n.domain[..], &n.op_type[..]))) {
-            return Err(Error::unsupported(format!(
-                "node '{}' ({}) calls a function of the file; inline functions before (onnx.inliner)",
-                call::node_name(node),
-                node.op_type
-            )));
-        }
         Ok(Network { graph, opset, producer, folder: None, inputs, chosen, also: Vec::new() })
     }
 
