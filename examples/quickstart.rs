@@ -4,7 +4,8 @@ use tangent_kernels::{Batch, Cpu, Parameterisation, Result, Sequential, Session}
 
 fn main() -> Result<()> {
     // A network, and values for its parameters.
-    let mut model = Sequential::new(&[4], Parameterisation::Ntk).linear("hidden", 64).tanh().linear("out", 1).build()?;
+    let mut model =
+        Sequential::new(&[4], Parameterisation::Ntk).linear("hidden", 64).tanh().linear("out", 1).build()?;
     model.initialise(Parameterisation::Ntk, 7)?;
 
     // Twenty samples of four numbers each, one after another.
