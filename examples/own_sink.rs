@@ -1,0 +1,70 @@
+//! A sink of one's own: of a kernel that is never stored, the nearest neighbour of every sample.
+//!
+//! A kernel comes to a sink in units, rectangles of K that threads hand over as they are done, each once; of K(X, X) only
+//! those of the upper triangle. What a sink keeps of them is its own business: here two numbers for a sample.
+
+use std::sync::Mutex;
+
+use tangent_kernels::kernel::sink::{Frame, Part, Sink, Wants};
+use tangent_kernels::{Batch, Cpu, Parameterisation, Real, Result, Sequential, Session};
+
+/// For every sample the other one that its gradient is most like: the largest K\[n,m\] / sqrt(K\[m,m\]).
+struct Neighbours {
+    /// sqrt(K\[n,n\])
+    norms: Vec<f64>,
+    best: Mutex<Vec<(f64, usize)>>,
+}
+
+impl<R: Real> Sink<R> for Neighbours {
+    /// Units as they are cheapest to compute.
+    fn wants(&self) -> Wants {
+        Wants::default()
+    }
+
+    fn begin(&mut self, frame: &Frame) -> Result<()> {
+        *self.best.get_mut().expect("no thread panicked") = vec![(f64::NEG_INFINITY, usize::MAX); frame.rows];
+        Ok(())
+    }
+
+    /// Called from many threads at once.
+    fn put(&self, part: &Part<'_, R>) -> Result<()> {
+        let unit = part.unit();
+        let entries = part.of(0, 0);
+        let mut best = self.best.lock().expect("no thread panicked");
+        let mut meet = |n: usize, m: usize, k: f64| {
+            let alike = k / self.norms[m];
+            if n != m && alike > best[n].0 {
+                best[n] = (alike, m);
+            }
+        };
+        for (r, n) in unit.rows.clone().enumerate() {
+            for (c, m) in unit.cols.clone().enumerate() {
+                let k = entries[r * unit.cols.len() + c].f64();
+                meet(n, m, k);
+                if part.mirrored() && unit.above().contains(&n) {
+                    // Below the diagonal is the same.
+                    meet(m, n, k);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn main() -> Result<()> {
+    let mut model = Sequential::new(&[2], Parameterisation::Ntk).linear("d1", 64).tanh().linear("d2", 1).build()?;
+    model.initialise(Parameterisation::Ntk, 1)?;
+    // Points on a spiral: every one's nearest is beside it.
+    let points: Vec<f64> = (0..200).flat_map(|k| [0.1 * f64::from(k).cos(), 0.1 * f64::from(k).sin()]).collect();
+    let x = Batch::new(&points, &[200, 2])?;
+    let session = Session::new(&model, Cpu::<f64>::new())?;
+    let ntk = session.ntk().components(false);
+
+    let norms = ntk.diagonal(&x)?.total().iter().map(|k| k.sqrt()).collect();
+    let mut sink = Neighbours { norms, best: Mutex::default() };
+    ntk.fill(&x, &mut sink)?;
+    for (n, (alike, m)) in sink.best.into_inner().expect("no thread panicked").iter().enumerate().take(5) {
+        println!("sample {n}: nearest is sample {m}, {alike:.4}");
+    }
+    Ok(())
+}
