@@ -1,6 +1,6 @@
 //! `ntk kernel`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
@@ -51,20 +51,15 @@ fn format(out: &Path) -> Result<Format> {
 /// Refuses to write over anything that was not said to be replaced, before hours are spent.
 fn make_room(options: &Kernel) -> Result<()> {
     let out = &options.out;
-    let with = |ending: &str| {
-        let mut name = out.as_os_str().to_owned();
-        name.push(ending);
-        std::path::PathBuf::from(name)
-    };
     if let Some(folder) = out.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         return Err(Error::io(format!("--out {}: there is no folder {}", out.display(), folder.display())));
     }
-    let unfinished = with(".journal");
+    let begun = begun(out);
     if options.force {
-        for path in [out.clone(), with(".partial"), unfinished, manifest::path(options)] {
-            let removed = match std::fs::symlink_metadata(&path) {
-                Ok(there) if there.is_dir() && path.join("zarr.json").is_file() => std::fs::remove_dir_all(&path),
-                Ok(there) if there.is_file() => std::fs::remove_file(&path),
+        for path in begun.iter().chain([out, &manifest::path(options)]) {
+            let removed = match std::fs::symlink_metadata(path) {
+                Ok(there) if there.is_dir() && path.join("zarr.json").is_file() => std::fs::remove_dir_all(path),
+                Ok(there) if there.is_file() => std::fs::remove_file(path),
                 _ => Ok(()),
             };
             removed.map_err(|error| Error::from(error).context(path.display()))?;
@@ -73,13 +68,30 @@ fn make_room(options: &Kernel) -> Result<()> {
     if out.exists() {
         return Err(Error::io(format!("{} is there already: --force replaces it", out.display())));
     }
-    if !options.resume && options.share.is_none() && with(".journal").exists() {
-        return Err(Error::io(format!("{} was begun: --resume goes on with it, --force begins anew", out.display())));
+    if let Some(path) = begun.first().filter(|path| !options.resume && options.share.is_none() && path.exists()) {
+        return Err(Error::io(format!(
+            "{} was begun ({} is there): --resume or the next --share goes on with it, --force begins anew",
+            out.display(),
+            path.display()
+        )));
     }
     if let Some(folder) = &options.layerwise {
         std::fs::create_dir_all(folder).map_err(|error| Error::from(error).context(folder.display()))?;
     }
     Ok(())
+}
+
+/// What a kernel that is not finished has left beside `out`: its data, and the journals of it and of its shares.
+fn begun(out: &Path) -> Vec<PathBuf> {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(name) = out.file_name().map(|name| name.to_string_lossy().into_owned()) else { return Vec::new() };
+    let left =
+        |file: &str| file.strip_prefix(&name).is_some_and(|rest| rest == ".partial" || rest.starts_with(".journal"));
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.filter(|entry| entry.file_name().to_str().is_some_and(left)).map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = paths.collect();
+    paths.sort();
+    paths
 }
 
 struct Computation<'a> {
