@@ -88,7 +88,8 @@ fn begun(out: &Path) -> Vec<PathBuf> {
     let left =
         |file: &str| file.strip_prefix(&name).is_some_and(|rest| rest == ".partial" || rest.starts_with(".journal"));
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let paths = entries.filter(|entry| entry.file_name().to_str().is_some_and(left)).map(|entry| entry.path());
+    let names = entries.map(|entry| entry.file_name()).filter(|name| name.to_str().is_some_and(left));
+    let paths = names.map(|name| out.with_file_name(name));
     let mut paths: Vec<PathBuf> = paths.collect();
     paths.sort();
     paths
