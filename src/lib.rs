@@ -14,6 +14,8 @@ pub mod check;
 pub mod differentiate;
 mod error;
 pub mod factor;
+#[cfg(debug_assertions)]
+mod instances;
 #[cfg(any(feature = "npy", feature = "safetensors", feature = "png", feature = "idx", feature = "onnx"))]
 pub mod io;
 pub mod kernel;
