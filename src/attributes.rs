@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Attribute {
     /// True or false.
     Flag(bool),

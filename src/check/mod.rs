@@ -27,6 +27,7 @@ use point::{Host, Numbers, Point};
 
 /// What a check found wrong.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Failure {
     /// The op, with its attributes and shapes.
     pub case: String,

@@ -10,6 +10,7 @@ use crate::shape::{numel, zeros};
 
 /// A function and its derivative along a direction.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Jvp<R> {
     /// f, \[n, C\] row-major.
     pub value: Vec<R>,

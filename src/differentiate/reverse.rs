@@ -12,6 +12,7 @@ use crate::tape::Wanted;
 
 /// J^T u, for parameters and inputs.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Vjp<R> {
     /// sum over n, c of u\[n,c\] grad f_c(x_n), by parameter.
     pub parameters: Gradient<R>,

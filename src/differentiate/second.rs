@@ -13,6 +13,7 @@ use crate::tape::Wanted;
 
 /// J^T u, and its derivative along a direction.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Hvp<R> {
     /// J^T u, by parameter.
     pub gradient: Gradient<R>,

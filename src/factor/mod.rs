@@ -36,6 +36,7 @@ use crate::shape::numel;
 
 /// The left side of a per-sample gradient: what came in at the op, and how it meets the cotangent dy of the op's
 /// result. Made once per tape.
+#[non_exhaustive]
 pub enum Left<B: Arrays> {
     /// a\[n,t,i\]; the last axis of dy is o, the axes before it are the positions t.
     Features(B::Tensor),

@@ -32,6 +32,7 @@ use crate::tape::{Graph, Value};
 
 /// A network and its kernels, from a file.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Fixture {
     /// The network with its parameters.
     pub model: Model,

@@ -9,6 +9,7 @@ use crate::samples::{Samples, Subset};
 
 /// What [`Ntk::verify`] found.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Verification {
     /// The number of samples that were compared.
     pub samples: usize,
@@ -18,6 +19,7 @@ pub struct Verification {
 
 /// A method compared with the chosen one.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Verified {
     /// The other method.
     pub method: Method,

@@ -10,6 +10,7 @@ use crate::unary::{Relu, Tanh, Unary};
 /// Where the 1 / sqrt(fan-in) of a layer stands. The fan-in is the number of entries that one output of the layer sums
 /// over: the features in of a linear layer, channels in / groups x height x width of the kernel of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Parameterisation {
     /// Weights are standard normal, and what goes into every layer but the first is divided by the square root of the
     /// layer's fan-in. In a multilayer perceptron that is X_l = sigma(Z_l) / sqrt(d_l), d_l the width of layer l (Engel et

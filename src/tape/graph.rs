@@ -17,6 +17,7 @@ pub struct Parameter(pub(crate) usize);
 
 /// The name and the shape of a parameter or a buffer.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ParameterInfo {
     /// Its name, unique in the graph; what stands before the last dot is its layer.
     pub name: String,

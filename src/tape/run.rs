@@ -17,6 +17,7 @@ pub struct Tape<'g, B: Arrays, O: Op> {
 }
 
 /// One use of a weight by an op, with what came in there.
+#[non_exhaustive]
 pub struct Use<B: Arrays> {
     /// The weight's index in the graph: a parameter, or what was derived from one.
     pub weight: usize,
@@ -45,6 +46,7 @@ impl Wanted<'_> {
 }
 
 /// What a reverse sweep found.
+#[non_exhaustive]
 pub struct Swept<B: Arrays> {
     /// The cotangent of every input, if they were wanted and the output depends on it.
     pub inputs: Vec<Option<B::Tensor>>,

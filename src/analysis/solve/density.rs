@@ -23,6 +23,7 @@ pub struct Density {
 
 /// What a curve is drawn over.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Axis {
     /// The eigenvalue.
     Linear,

@@ -88,6 +88,7 @@ pub struct Network {
 
 /// An input or output of a network.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Port {
     /// Its name in the file.
     pub name: String,

@@ -4,6 +4,7 @@
 //! [`Count`] counts what the model multiplies, touches and holds, and every way that a parameter's uses allow is priced.
 //! Nothing is timed, so what is computed never depends on how a machine felt.
 
+mod choice;
 mod cost;
 mod counted;
 mod json;
@@ -11,6 +12,7 @@ mod layer;
 mod memory;
 mod table;
 
+use choice::Choice;
 use cost::IN_CACHE;
 pub(crate) use cost::{Cost, Problem};
 pub(crate) use counted::pass_samples;
@@ -23,13 +25,14 @@ use super::sink::Wants;
 use super::way::Way;
 use super::{Method, Ntk};
 use crate::backend::{Grain, Gram, Rates};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernel::Outputs;
+use crate::kernel::outputs::Layout;
 use crate::model::Model;
 use crate::ops::Op;
 use crate::real::Real;
 use crate::shape::numel;
-use memory::{Memory, Room};
+use memory::Room;
 
 /// What [`Ntk::explain`](super::Ntk::explain) gives: the choices, as data, as a table (by `Display`) and as JSON.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,76 +168,36 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
     let model = ntk.session.model();
     let layout = ntk.outputs.layout(model.outputs())?;
     let wanted = ntk.wanted()?;
-    let Counted { layers, forward, reverse, touched, held } = counted::<B::Number, O>(model, &layout, &wanted)?;
+    let counted = counted::<B::Number, O>(model, &layout, &wanted)?;
     let rates = ntk.rates.unwrap_or_else(|| ntk.session.arrays().rates());
-    let grain = ntk.session.arrays().grain();
     let (rows, cols) = (n as f64, m.unwrap_or(n) as f64);
     let all = rows + m.map_or(0.0, |m| m as f64);
     let pairs = if m.is_some() { rows * cols } else { rows * (rows + 1.0) / 2.0 };
     let number = size_of::<B::Number>() as f64;
     let problem = Problem { layout: &layout, samples: all, pairs, number, rates };
+    let mut choices = choice::choices(ntk, &problem, &counted.layers)?;
 
-    let mut choices = Vec::new();
-    for layer in &layers {
-        let candidates = problem.candidates(layer, &ntk.metric[layer.parameter]);
-        let forced = ntk.forced(layer.parameter, &candidates);
-        choices.push(Choice { chosen: forced.unwrap_or(0), forced: forced.is_some(), candidates });
-    }
-    let taken = |(layer, choice): (&Layer, &Choice)| (layer.parameter, choice.candidates[choice.chosen].0);
-    ntk.check_forced(&layers.iter().zip(&choices).map(taken).collect::<Vec<_>>())?;
-    let slots = if ntk.components { chosen(&wanted).count().max(1) } else { 1 };
     let kept = layout.blocks * if ntk.components { 1 + chosen(&wanted).count() } else { 1 };
     let entries = kept as f64 * (rows * layout.inner as f64) * (cols * layout.inner as f64);
-    let parameters =
-        model.parameters().iter().chain(model.buffers()).map(|info| numel(&info.shape)).sum::<usize>() as f64;
     let result_bytes = entries * wants.bytes_per_entry;
-    let parameter_bytes = parameters * (number + size_of::<f64>() as f64);
-    let fixed = parameter_bytes + result_bytes;
-    let chunk = chunk(&grain, held * number, forward / (2.0 * parameters));
-    let room = |side: usize| {
-        let longest = n.max(m.unwrap_or(0));
-        let block = cut::block(&grain, longest, layout.inner, layout.blocks * slots, side).min(longest);
-        let chunk = chunk.clamp(1, block.max(1));
-        let tile = ((block * layout.inner) as f64).powi(2);
-        let forward_bytes = chunk as f64 * held * number;
-        Room {
-            samples,
-            block,
-            chunk,
-            tile: tile * kept as f64 * number,
-            fixed,
-            // Arrays that are dropped lie on the thread's shelf for a while.
-            work: forward_bytes
-                + forward_bytes.min(grain.large_pass_bytes)
-                + tile * (layout.blocks * slots + 2) as f64 * number,
-            side: wants.side.div_ceil((block * layout.inner).max(1)),
-            budget: ntk.budget.map(|bytes| bytes as f64).or(grain.unasked_bytes.map(|bytes| bytes + fixed)),
-            array: grain.array_bytes,
-            multiple: grain.multiple,
-        }
-    };
-    let bounded = ntk.budget.is_some() || grain.array_bytes.is_finite();
-    let sides = if bounded { grain.tile_sides.len() } else { 1 };
-    let rooms: Vec<Room> = grain.tile_sides[..sides].iter().map(|&side| room(side)).collect();
-    let rows_of_jacobian = |flags: &dyn Fn(usize) -> bool| {
-        let sizes = chosen(&wanted).filter(|&k| flags(k)).map(|k| numel(&model.parameters()[k].shape));
-        sizes.sum::<usize>() as f64 * layout.seeds.len() as f64 * number
-    };
+    let parameters = model.parameters().iter().chain(model.buffers()).map(|info| numel(&info.shape)).sum::<usize>();
+    let parameter_bytes = parameters as f64 * (number + size_of::<f64>() as f64);
+    let size = Size { samples, kept, number, fixed: parameter_bytes + result_bytes, parameters: parameters as f64 };
+    let rooms = rooms(ntk, &size, &layout, &wants, &counted);
     let panel = |choices: &[Choice]| match ntk.method {
         Method::Structured | Method::ClosedForm => {
             choices.iter().map(|choice| choice.cost().bytes).sum::<f64>() / all.max(1.0)
         }
-        Method::Layerwise | Method::LayerwiseBatched => {
-            chosen(&wanted).map(|k| rows_of_jacobian(&|own| own == k)).fold(0.0, f64::max)
-        }
-        Method::FullJacobian | Method::Autograd | Method::ForwardMode => rows_of_jacobian(&|_| true),
+        _ => jacobian_numbers(ntk.method, model, &layout, &wanted) * number,
     };
-    let (room, memory) = fit(&rooms, &mut choices, &panel, result_bytes)?;
-    let mut plan = Plan {
+    let (room, memory) = choice::fit(&rooms, &mut choices, &panel, result_bytes)?;
+
+    let Counted { layers, forward, reverse, touched, .. } = counted;
+    Ok(Plan {
         precision: B::Number::NAME,
         outputs: ntk.outputs,
         samples,
-        parameters: Vec::new(),
+        parameters: layers.iter().zip(choices).map(|(layer, choice)| choice.planned(model, layer)).collect(),
         forward_flops: forward * all,
         reverse_flops: reverse * all,
         passes_seconds: memory.made * ((forward + reverse) / rates.forming + touched / (IN_CACHE * rates.entries)),
@@ -250,47 +213,68 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
         thread_bytes: memory.thread,
         budget: ntk.budget,
         rates,
-        layers: Vec::new(),
-    };
-    plan.parameters = layers.iter().zip(choices).map(|(layer, choice)| choice.planned(model, layer)).collect();
-    plan.layers = layers;
-    Ok(plan)
+        layers,
+    })
 }
 
-/// The ways that a parameter can go, the cheapest first, and which one it does.
-struct Choice {
-    candidates: Vec<(Way, Cost)>,
-    chosen: usize,
-    /// The caller said so, and no budget undoes it.
-    forced: bool,
+/// How large a kernel is.
+struct Size {
+    samples: (usize, Option<usize>),
+    /// Matrices that the sink gets, times their blocks.
+    kept: usize,
+    /// Bytes of a number.
+    number: f64,
+    /// Bytes that are there whatever is done.
+    fixed: f64,
+    /// Numbers in all parameters and buffers.
+    parameters: f64,
 }
 
-impl Choice {
-    fn cost(&self) -> Cost {
-        self.candidates[self.chosen].1
-    }
-
-    fn planned<O: Op>(self, model: &Model<O>, layer: &Layer) -> PlannedParameter {
-        let info = &model.parameters()[layer.parameter];
-        let (way, cost) = self.candidates[self.chosen];
-        let positions = |form: Form| match form {
-            Form::Sides { t, .. } | Form::Ids { t, .. } | Form::Sum { t, .. } => t,
-            Form::Rows => 1,
-        };
-        let others = self.candidates.iter().enumerate().filter(|(k, _)| *k != self.chosen);
-        PlannedParameter {
-            name: info.name.clone(),
-            shape: info.shape.clone(),
-            uses: layer.uses.len(),
-            positions: layer.uses.iter().map(|one| positions(one.form)).max().unwrap_or(1),
-            way,
-            forming_flops: cost.forming,
-            gram_flops: cost.gram,
-            bytes: cost.bytes,
-            seconds: cost.seconds,
-            alternatives: others.map(|(_, (way, cost))| (*way, cost.seconds)).collect(),
+/// What there is room for with tiles of every side that the backend has: of the largest alone, where nothing bounds memory.
+fn rooms<B: Gram, O: Op>(
+    ntk: &Ntk<'_, B, O>,
+    size: &Size,
+    layout: &Layout,
+    wants: &Wants,
+    counted: &Counted,
+) -> Vec<Room> {
+    let grain = ntk.session.arrays().grain();
+    let (n, m) = size.samples;
+    let longest = n.max(m.unwrap_or(0));
+    let computed = layout.blocks * if ntk.components { (size.kept / layout.blocks - 1).max(1) } else { 1 };
+    let pass = chunk(&grain, counted.held * size.number, counted.forward / (2.0 * size.parameters));
+    let room = |&side: &usize| {
+        let block = cut::block(&grain, longest, layout.inner, computed, side).min(longest);
+        let chunk = pass.clamp(1, block.max(1));
+        let tile = ((block * layout.inner) as f64).powi(2) * size.number;
+        let forward = chunk as f64 * counted.held * size.number;
+        Room {
+            samples: size.samples,
+            block,
+            chunk,
+            tile: tile * size.kept as f64,
+            fixed: size.fixed,
+            // Arrays that are dropped lie on the thread's shelf for a while.
+            work: forward + forward.min(grain.large_pass_bytes) + tile * (computed + 2) as f64,
+            side: wants.side.div_ceil((block * layout.inner).max(1)),
+            budget: ntk.budget.map(|bytes| bytes as f64).or(grain.unasked_bytes.map(|bytes| bytes + size.fixed)),
+            array: grain.array_bytes,
+            multiple: grain.multiple,
         }
-    }
+    };
+    let bounded = ntk.budget.is_some() || grain.array_bytes.is_finite();
+    let sides = if bounded { grain.tile_sides.len() } else { 1 };
+    grain.tile_sides[..sides].iter().map(room).collect()
+}
+
+/// Numbers of a sample's Jacobian that a method holds at a time: of all parameters, or of one after another.
+fn jacobian_numbers<O: Op>(method: Method, model: &Model<O>, layout: &Layout, wanted: &[bool]) -> f64 {
+    let sizes = chosen(wanted).map(|k| numel(&model.parameters()[k].shape));
+    let numbers = match method {
+        Method::Layerwise | Method::LayerwiseBatched => sizes.max().unwrap_or(0),
+        _ => sizes.sum(),
+    };
+    (numbers * layout.seeds.len()) as f64
 }
 
 /// The samples of a forward pass where one takes `bytes` and uses every weight `reuse` times: as many as stay in cache, or
@@ -299,56 +283,4 @@ fn chunk(grain: &Grain, bytes: f64, reuse: f64) -> usize {
     let in_cache = grain.pass_bytes / bytes.max(1.0);
     let for_weights = (PASS_ROWS / reuse).min(grain.large_pass_bytes / bytes.max(1.0));
     in_cache.max(for_weights) as usize
-}
-
-/// The cut of a kernel whose panels take `panel` bytes a sample, in the first of `rooms` that has place for all panels, or
-/// else in the first that can do. Where none fits the budget, trades time for memory, parameter by parameter, until one
-/// does: each time the change that costs least for a byte saved.
-///
-/// # Errors
-/// It cannot fit.
-fn fit<'a>(
-    rooms: &'a [Room],
-    choices: &mut [Choice],
-    panel: &dyn Fn(&[Choice]) -> f64,
-    result: f64,
-) -> Result<(&'a Room, Memory)> {
-    loop {
-        let cuts: Vec<_> = rooms.iter().map(|room| (room, room.cut(panel(choices)))).collect();
-        let fitting = || cuts.iter().filter_map(|(room, cut)| cut.as_ref().ok().map(|memory| (*room, *memory)));
-        if let Some(found) = fitting().find(|(_, memory)| memory.held).or_else(|| fitting().next()) {
-            return Ok(found);
-        }
-        let (room, needed) = cuts
-            .iter()
-            .filter_map(|(room, cut)| cut.err().map(|needed| (*room, needed)))
-            .min_by(|one, two| one.1.total_cmp(&two.1))
-            .expect("there are rooms, and none fits");
-        let mut best: Option<(f64, usize, usize)> = None;
-        for (k, choice) in choices.iter().enumerate().filter(|(_, choice)| !choice.forced) {
-            for (other, (_, cost)) in choice.candidates.iter().enumerate() {
-                let saved = choice.cost().bytes - cost.bytes;
-                let price = (cost.seconds - choice.cost().seconds) / saved;
-                if saved > 0.0 && best.is_none_or(|(lowest, ..)| price < lowest) {
-                    best = Some((price, k, other));
-                }
-            }
-        }
-        let Some((_, k, other)) = best else {
-            let Some(budget) = room.budget.filter(|_| needed.is_finite()) else {
-                return Err(room.too_large(panel(choices)));
-            };
-            return Err(Error::memory(format!(
-                "the kernel needs {} with one thread (K {}, parameters {}, factors and work {}), which is {} more than the \
-                 budget of {}",
-                table::bytes(needed),
-                table::bytes(result),
-                table::bytes(room.fixed - result),
-                table::bytes(needed - room.fixed),
-                table::bytes(needed - budget),
-                table::bytes(budget)
-            )));
-        };
-        choices[k].chosen = other;
-    }
 }

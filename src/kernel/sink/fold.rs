@@ -33,6 +33,7 @@ pub trait Fold<R: Real>: Send + Sync {
 
 /// A unit's part of one matrix.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Tile<'a, R> {
     /// Where it is.
     pub unit: &'a Unit,

@@ -171,6 +171,7 @@ impl Classifier {
 
 /// What a [`Classifier`] says of every row's sample.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Classified {
     /// The sums, \[rows\], whose signs are the classes.
     pub scores: Vec<f64>,

@@ -1,0 +1,109 @@
+//! Runs under an allocator that gives no more than the budget: what a plan promises holds to the byte, and a kernel that has no
+//! room is an error.
+#![cfg(feature = "rand")]
+#![allow(unsafe_code, reason = "an allocator with a limit")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tangent_kernels::kernel::sink::{Folding, Trace};
+use tangent_kernels::ops::Conv2d;
+use tangent_kernels::unary::Tanh;
+use tangent_kernels::{Batch, Cpu, Model, Outputs, Parameterisation, Real, Sequential, Session};
+
+/// Refuses what would bring the bytes in use above a limit, which ends the process unless the caller can do without.
+struct Limited;
+
+static USED: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+// SAFETY: what is not refused is left to the system's allocator.
+unsafe impl GlobalAlloc for Limited {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let used = USED.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        if used > LIMIT.load(Ordering::Relaxed) {
+            USED.fetch_sub(layout.size(), Ordering::Relaxed);
+            return std::ptr::null_mut();
+        }
+        MOST.fetch_max(used, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        USED.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Limited = Limited;
+
+/// What `work` gives, with no more than `bytes` above what is in use now; and the most that it used.
+fn within<T>(bytes: usize, work: impl FnOnce() -> T) -> (T, usize) {
+    let before = USED.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    LIMIT.store(before + bytes, Ordering::Relaxed);
+    let result = work();
+    LIMIT.store(usize::MAX, Ordering::Relaxed);
+    (result, MOST.load(Ordering::Relaxed) - before)
+}
+
+fn models() -> Vec<(&'static str, Model, Vec<usize>, usize)> {
+    let ntk = Parameterisation::Ntk;
+    let mlp = Sequential::mlp(&[40, 100, 100, 3], Tanh, true, ntk).unwrap();
+    let cnn = Sequential::new(&[3, 12, 12], ntk)
+        .conv2d("a", 16, [3, 3], Conv2d::new())
+        .relu()
+        .conv2d("b", 16, [3, 3], Conv2d::new())
+        .relu()
+        .flatten();
+    let cnn = cnn.linear("out", 2).build().unwrap();
+    let mut list = vec![("mlp", mlp, vec![40], 1500), ("cnn", cnn, vec![3, 12, 12], 150)];
+    for (_, model, ..) in &mut list {
+        model.initialise(ntk, 5).unwrap();
+    }
+    list
+}
+
+fn runs_stay_within<R: Real>() {
+    for (name, model, shape, n) in models() {
+        let numbers: Vec<R> = (0..n * shape.iter().product::<usize>()).map(|k| R::of((k as f64).sin())).collect();
+        let x = Batch::new(&numbers, &[&[n], &shape[..]].concat()).unwrap();
+        let session = Session::new(&model, Cpu::<R>::new()).unwrap();
+        // faer's products reserve room in every thread, once, by the size of the cache: addresses, of which few become memory.
+        session.ntk().fill(&x, &mut Folding::new(Trace)).unwrap();
+        let mut done = 0;
+        for outputs in [Outputs::Full, Outputs::TraceSum] {
+            let plan = session.ntk().outputs(outputs).explain(n).unwrap();
+            // A fold holds no K.
+            let free = plan.peak_bytes(rayon::current_num_threads()) - plan.result_bytes;
+            for part in [1.0, 0.8, 0.6, 0.4, 0.2] {
+                let budget = (free * part) as u64;
+                let ntk = || session.ntk().outputs(outputs).memory_budget(budget);
+                let run = || ntk().fill(&x, &mut Folding::new(Trace));
+                let (result, most) = within(budget as usize, run);
+                match result {
+                    Ok(_) => done += 1,
+                    Err(error) => assert!(error.is_memory(), "{name}: {error}"),
+                }
+                println!("{name} {} {outputs:?}: {most} bytes of {budget}", R::NAME);
+            }
+        }
+        assert!(done > 4, "{name}: {done} runs fit their budgets");
+    }
+}
+
+#[test]
+fn runs_need_no_more_than_they_were_given() {
+    // In one test, since they share the allocator.
+    runs_stay_within::<f32>();
+    runs_stay_within::<f64>();
+
+    let (_, model, ..) = models().remove(0);
+    let numbers = vec![0.5f64; 3000 * 40];
+    let x = Batch::new(&numbers, &[3000, 40]).unwrap();
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let (result, _) = within(60 << 20, || session.ntk().outputs(Outputs::TraceSum).compute(&x).map(|_| ()));
+    assert!(result.unwrap_err().is_memory());
+}

@@ -1,0 +1,95 @@
+//! Kernels on disk that were damaged: the reports and the runs that take them up again end in errors, or in the kernel.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use tangent_kernels::kernel::sink::Sink;
+use tangent_kernels::store::{self, NpyFile, ZarrStore};
+use tangent_kernels::{Batch, Cpu, Parameterisation, Result, Sequential, Session};
+
+use crate::changes::{changed, changes};
+
+const SAMPLES: usize = 60;
+
+/// A kernel into a sink, of which `units` units are made before it is stopped.
+fn fill<S: Sink<f32>>(sink: &mut S, units: usize) -> Result<()> {
+    let mut model = Sequential::new(&[3], Parameterisation::Ntk).linear("a", 4).tanh().linear("b", 1).build()?;
+    model.initialise(Parameterisation::Ntk, 1)?;
+    let numbers: Vec<f32> = (0..SAMPLES * 3).map(|k| (k as f32).sin()).collect();
+    let session = Session::new(&model, Cpu::<f32>::new())?;
+    let stop = |progress: tangent_kernels::Progress| match progress.done < units {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    };
+    session.ntk().progress(&stop).fill(&Batch::new(&numbers, &[SAMPLES, 3])?, sink).map(|_| ())
+}
+
+fn resume(path: &Path) -> Result<()> {
+    match path.extension().is_some_and(|ending| ending == "npy") {
+        true => fill(&mut NpyFile::new(path).side(16), usize::MAX),
+        false => fill(&mut ZarrStore::new(path).side(16), usize::MAX),
+    }
+}
+
+/// Files by their path in a folder.
+type Files = Vec<(PathBuf, Vec<u8>)>;
+
+/// All files below a folder.
+fn files(folder: &Path) -> Files {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => {
+                    let bytes = fs::read(&path).unwrap();
+                    found.push((path.strip_prefix(folder).unwrap().to_path_buf(), bytes));
+                }
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Kernels that are whole, and kernels whose run was stopped: the name, and the files of each.
+fn stores() -> Vec<(&'static str, Files)> {
+    let mut stores = Vec::new();
+    for (name, units) in [("k.npy", usize::MAX), ("k.npy", 3), ("k.zarr", usize::MAX), ("k.zarr", 3)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        let done = match name.ends_with("npy") {
+            true => fill(&mut NpyFile::new(&path).side(16), units),
+            false => fill(&mut ZarrStore::new(&path).side(16), units),
+        };
+        assert_eq!(done.is_ok(), units == usize::MAX, "{done:?}");
+        stores.push((name, files(folder.path())));
+    }
+    stores
+}
+
+#[test]
+fn damaged_stores_end_in_errors() {
+    let stores = stores();
+    assert!(stores.iter().all(|(_, files)| !files.is_empty()));
+    let strategy = (0..stores.len(), any::<prop::sample::Index>(), changes());
+    crate::for_a_while("stores", strategy, |(which, file, changes)| {
+        let (name, files) = &stores[which];
+        let folder = tempfile::tempdir().unwrap();
+        let altered = file.index(files.len());
+        for (k, (path, bytes)) in files.iter().enumerate() {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, if k == altered { changed(bytes, &changes) } else { bytes.clone() }).unwrap();
+        }
+        let path = folder.path().join(name);
+        let _ = store::check(&path);
+        let _ = resume(&path);
+        let _ = store::merge(&path);
+        crate::small_in_memory();
+    });
+}

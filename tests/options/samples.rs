@@ -1,0 +1,173 @@
+//! Where samples come from: several inputs, readers, mapped files, row numbers.
+
+use super::*;
+
+#[test]
+fn several_inputs_are_read_side_by_side() {
+    let model = ids_and_features();
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let data = Data::of(&model, 20, 2);
+    let [ids, features] = &data.batches()[..] else { panic!("two inputs") };
+    let want = session.ntk().method(Method::ForwardMode).compute(&data.batches()).unwrap();
+    let kernel = session.ntk().compute(&[ids.clone(), features.clone()]).unwrap();
+    assert_close(&kernel, &want, "two inputs");
+    assert_eq!(kernel, session.ntk().compute(&data.batches()).unwrap(), "an array and a list");
+    // The same network on one input that is not looked up: f depends on both.
+    let other = session.ntk().compute(&[ids.clone(), Batch::new(&numbers(40, 77), &[20, 2]).unwrap()]).unwrap();
+    assert!(other.total().distance(want.total()).unwrap() > 1e-3);
+
+    let one = session.ntk().compute(features).unwrap_err();
+    says(one, Error::is_shape, &["takes 2 inputs", "samples of 1"]);
+    let three = [ids.clone(), features.clone(), features.clone()];
+    says(session.ntk().compute(&three).unwrap_err(), Error::is_shape, &["takes 2 inputs", "samples of 3"]);
+    says(session.ntk().compute(&Vec::new()).unwrap_err(), Error::is_shape, &["takes 2 inputs", "samples of 0"]);
+    let turned = [features.clone(), ids.clone()];
+    says(session.ntk().compute(&turned).unwrap_err(), Error::is_shape, &["input 0", "[4]", "[20, 2]"]);
+    for method in Method::ALL.into_iter().filter(|&method| method != Method::ClosedForm) {
+        for short in [19, 1, 0] {
+            let unlike = [ids.clone(), features.rows(0..short)];
+            let error = session.ntk().method(method).compute(&unlike).unwrap_err();
+            says(error, Error::is_shape, &["20 samples of one input", &format!("{short} of another")]);
+            let unlike = vec![ids.rows(0..short), features.clone()];
+            let error = session.ntk().method(method).compute(&unlike).unwrap_err();
+            says(error, Error::is_shape, &[&format!("{short} samples of one input"), "20 of another"]);
+        }
+    }
+    let unlike = [ids.rows(0..0), features.clone()];
+    says(session.ntk().diagonal(&unlike).unwrap_err(), Error::is_shape, &["20 of another"]);
+    says(session.run(&unlike).unwrap_err(), Error::is_shape, &["20 of another"]);
+    says(session.gradient(&unlike, &[]).unwrap_err(), Error::is_shape, &["20 of another"]);
+    says(session.jacobian(&unlike).unwrap_err(), Error::is_shape, &["20 of another"]);
+    says(session.ntk().between(&data.batches(), &unlike).unwrap_err(), Error::is_shape, &["20 of another"]);
+}
+
+fn a_reader_gives_the_bits_of_memory<R: Real>() {
+    for (name, model) in models() {
+        let session = Session::new(&model, Cpu::<R>::new()).unwrap();
+        let data = Data::of(&model, 40, 1);
+        let own: Vec<Vec<R>> = data.inputs.iter().map(|(list, _)| list.iter().map(|&x| R::of(x)).collect()).collect();
+        let shapes: Vec<&[usize]> = model.input_shapes().iter().map(Vec::as_slice).collect();
+        let reader = Reader::new(40, &shapes, |input, range| {
+            let size = shapes[input].iter().product::<usize>();
+            Ok(own[input][range.start * size..range.end * size].to_vec())
+        });
+        let batches: Vec<Batch<'_, R>> =
+            own.iter().zip(&data.inputs).map(|(list, (_, shape))| Batch::new(list, shape).unwrap()).collect();
+        for method in [Method::Structured, Method::Layerwise] {
+            let ntk = || session.ntk().method(method).outputs(Outputs::TraceSum);
+            assert_eq!(ntk().compute(&reader).unwrap(), ntk().compute(&batches).unwrap(), "{name}, {method}");
+            let halves: Vec<Batch<'_, R>> = batches.iter().map(|batch| batch.rows(5..11)).collect();
+            assert_eq!(ntk().between(&halves, &reader).unwrap(), ntk().between(&halves, &batches).unwrap(), "{name}");
+        }
+        assert_eq!(session.ntk().diagonal(&reader).unwrap(), session.ntk().diagonal(&batches).unwrap(), "{name}");
+        assert_eq!(session.run(&reader).unwrap(), session.run(&batches).unwrap(), "{name}");
+        assert_eq!(session.jacobian(&reader).unwrap(), session.jacobian(&batches).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn samples_that_are_read_give_the_bits_of_those_in_memory() {
+    a_reader_gives_the_bits_of_memory::<f32>();
+    a_reader_gives_the_bits_of_memory::<f64>();
+}
+
+#[cfg(feature = "mmap")]
+#[test]
+fn samples_of_a_mapped_file_give_the_bits_of_those_in_memory() {
+    use tangent_kernels::io::npy;
+    let (model, folder) = (planes(), tempfile::tempdir().unwrap());
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let (data, path) = (Data::of(&model, 40, 1), folder.path().join("x.npy"));
+    npy::write(&path, &data.inputs[0].1, &data.inputs[0].0).unwrap();
+    let mapped = npy::Mapped::<f64>::open(&path).unwrap();
+    for outputs in modes(3) {
+        let ntk = || session.ntk().outputs(outputs);
+        assert_eq!(ntk().compute(&mapped).unwrap(), ntk().compute(&data.batches()).unwrap());
+        assert_eq!(ntk().diagonal(&mapped).unwrap(), ntk().diagonal(&data.batches()).unwrap());
+    }
+    // A file of samples of another shape.
+    npy::write(&path, &[3, 4], &numbers(12, 1)).unwrap();
+    let error = session.ntk().compute(&npy::Mapped::<f64>::open(&path).unwrap()).unwrap_err();
+    says(error, Error::is_shape, &["[2, 4, 3]", "[3, 4]"]);
+}
+
+#[test]
+fn errors_of_a_reader_come_out() {
+    let model = mlp();
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let data = Data::of(&model, 4, 1);
+    let good = data.batches();
+    let broken = Reader::new(64, &[&[4]], |_, range| match range.contains(&40) {
+        false => Ok(vec![0.5; range.len() * 4]),
+        true => Err(Error::io("the tape is torn at sample 40")),
+    });
+    let short = Reader::new(64, &[&[4]], |_, range| Ok(vec![0.5; range.len() * 4 - usize::from(range.contains(&40))]));
+    let nan = Reader::new(64, &[&[4]], |_, range| {
+        Ok(range.flat_map(|n| [0.0, 0.0, 0.0, if n == 40 { f64::NAN } else { 0.0 }]).collect::<Vec<f64>>())
+    });
+    type Wrong<'a> = (&'a dyn Samples<f64>, fn(&Error) -> bool, &'a [&'a str]);
+    let wrong: [Wrong<'_>; 3] = [
+        (&broken, Error::is_io, &["torn at sample 40"]),
+        (&short, Error::is_shape, &["numbers", "needed"]),
+        (&nan, Error::is_value, &["NaN at entry 3 of sample 40"]),
+    ];
+    for (x, is, parts) in wrong {
+        for method in Method::ALL {
+            says(session.ntk().method(method).compute(x).unwrap_err(), is, parts);
+        }
+        says(session.ntk().between(&good, x).unwrap_err(), is, parts);
+        says(session.ntk().diagonal(x).unwrap_err(), is, parts);
+        says(session.run(x).unwrap_err(), is, parts);
+        says(session.gradient(x, &[0.0; 192]).unwrap_err(), is, parts);
+        says(session.jacobian(x).unwrap_err(), is, parts);
+    }
+}
+
+#[test]
+fn row_numbers_that_are_none_are_named() {
+    let model = ids_and_features();
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let features = numbers(6, 1);
+    let features = Batch::new(&features, &[3, 2]).unwrap();
+    for (bad, word) in [(5.0, "5"), (-1.0, "-1"), (2.5, "2.5"), (1e300, "1"), (f64::NAN, "NaN")] {
+        let mut ids = row_numbers(12, 5, 1);
+        ids[9] = bad;
+        let ids = Batch::new(&ids, &[3, 4]).unwrap();
+        let x = [ids, features.clone()];
+        let parts: &[&str] = if bad.is_nan() { &["NaN"] } else { &["no row of a table of 5"] };
+        for error in [
+            session.ntk().compute(&x).unwrap_err(),
+            session.ntk().method(Method::ForwardMode).compute(&x).unwrap_err(),
+            session.ntk().diagonal(&x).unwrap_err(),
+            session.run(&x).unwrap_err(),
+        ] {
+            says(error.clone(), Error::is_value, parts);
+            says(error, Error::is_value, &["input 0", word, "entry 1 of sample 2"]);
+        }
+    }
+    // Row numbers must be an input's: what is computed has no row.
+    let mut graph = Graph::new(&[3]).unwrap();
+    let table = graph.parameter("t", &[5, 2]).unwrap();
+    let x = graph.input();
+    let h = graph.unary(Tanh, x).unwrap();
+    says(graph.embedding(h, table).unwrap_err(), Error::is_unsupported, &["embedding", "straight from an input"]);
+}
+
+/// Row numbers beside other numbers in one input. What is no row there is not taken for one.
+#[test]
+fn row_numbers_in_a_part_of_an_input_are_not_rounded() {
+    let mut graph = Graph::new(&[4]).unwrap();
+    let table = graph.parameter("t", &[5, 2]).unwrap();
+    let x = graph.input();
+    let ids = graph.slice(x, 0, 1..3).unwrap();
+    let h = graph.embedding(ids, table).unwrap();
+    let h = graph.unary(Tanh, h).unwrap();
+    let y = read_out(&mut graph, h, 2);
+    let model = filled(Model::new(graph, y).unwrap());
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let by = |ids: [f64; 2]| session.ntk().compute(&Batch::new(&[0.3, ids[0], ids[1], -7.5], &[1, 4]).unwrap());
+    assert!(by([4.0, 0.0]).is_ok());
+    for bad in [[5.0, 0.0], [-1.0, 0.0], [0.0, 2.4]] {
+        says(by(bad).unwrap_err(), Error::is_value, &["not finite"]);
+    }
+}

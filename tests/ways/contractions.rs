@@ -1,0 +1,113 @@
+//! Every way gives the same kernel.
+
+use super::*;
+
+/// A parameter and a way that it can go.
+fn all_ways(plan: &Plan) -> Vec<(String, Way)> {
+    let of = |p: &tangent_kernels::kernel::PlannedParameter| {
+        let ways = p.alternatives.iter().map(|(way, _)| *way).chain([p.way]);
+        ways.map(|way| (p.name.clone(), way)).collect::<Vec<_>>()
+    };
+    plan.parameters.iter().flat_map(of).collect()
+}
+
+#[test]
+fn every_way_gives_the_kernel_of_jacobians() {
+    let mut seen = Vec::new();
+    for network in networks() {
+        let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
+        let (x, z) = (network.input(ROWS, 8), network.input(COLUMNS, 9));
+        let x = Batch::new(&x, &network.shape(ROWS)).unwrap();
+        let z = Batch::new(&z, &network.shape(COLUMNS)).unwrap();
+        for outputs in modes(network.model.outputs()) {
+            let ntk = || session.ntk().outputs(outputs);
+            let rows = ntk().method(Method::FullJacobian);
+            let (want, want_between) = (rows.compute(&x).unwrap(), rows.between(&x, &z).unwrap());
+            let plan = ntk().explain(ROWS).unwrap();
+            let allowed = all_ways(&plan);
+            let compare = |ntk: Ntk<'_, _, _>, what: String| {
+                let what = format!("{}, {outputs:?}, {what}", network.name);
+                let kernel = ntk.compute(&x).unwrap();
+                assert_close(&kernel, &want, &what);
+                assert_close(&ntk.between(&x, &z).unwrap(), &want_between, &format!("{what}, between"));
+                kernel.manifest().unwrap().plan.clone()
+            };
+            compare(ntk(), "the plan's own ways".into());
+            for (name, way) in &allowed {
+                let taken = compare(ntk().force(name, *way), format!("{name} by {way}"));
+                assert_eq!(taken.parameters.iter().find(|p| &p.name == name).unwrap().way, *way);
+                seen.push(*way);
+            }
+            for way in Way::ALL {
+                let can = |name: &str| allowed.contains(&(name.to_string(), way));
+                if plan.parameters.iter().any(|p| can(&p.name)) {
+                    let taken = compare(ntk().force("*", way), format!("all by {way}"));
+                    assert!(taken.parameters.iter().all(|p| (p.way == way) == can(&p.name)));
+                } else {
+                    let error = ntk().force("*", way).compute(&x).unwrap_err();
+                    let message = error.to_string();
+                    assert!(
+                        error.is_unsupported() && message.contains("'*'") && message.contains(way.name()),
+                        "{error}"
+                    );
+                }
+            }
+        }
+    }
+    for way in Way::ALL {
+        assert!(seen.contains(&way), "no network goes the way {way}");
+    }
+}
+
+#[test]
+fn a_way_that_a_parameter_cannot_go_is_an_error_that_names_both() {
+    let network = mlp(2);
+    let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
+    for (pattern, way) in [("d1.*", Way::Join), ("d2.bias", Way::Outer), ("d1.weight", Way::ReadOut)] {
+        let error = session.ntk().force(pattern, way).explain(10).unwrap_err();
+        assert!(error.is_unsupported(), "{error:?}");
+        assert!(error.to_string().contains(pattern) && error.to_string().contains(way.name()), "{error}");
+    }
+    let error = session.ntk().force("d9", Way::Outer).explain(10).unwrap_err();
+    assert!(error.is_name() && error.to_string().contains("'d9'"), "{error:?}");
+    for way in Way::ALL {
+        assert_eq!(way.name().parse::<Way>().unwrap(), way);
+    }
+    assert!("fast".parse::<Way>().unwrap_err().to_string().contains("multiply-out"));
+}
+
+#[test]
+fn the_later_of_two_forced_ways_counts() {
+    let network = tokens(9, 3, 2);
+    let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
+    let plan = session.ntk().force("*", Way::MultiplyOut).force("mixed.weight", Way::PairPositions).explain(9).unwrap();
+    for p in &plan.parameters {
+        let want = if p.name == "mixed.weight" { Way::PairPositions } else { Way::MultiplyOut };
+        assert_eq!(p.way, want, "{}", p.name);
+    }
+}
+
+/// A block whose forward pass is cut into parts, whose panels are put together again.
+#[test]
+fn ways_survive_blocks_that_are_run_in_parts() {
+    const SAMPLES: usize = 17;
+    let network = sentences(400, 24, 2);
+    let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
+    let x = network.input(SAMPLES, 3);
+    let x = Batch::new(&x, &network.shape(SAMPLES)).unwrap();
+    for outputs in [Outputs::TraceSum, Outputs::PerOutput] {
+        let ntk = || session.ntk().outputs(outputs);
+        let plan = ntk().explain(SAMPLES).unwrap();
+        assert!(
+            plan.chunk < plan.block && plan.block < SAMPLES,
+            "chunks of {} in blocks of {}",
+            plan.chunk,
+            plan.block
+        );
+        let want = ntk().method(Method::FullJacobian).compute(&x).unwrap();
+        for (name, way) in all_ways(&plan) {
+            let kernel = ntk().force(&name, way).compute(&x).unwrap();
+            assert_close(&kernel, &want, &format!("{outputs:?}, {name} by {way}"));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Plans: what is chosen, and how it is told.
+
+use super::*;
+
+#[test]
+fn a_plan_is_the_same_for_any_number_of_threads_and_is_the_one_that_is_followed() {
+    for network in networks() {
+        let session = Session::new(&network.model, Cpu::<f32>::new()).unwrap();
+        let (x, z) = (network.input(ROWS, 8), network.input(COLUMNS, 9));
+        let x = Batch::new(&x, &network.shape(ROWS)).unwrap();
+        let z = Batch::new(&z, &network.shape(COLUMNS)).unwrap();
+        let pools = [1, 2].map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
+        for outputs in modes(network.model.outputs()) {
+            let ntk = || session.ntk().outputs(outputs);
+            let (plan, between) = (ntk().explain(ROWS).unwrap(), ntk().explain_between(ROWS, COLUMNS).unwrap());
+            assert_eq!(plan.samples, (ROWS, None));
+            assert_eq!(between.samples, (ROWS, Some(COLUMNS)));
+            for pool in &pools {
+                assert_eq!(pool.install(|| ntk().explain(ROWS)).unwrap(), plan, "{}", network.name);
+                let kernel = ntk().pool(pool).compute(&x).unwrap();
+                assert_eq!(kernel.manifest().unwrap().plan, plan, "{}, {outputs:?}", network.name);
+                let kernel = ntk().pool(pool).between(&x, &z).unwrap();
+                assert_eq!(kernel.manifest().unwrap().plan, between, "{}, {outputs:?}", network.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_cheapest_way_is_taken_and_other_rates_make_another_plan() {
+    for network in networks() {
+        let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
+        let plan = session.ntk().explain(1000).unwrap();
+        for p in &plan.parameters {
+            let mut last = p.seconds;
+            for (way, seconds) in &p.alternatives {
+                assert!(*seconds >= last, "{}: {} by {way}", network.name, p.name);
+                last = *seconds;
+            }
+        }
+    }
+    // Where forming gradients is all but free, they are formed; where it is ruinous, they are not.
+    let network = tokens(6, 6, 1);
+    let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
+    let way = |forming: f64| {
+        let mut rates = Rates::shipped::<f64>();
+        (rates.forming, rates.entries) = (forming, 1e15);
+        let plan = session.ntk().rates(rates).explain(200).unwrap();
+        assert_eq!(plan.rates, rates);
+        plan.parameters.iter().find(|p| p.name == "token.weight").unwrap().way
+    };
+    assert_eq!(way(1e15), Way::MultiplyOut);
+    assert_ne!(way(1e3), Way::MultiplyOut);
+}
+
+#[test]
+fn a_plan_is_json() {
+    for network in networks() {
+        let session = Session::new(&network.model, Cpu::<f32>::new()).unwrap();
+        let plan = session.ntk().memory_budget(1 << 30).explain_between(7, 5).unwrap();
+        let json: Json = serde_json::from_str(&plan.to_json()).unwrap();
+        assert_eq!(json["precision"], "f32");
+        assert_eq!(json["outputs"], "Full");
+        assert_eq!(json["samples"], serde_json::json!([7, 5]));
+        assert_eq!(json["block"], plan.block);
+        assert_eq!(json["chunk"], plan.chunk);
+        assert_eq!(json["budget_bytes"], 1 << 30);
+        // serde_json reads numbers to the last bit but one.
+        let number = |json: &Json, name: &str| json[name].as_f64().unwrap_or_else(|| panic!("{name} is no number"));
+        let same = |x: f64, y: f64| assert!((x - y).abs() <= 1e-15 * y.abs(), "{x:e} {y:e}");
+        same(number(&json, "forward_flops"), plan.forward_flops);
+        same(number(&json, "reverse_flops"), plan.reverse_flops);
+        same(number(&json, "result_bytes"), plan.result_bytes);
+        same(number(&json, "thread_bytes"), plan.thread_bytes);
+        assert_eq!((&json["tall"], &json["wide"]), (&plan.tall.into(), &plan.wide.into()));
+        assert_eq!(json["held"], plan.held);
+        same(number(&json["rates"], "product"), plan.rates.product);
+        let list = json["parameters"].as_array().unwrap();
+        assert_eq!(list.len(), plan.parameters.len());
+        for (json, p) in list.iter().zip(&plan.parameters) {
+            assert_eq!(json["name"], p.name);
+            assert_eq!(json["shape"], serde_json::json!(p.shape));
+            assert_eq!((&json["uses"], &json["positions"]), (&p.uses.into(), &p.positions.into()));
+            assert_eq!(json["way"], p.way.name());
+            for (name, value) in [
+                ("forming_flops", p.forming_flops),
+                ("gram_flops", p.gram_flops),
+                ("bytes", p.bytes),
+                ("seconds", p.seconds),
+            ] {
+                same(number(json, name), value);
+            }
+            assert_eq!(json["alternatives"].as_object().unwrap().len(), p.alternatives.len());
+            for (way, seconds) in &p.alternatives {
+                same(number(&json["alternatives"], way.name()), *seconds);
+            }
+        }
+        let x = network.input::<f32>(3, 1);
+        let kernel = session.ntk().outputs(Outputs::Output(0)).compute(&Batch::new(&x, &network.shape(3)).unwrap());
+        let manifest = kernel.unwrap().manifest().unwrap().to_json();
+        let json: Json = serde_json::from_str(&manifest).unwrap();
+        assert_eq!((&json["method"], &json["version"]), (&"structured".into(), &env!("CARGO_PKG_VERSION").into()));
+        assert_eq!(json["plan"]["samples"], serde_json::json!([3]));
+        assert_eq!(json["plan"]["outputs"], "Output(0)");
+        assert!(json["plan"]["budget_bytes"].is_null());
+    }
+}
+
+#[test]
+fn a_plan_is_a_table_with_every_parameter() {
+    let network = planes(3);
+    let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
+    let plan = session.ntk().explain(500).unwrap();
+    let table = plan.to_string();
+    for p in &plan.parameters {
+        let line = table.lines().find(|line| line.starts_with(&p.name)).unwrap();
+        assert!(line.contains(p.way.name()), "{line}");
+    }
+}
+
+/// Weights that are large are read for many samples at once, those of many positions for few; and the predicted time of
+/// passes is that of their products, not of reading the weights for every sample.
+#[test]
+fn passes_are_over_enough_samples_for_their_weights() {
+    let wide = Model::from_fn(&[&[1000]], |graph, inputs| {
+        let mut x = inputs[0];
+        for name in ["w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8"] {
+            let weight = graph.parameter_filled(name, &[1000, 1000], 0.01)?;
+            x = graph.linear(x, weight, None)?;
+            x = graph.unary(Tanh, x)?;
+        }
+        let out = graph.parameter_filled("out", &[1, 1000], 0.01)?;
+        graph.linear(x, out, None)
+    });
+    let wide = wide.unwrap();
+    let plan = Session::new(&wide, Cpu::<f32>::new()).unwrap().ntk().explain(5000).unwrap();
+    assert!((192..=384).contains(&plan.chunk), "{} samples", plan.chunk);
+    let products = (plan.forward_flops + plan.reverse_flops) / plan.rates.forming;
+    assert!((products..2.0 * products).contains(&plan.passes_seconds), "{} s, {products} s", plan.passes_seconds);
+
+    let planes = Model::from_fn(&[&[16, 64, 64]], |graph, inputs| {
+        let weight = graph.parameter_filled("conv", &[16, 16, 3, 3], 0.1)?;
+        let x = graph.conv2d(inputs[0], Conv2d::new().padding([1, 1]), weight, None)?;
+        let x = graph.global_avg_pool2d(x)?;
+        let out = graph.parameter_filled("out", &[1, 16], 0.1)?;
+        graph.linear(x, out, None)
+    });
+    let planes = planes.unwrap();
+    let plan = Session::new(&planes, Cpu::<f32>::new()).unwrap().ntk().explain(5000).unwrap();
+    assert!((1..40).contains(&plan.chunk), "{} samples", plan.chunk);
+}
