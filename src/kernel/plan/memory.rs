@@ -21,6 +21,8 @@ pub(super) struct Room {
     pub side: usize,
     /// The most bytes that there may be.
     pub budget: Option<f64>,
+    /// The most bytes of arrays that are let go which a thread keeps for the next ones.
+    pub shelf: f64,
     /// The most bytes that one array can have, and what the samples in one are padded to.
     pub array: f64,
     pub multiple: usize,
@@ -126,7 +128,9 @@ impl Room {
             None => (0..n).step_by(band.max(1)).map(|start| (n - start) as f64).sum(),
             Some(m) => n as f64 + (n.div_ceil(band.max(1)) * m) as f64,
         };
-        Memory { tall, wide, held: false, held_bytes: band as f64 * panel, thread, made }
+        // The panels of the band before lie on a thread's shelf for a while.
+        let panels = band as f64 * panel;
+        Memory { tall, wide, held: false, held_bytes: panels + panels.min(self.shelf), thread, made }
     }
 
     /// The highest bands that fit beside `threads` threads.

@@ -258,6 +258,7 @@ fn rooms<B: Gram, O: Op>(
             work: forward + forward.min(grain.large_pass_bytes) + tile * (computed + 2) as f64,
             side: wants.side.div_ceil((block * layout.inner).max(1)),
             budget: ntk.budget.map(|bytes| bytes as f64).or(grain.unasked_bytes.map(|bytes| bytes + size.fixed)),
+            shelf: grain.large_pass_bytes,
             array: grain.array_bytes,
             multiple: grain.multiple,
         }
