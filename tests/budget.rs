@@ -1,43 +1,16 @@
 //! Runs under an allocator that gives no more than the budget: what a plan promises holds to the byte, and a kernel that has no
 //! room is an error.
 #![cfg(feature = "rand")]
-#![allow(unsafe_code, reason = "an allocator with a limit")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod allocator;
 
+use std::sync::atomic::Ordering;
+
+use allocator::{LIMIT, MOST, USED};
 use tangent_kernels::kernel::sink::{Folding, Trace};
 use tangent_kernels::ops::Conv2d;
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Model, Outputs, Parameterisation, Real, Sequential, Session};
-
-/// Refuses what would bring the bytes in use above a limit, which ends the process unless the caller can do without.
-struct Limited;
-
-static USED: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
-
-// SAFETY: what is not refused is left to the system's allocator.
-unsafe impl GlobalAlloc for Limited {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let used = USED.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        if used > LIMIT.load(Ordering::Relaxed) {
-            USED.fetch_sub(layout.size(), Ordering::Relaxed);
-            return std::ptr::null_mut();
-        }
-        MOST.fetch_max(used, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        USED.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Limited = Limited;
 
 /// What `work` gives, with no more than `bytes` above what is in use now; and the most that it used.
 fn within<T>(bytes: usize, work: impl FnOnce() -> T) -> (T, usize) {

@@ -11,42 +11,20 @@
     feature = "mmap",
     feature = "rand"
 ))]
-#![allow(unsafe_code, reason = "an allocator that counts")]
 
+#[path = "../allocator/mod.rs"]
+mod allocator;
 mod changes;
 mod files;
 mod onnx;
 mod stores;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use allocator::MOST;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestRunner};
-
-/// Counts the bytes that are in use, and how many they ever were.
-struct Counting;
-
-static USED: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is left to the system's allocator; only sizes are added up.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let used = USED.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(used, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        USED.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// No file of these tests needs a tenth of it, all formats side by side.
 const MOST_BYTES: usize = 1 << 30;

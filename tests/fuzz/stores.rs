@@ -26,10 +26,11 @@ fn fill<S: Sink<f32>>(sink: &mut S, units: usize) -> Result<()> {
     session.ntk().progress(&stop).fill(&Batch::new(&numbers, &[SAMPLES, 3])?, sink).map(|_| ())
 }
 
-fn resume(path: &Path) -> Result<()> {
+/// The same into the store that a path's ending says.
+fn fill_at(path: &Path, units: usize) -> Result<()> {
     match path.extension().is_some_and(|ending| ending == "npy") {
-        true => fill(&mut NpyFile::new(path).side(16), usize::MAX),
-        false => fill(&mut ZarrStore::new(path).side(16), usize::MAX),
+        true => fill(&mut NpyFile::new(path).side(16), units),
+        false => fill(&mut ZarrStore::new(path).side(16), units),
     }
 }
 
@@ -61,11 +62,7 @@ fn stores() -> Vec<(&'static str, Files)> {
     let mut stores = Vec::new();
     for (name, units) in [("k.npy", usize::MAX), ("k.npy", 3), ("k.zarr", usize::MAX), ("k.zarr", 3)] {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        let done = match name.ends_with("npy") {
-            true => fill(&mut NpyFile::new(&path).side(16), units),
-            false => fill(&mut ZarrStore::new(&path).side(16), units),
-        };
+        let done = fill_at(&folder.path().join(name), units);
         assert_eq!(done.is_ok(), units == usize::MAX, "{done:?}");
         stores.push((name, files(folder.path())));
     }
@@ -88,7 +85,7 @@ fn damaged_stores_end_in_errors() {
         }
         let path = folder.path().join(name);
         let _ = store::check(&path);
-        let _ = resume(&path);
+        let _ = fill_at(&path, usize::MAX);
         let _ = store::merge(&path);
         crate::small_in_memory();
     });

@@ -177,12 +177,20 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
     let problem = Problem { layout: &layout, samples: all, pairs, number, rates };
     let mut choices = choice::choices(ntk, &problem, &counted.layers)?;
 
-    let kept = layout.blocks * if ntk.components { 1 + chosen(&wanted).count() } else { 1 };
+    let components = if ntk.components { chosen(&wanted).count() } else { 0 };
+    let kept = layout.blocks * (1 + components);
     let entries = kept as f64 * (rows * layout.inner as f64) * (cols * layout.inner as f64);
     let result_bytes = entries * wants.bytes_per_entry;
     let parameters = model.parameters().iter().chain(model.buffers()).map(|info| numel(&info.shape)).sum::<usize>();
     let parameter_bytes = parameters as f64 * (number + size_of::<f64>() as f64);
-    let size = Size { samples, kept, number, fixed: parameter_bytes + result_bytes, parameters: parameters as f64 };
+    let size = Size {
+        samples,
+        kept,
+        computed: layout.blocks * components.max(1),
+        number,
+        fixed: parameter_bytes + result_bytes,
+        parameters: parameters as f64,
+    };
     let rooms = rooms(ntk, &size, &layout, &wants, &counted);
     let panel = |choices: &[Choice]| match ntk.method {
         Method::Structured | Method::ClosedForm => {
@@ -222,6 +230,8 @@ struct Size {
     samples: (usize, Option<usize>),
     /// Matrices that the sink gets, times their blocks.
     kept: usize,
+    /// Those that are computed side by side, times their blocks: the total is their sum.
+    computed: usize,
     /// Bytes of a number.
     number: f64,
     /// Bytes that are there whatever is done.
@@ -241,10 +251,9 @@ fn rooms<B: Gram, O: Op>(
     let grain = ntk.session.arrays().grain();
     let (n, m) = size.samples;
     let longest = n.max(m.unwrap_or(0));
-    let computed = layout.blocks * if ntk.components { (size.kept / layout.blocks - 1).max(1) } else { 1 };
     let pass = chunk(&grain, counted.held * size.number, counted.forward / (2.0 * size.parameters));
     let room = |&side: &usize| {
-        let block = cut::block(&grain, longest, layout.inner, computed, side).min(longest);
+        let block = cut::block(&grain, longest, layout.inner, size.computed, side).min(longest);
         let chunk = pass.clamp(1, block.max(1));
         let tile = ((block * layout.inner) as f64).powi(2) * size.number;
         let forward = chunk as f64 * counted.held * size.number;
@@ -255,7 +264,7 @@ fn rooms<B: Gram, O: Op>(
             tile: tile * size.kept as f64,
             fixed: size.fixed,
             // Arrays that are dropped lie on the thread's shelf for a while.
-            work: forward + forward.min(grain.large_pass_bytes) + tile * (computed + 2) as f64,
+            work: forward + forward.min(grain.large_pass_bytes) + tile * (size.computed + 2) as f64,
             side: wants.side.div_ceil((block * layout.inner).max(1)),
             budget: ntk.budget.map(|bytes| bytes as f64).or(grain.unasked_bytes.map(|bytes| bytes + size.fixed)),
             shelf: grain.large_pass_bytes,
