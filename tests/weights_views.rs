@@ -3,7 +3,7 @@
 
 use tangent_kernels::kernel::{Way, worst_difference};
 use tangent_kernels::ops::{
-    Add, Builtin, Concat, Conv2d, ConvTranspose2d, Matmul, Mul, Permute, Reshape, Scale, Slice, Sum,
+    Add, Builtin, Concat, Conv2d, ConvTranspose2d, Flatten, Matmul, Mul, Permute, Reshape, Scale, Slice, Sum,
 };
 use tangent_kernels::tape::{Parameter, Value};
 use tangent_kernels::unary::{Reciprocal, Silu, Sqrt, Tanh, Unary};
@@ -475,6 +475,17 @@ fn views_go_the_ways_of_parameters() {
     assert!(way(transposed_alone("", &[3, 4]), "w").contains(&Way::PairPositions));
     assert!(way(packed_attention(), "qkv.weight").contains(&Way::PairPositions));
     assert!(way(tables_that_are_views(), "packed").contains(&Way::Join));
+    let moved = |ops: &[Builtin]| {
+        let (mut g, x) = Sketch::new(&[4]);
+        let weight = g.parameter("w", &[3, 4]);
+        let weight = ops.iter().fold(weight, |weight, op| g.derive(op.clone(), &[weight]));
+        let y = g.linear(x, weight);
+        way(g.finish("", y), "w")
+    };
+    let back = || Builtin::from(Reshape::new([3, 4]));
+    assert!(moved(&[Reshape::new([2, 6]).into(), back()]).contains(&Way::Outer));
+    assert!(moved(&[Flatten.into(), back()]).contains(&Way::Outer));
+    assert!(moved(&[Concat { axis: 0 }.into()]).contains(&Way::Outer));
     assert_eq!(way(weight_norm("", &[4]), "gain"), [Way::MultiplyOut]);
     assert_eq!(way(overlapping_slices("", &[4]), "w"), [Way::MultiplyOut]);
 }

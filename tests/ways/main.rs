@@ -3,15 +3,16 @@
 
 mod budgets;
 mod contractions;
+mod costs;
 mod plans;
 
 use serde_json::Value as Json;
 use tangent_kernels::kernel::{Plan, Rates, Way, worst_difference};
-use tangent_kernels::ops::{AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, LayerNorm};
+use tangent_kernels::ops::{AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, LayerNorm, Permute};
 use tangent_kernels::tape::Value;
 use tangent_kernels::unary::{Silu, Tanh};
 use tangent_kernels::{
-    Batch, Cpu, Graph, Kernel, Method, Model, Ntk, Outputs, Parameterisation, Real, Sequential, Session,
+    Batch, Cpu, Graph, Kernel, Method, Model, Ntk, Outputs, Parameterisation, Real, Result, Sequential, Session,
 };
 
 /// More than one block of samples, in rows and in columns, of unlike numbers.

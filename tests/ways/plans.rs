@@ -107,6 +107,48 @@ fn a_plan_is_json() {
 }
 
 #[test]
+fn names_of_any_characters_are_json() {
+    let name = "w \u{e9} \"of\" a\\b\n\u{1}\u{1f} ";
+    let model = Model::from_fn(&[&[3]], |graph, inputs| {
+        let weight = graph.parameter_filled(name, &[1, 3], 0.5)?;
+        graph.linear(inputs[0], weight, None)
+    });
+    let model = model.unwrap();
+    let plan = Session::new(&model, Cpu::<f32>::new()).unwrap().ntk().explain(2).unwrap();
+    let json: Json = serde_json::from_str(&plan.to_json()).unwrap();
+    assert_eq!(json["parameters"][0]["name"], name);
+}
+
+/// 3 numbers to one, f64: products of 3 for every pair of samples, and 3 features of every sample held.
+#[test]
+fn sizes_and_times_are_told_in_words() {
+    let model = Model::from_fn(&[&[3]], |graph, inputs| {
+        let weight = graph.parameter_filled("weight", &[1, 3], 0.5)?;
+        let bias = graph.parameter_filled("bias", &[1], 0.5)?;
+        graph.linear(inputs[0], weight, Some(bias))
+    });
+    let model = model.unwrap();
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let mut rates = Rates::shipped::<f64>();
+    rates.product = 1e12;
+    let line = |samples: usize, name: &str| {
+        let table = session.ntk().components(false).rates(rates).explain_between(samples, 1000).unwrap().to_string();
+        let line = table.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().map(str::to_string).collect::<Vec<_>>().join(" ")
+    };
+    // 6 flops a pair.
+    let told = line(1_000, "weight");
+    assert!(told.contains("read-out - 6.00 M 48.0 kB 6.0 us"), "{told}");
+    let told = line(1_000_000, "weight");
+    assert!(told.contains("read-out - 6.00 G 24.0 MB 6.00 ms"), "{told}");
+    let told = line(1_000_000_000, "weight");
+    assert!(told.contains("read-out - 6.00 T 24.00 GB 6.00 s"), "{told}");
+    let told = line(1_000, "bias");
+    assert!(told.contains("read-out - - - -") && told.ends_with("multiply-out"), "{told}");
+    assert!(line(1_000, "kernel").starts_with("kernel of 1000 x 1000 samples"));
+}
+
+#[test]
 fn a_plan_is_a_table_with_every_parameter() {
     let network = planes(3);
     let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
