@@ -180,6 +180,18 @@ fn shape(name: &str, text: &str, inputs: &[&[usize]], parameters: &[&[usize]]) -
 type Shapes<'a> = &'a [&'a [usize]];
 
 #[test]
+fn every_op_is_found_by_its_name() {
+    for case in Builtin::cases() {
+        let name = case.op.name();
+        match Builtin::parse(name, &Attributes::default()) {
+            Some(Ok(op)) => assert_eq!(op.name(), name),
+            Some(Err(error)) => assert!(error.to_string().starts_with(name), "{error}"),
+            None => panic!("no op is called {name}"),
+        }
+    }
+}
+
+#[test]
 fn descriptions_give_shapes() {
     let table: &[(&str, &str, Shapes<'_>, Shapes<'_>, &[usize])] = &[
         ("transpose12", "", &[&[2, 3]], &[], &[3, 2]),
@@ -191,6 +203,8 @@ fn descriptions_give_shapes() {
         ("concat", "axis=1", &[&[2, 3], &[2, 4]], &[], &[2, 7]),
         ("slice", "axis=1 start=1 end=3", &[&[2, 3]], &[], &[2, 2]),
         ("reshape", "shape=-1,2", &[&[3, 4]], &[], &[6, 2]),
+        ("reshape", "shape=6,2", &[&[3, 4]], &[], &[6, 2]),
+        ("mean", "axes=0,2", &[&[4, 5, 6]], &[], &[5]),
         ("dropout", "", &[&[3, 4]], &[], &[3, 4]),
         ("div", "", &[&[3, 4], &[3, 1]], &[], &[3, 4]),
         ("conv2d", "", &[&[3, 9, 8]], &[&[4, 3, 3, 2]], &[4, 7, 7]),
@@ -213,6 +227,7 @@ fn descriptions_give_shapes() {
         ("max_pool2d", "kernel=2", &[&[3, 5, 4]], &[], &[3, 2, 2]),
         ("max_pool2d", "kernel=3,2 stride=2 padding=1 ceil_mode=true", &[&[3, 6, 4]], &[], &[3, 4, 3]),
         ("max_pool2d", "kernel=2 stride=1 dilation=3", &[&[3, 5, 4]], &[], &[3, 2, 1]),
+        ("max_pool2d", "kernel=3 stride=1 padding=1,0,0,1", &[&[3, 5, 4]], &[], &[3, 4, 3]),
         // The last window would begin in the padding after the plane.
         ("avg_pool2d", "kernel=2 stride=2 padding=1 ceil_mode=true", &[&[1, 3, 3]], &[], &[1, 2, 2]),
         ("avg_pool2d", "kernel=2 stride=3 count_include_pad=false dilation=1", &[&[1, 6, 5]], &[], &[1, 2, 2]),
@@ -281,6 +296,9 @@ fn descriptions_that_do_not_fit_are_refused() {
         ("conv1d", "", &[&[2, 4, 4]], &[&[3, 2, 5]]),
         ("conv_transpose2d", "", plane, conv),
         ("conv_transpose2d", "", plane, &[&[2, 3, 3, 3], &[2]]),
+        ("conv_transpose2d", "", &[&[5, 4]], &[&[2, 3, 3, 3]]),
+        ("conv_transpose2d", "", plane, &[&[2, 3, 3]]),
+        ("conv_transpose2d", "", &[&[2, 0, 4]], &[&[2, 3, 3, 3]]),
         ("conv_transpose2d", "groups=2", plane, &[&[2, usize::MAX, 3, 3]]),
         ("conv_transpose2d", "stride=2 output_padding=2", plane, &[&[2, 3, 3, 3]]),
         ("conv_transpose2d", "padding=9", plane, &[&[2, 3, 3, 3]]),
@@ -342,6 +360,7 @@ fn attributes_are_refused_by_name() {
         ("dropout", "training=no"),
         ("scale", "factor=NaN"),
         ("reshape", "shape=-2,1"),
+        ("reshape", "shape=-1,-1"),
         ("conv2d", "stride=-1"),
         ("conv2d", "stride=1,1,1"),
         ("conv2d", "padding=-1,0"),

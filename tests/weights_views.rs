@@ -485,6 +485,7 @@ fn views_go_the_ways_of_parameters() {
     let back = || Builtin::from(Reshape::new([3, 4]));
     assert!(moved(&[Reshape::new([2, 6]).into(), back()]).contains(&Way::Outer));
     assert!(moved(&[Flatten.into(), back()]).contains(&Way::Outer));
+    assert!(moved(&[Scale { factor: -0.3 }.into()]).contains(&Way::Outer));
     assert!(moved(&[Concat { axis: 0 }.into()]).contains(&Way::Outer));
     assert_eq!(way(weight_norm("", &[4]), "gain"), [Way::MultiplyOut]);
     assert_eq!(way(overlapping_slices("", &[4]), "w"), [Way::MultiplyOut]);
