@@ -43,6 +43,7 @@ fn a_budget_makes_other_ways_go_or_refuses_with_what_is_needed() {
                         assert_close(&kernel, &want, &format!("{}, {outputs:?}, {budget} bytes", network.name));
                         let other = kernel.manifest().unwrap().plan.clone();
                         assert!(other.peak_bytes(1) < plan.peak_bytes(1));
+                        assert_eq!((other.held, other.made), held_and_made(&other));
                         // Factors are made again before a way is left.
                         let cut = |plan: &Plan| (plan.held, plan.tall, plan.wide);
                         if ways(&other) == ways(&plan) {
@@ -66,6 +67,22 @@ fn a_budget_makes_other_ways_go_or_refuses_with_what_is_needed() {
     }
     assert!(turns > 20, "{turns} times there was a way that holds less");
     assert!(cuts > 10, "{cuts} times there was a cut that holds less");
+}
+
+/// Samples held at a time and samples made of a symmetric kernel, by walking its bands.
+fn held_and_made(plan: &Plan) -> (usize, f64) {
+    let n = plan.samples.0;
+    if plan.is_held() {
+        return (n, n as f64);
+    }
+    let band = plan.tall * plan.block;
+    let (mut start, mut made) = (0, 0);
+    while start < n {
+        // A band meets itself and all to the right of it.
+        made += n - start;
+        start += band;
+    }
+    (band.min(n), made as f64)
 }
 
 fn ways(plan: &Plan) -> Vec<Way> {

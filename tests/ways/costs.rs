@@ -228,3 +228,13 @@ fn a_weight_and_its_transpose() {
     };
     assert_costs(&model, Outputs::Full, "w", Way::Outer, by_hand);
 }
+
+/// 66 entries of gradients for each of three outputs, of which the largest parameter has 35.
+#[test]
+fn jacobians_that_are_held() {
+    let model = small_mlp();
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    let held = |method: Method| session.ntk().method(method).explain(10).unwrap().held_bytes;
+    assert_eq!(held(Method::FullJacobian), 8.0 * 10.0 * 3.0 * 66.0);
+    assert_eq!(held(Method::Layerwise), 8.0 * 10.0 * 3.0 * 35.0);
+}
