@@ -69,6 +69,19 @@ fn a_budget_makes_other_ways_go_or_refuses_with_what_is_needed() {
     assert!(cuts > 10, "{cuts} times there was a cut that holds less");
 }
 
+/// Room for four threads would leave bands of one block, for which factors are made 26 times over: two threads that make
+/// them a few times are sooner done.
+#[test]
+fn threads_are_not_bought_with_factors_that_are_made_again() {
+    let model = mlp_h();
+    let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
+    let n = 20_000;
+    let beside = 4 * (n * n) as u64;
+    let plan = session.ntk().components(false).memory_budget(beside + (512 << 20)).explain(n).unwrap();
+    assert!(!plan.is_held() && plan.peak_bytes(2) <= (beside + (512 << 20)) as f64, "{plan}");
+    assert!(plan.made < 10.0 * n as f64, "{plan}");
+}
+
 /// Samples held at a time and samples made of a symmetric kernel, by walking its bands.
 fn held_and_made(plan: &Plan) -> (usize, f64) {
     let n = plan.samples.0;

@@ -164,17 +164,7 @@ fn a_plan_is_a_table_with_every_parameter() {
 /// passes is that of their products, not of reading the weights for every sample.
 #[test]
 fn passes_are_over_enough_samples_for_their_weights() {
-    let wide = Model::from_fn(&[&[1000]], |graph, inputs| {
-        let mut x = inputs[0];
-        for name in ["w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8"] {
-            let weight = graph.parameter_filled(name, &[1000, 1000], 0.01)?;
-            x = graph.linear(x, weight, None)?;
-            x = graph.unary(Tanh, x)?;
-        }
-        let out = graph.parameter_filled("out", &[1, 1000], 0.01)?;
-        graph.linear(x, out, None)
-    });
-    let wide = wide.unwrap();
+    let wide = mlp_h();
     let plan = Session::new(&wide, Cpu::<f32>::new()).unwrap().ntk().explain(5000).unwrap();
     assert!((192..=384).contains(&plan.chunk), "{} samples", plan.chunk);
     let products = (plan.forward_flops + plan.reverse_flops) / plan.rates.forming;

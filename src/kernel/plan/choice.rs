@@ -80,7 +80,8 @@ pub(super) fn fit<'a>(
     result: f64,
 ) -> Result<(&'a Room, Memory)> {
     loop {
-        let cuts: Vec<_> = rooms.iter().map(|room| (room, room.cut(panel(choices)))).collect();
+        let products = choices.iter().map(|choice| choice.cost().seconds).sum();
+        let cuts: Vec<_> = rooms.iter().map(|room| (room, room.cut(panel(choices), products))).collect();
         let fitting = || cuts.iter().filter_map(|(room, cut)| cut.as_ref().ok().map(|memory| (*room, *memory)));
         if let Some(found) = fitting().find(|(_, memory)| memory.held).or_else(|| fitting().next()) {
             return Ok(found);

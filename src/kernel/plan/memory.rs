@@ -17,6 +17,8 @@ pub(super) struct Room {
     pub fixed: f64,
     /// Bytes of a thread's forward passes, and of the tiles that it computes one at a time.
     pub work: f64,
+    /// Predicted seconds of a sample's passes on one thread.
+    pub pass: f64,
     /// Blocks along a unit that the sink would like.
     pub side: usize,
     /// The most bytes that there may be.
@@ -47,11 +49,11 @@ pub(super) struct Memory {
 const THREADS: [f64; 3] = [4.0, 2.0, 1.0];
 
 impl Room {
-    /// The cut for panels of `panel` bytes a sample.
+    /// The cut for panels of `panel` bytes a sample, whose products take `products` seconds on one thread.
     ///
     /// # Errors
     /// The bytes that are needed at least.
-    pub fn cut(&self, panel: f64) -> Result<Memory, f64> {
+    pub fn cut(&self, panel: f64, products: f64) -> Result<Memory, f64> {
         if self.one_array(panel) > self.array {
             return Err(f64::INFINITY);
         }
@@ -64,14 +66,17 @@ impl Room {
                 return Ok(found);
             }
         }
-        for threads in THREADS {
-            let streamed = sides().filter_map(|side| self.streamed(panel, side, threads, budget));
+        let streamed = |threads: f64| {
+            let list: Vec<Memory> = sides().filter_map(|side| self.streamed(panel, side, threads, budget)).collect();
             // Bands that are not higher than wide make factors too often.
             let is_good = |memory: &&Memory| memory.tall >= 2 * memory.wide || memory.wide == 1;
-            let list: Vec<Memory> = streamed.collect();
-            if let Some(found) = list.iter().find(is_good).filter(|memory| fits(memory, threads)) {
-                return Ok(*found);
-            }
+            let found = list.iter().find(is_good).filter(|memory| fits(memory, threads))?;
+            Some(((found.made * self.pass + products) / threads, *found))
+        };
+        // Room for more threads is room for lower bands, whose factors are made more often.
+        let quickest = THREADS.into_iter().filter_map(streamed).min_by(|(one, _), (two, _)| one.total_cmp(two));
+        if let Some((_, found)) = quickest {
+            return Ok(found);
         }
         let [all, least] = [self.all_held(panel, 1), self.band(panel, 1, 1)];
         if fits(&all, 1.0) { Ok(all) } else { Err(self.needs(&least, 1.0).min(self.needs(&all, 1.0))) }

@@ -190,6 +190,7 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
         number,
         fixed: parameter_bytes + result_bytes,
         parameters: parameters as f64,
+        pass: (counted.forward + counted.reverse) / rates.forming + counted.touched / (IN_CACHE * rates.entries),
     };
     let rooms = rooms(ntk, &size, &layout, &wants, &counted);
     let panel = |choices: &[Choice]| match ntk.method {
@@ -200,7 +201,7 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
     };
     let (room, memory) = choice::fit(&rooms, &mut choices, &panel, result_bytes)?;
 
-    let Counted { layers, forward, reverse, touched, .. } = counted;
+    let Counted { layers, forward, reverse, .. } = counted;
     Ok(Plan {
         precision: B::Number::NAME,
         outputs: ntk.outputs,
@@ -208,7 +209,7 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
         parameters: layers.iter().zip(choices).map(|(layer, choice)| choice.planned(model, layer)).collect(),
         forward_flops: forward * all,
         reverse_flops: reverse * all,
-        passes_seconds: memory.made * ((forward + reverse) / rates.forming + touched / (IN_CACHE * rates.entries)),
+        passes_seconds: memory.made * size.pass,
         block: room.block,
         chunk: room.chunk,
         tall: memory.tall,
@@ -238,6 +239,8 @@ struct Size {
     fixed: f64,
     /// Numbers in all parameters and buffers.
     parameters: f64,
+    /// Predicted seconds of a sample's passes on one thread.
+    pass: f64,
 }
 
 /// What there is room for with tiles of every side that the backend has: of the largest alone, where nothing bounds memory.
@@ -265,6 +268,7 @@ fn rooms<B: Gram, O: Op>(
             fixed: size.fixed,
             // Arrays that are dropped lie on the thread's shelf for a while.
             work: forward + forward.min(grain.large_pass_bytes) + tile * (size.computed + 2) as f64,
+            pass: size.pass,
             side: wants.side.div_ceil((block * layout.inner).max(1)),
             budget: ntk.budget.map(|bytes| bytes as f64).or(grain.unasked_bytes.map(|bytes| bytes + size.fixed)),
             shelf: grain.large_pass_bytes,
