@@ -141,7 +141,6 @@ fn layers_at_many_positions() {
         gram: 2.0 * (t * i * c * summed * o + c * c * t * summed * o),
         between: c * t * summed * o,
         positions: true,
-        ..ByHand::default()
     };
     assert_costs(&model, Outputs::Full, "kernel", Way::Mixed, mixed(2.0, 1.0, 2.0));
     assert_costs(&model, Outputs::Output(1), "kernel", Way::Mixed, mixed(1.0, 1.0, 1.0));
