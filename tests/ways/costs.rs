@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// Counts by hand of one way. The first four are for a sample, the others for a pair of samples.
+/// Counts by hand of one way. The first three are for a sample, the next two for a pair of samples.
 #[derive(Clone, Copy, Default)]
 struct ByHand {
     forming: f64,

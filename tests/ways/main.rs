@@ -166,19 +166,10 @@ fn mlp(outputs: usize) -> Network {
     Network { name: format!("mlp, {outputs} outputs"), model: filled(model), table: None }
 }
 
-/// The paper's MLP-h: eight layers of 1000.
+/// The paper's MLP-h: eight layers, a thousand wide up to the last.
 fn mlp_h() -> Model {
-    let model = Model::from_fn(&[&[1000]], |graph, inputs| {
-        let mut x = inputs[0];
-        for name in ["w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8"] {
-            let weight = graph.parameter_filled(name, &[1000, 1000], 0.01)?;
-            x = graph.linear(x, weight, None)?;
-            x = graph.unary(Tanh, x)?;
-        }
-        let out = graph.parameter_filled("out", &[1, 1000], 0.01)?;
-        graph.linear(x, out, None)
-    });
-    model.unwrap()
+    let widths = [&[1000; 8][..], &[1]].concat();
+    filled(Sequential::mlp(&widths, Tanh, false, Parameterisation::Ntk).unwrap())
 }
 
 /// A weight that meets itself and its own transpose, one position each.

@@ -45,7 +45,7 @@ pub(super) struct Memory {
     pub made: f64,
 }
 
-/// Threads that a budget has room for, if it can be done.
+/// Threads that a budget may have room for.
 const THREADS: [f64; 3] = [4.0, 2.0, 1.0];
 
 impl Room {
