@@ -14,6 +14,16 @@ pub fn available() -> Option<f64> {
     kilobytes("/proc/meminfo", "MemAvailable:")
 }
 
+/// Writes so many bytes and gives them back. A virtual machine gets memory that it did not use for long from its host, page
+/// by page, and the first kernel to touch it took over twice as long as the next.
+pub fn have_at_hand(bytes: usize) {
+    let mut memory = Vec::new();
+    if memory.try_reserve_exact(bytes).is_ok() {
+        memory.resize(bytes, 1_u8);
+        std::hint::black_box(memory);
+    }
+}
+
 /// The most memory of this process since it was made.
 pub struct Peak {
     before: Option<f64>,

@@ -14,7 +14,7 @@ use crate::machine::{self, median};
 use crate::memory;
 use crate::network;
 use crate::options::Cell;
-use crate::resident::Peak;
+use crate::resident::{self, Peak};
 use crate::ruler::{self, Ruler};
 
 /// What a cell came to.
@@ -51,7 +51,7 @@ pub const TOO_LONG_QUICK: f64 = 5.0;
 
 pub fn measure<B: Gram<Number: RealField>>(cell: Cell, arrays: B, quick: bool) -> Result<Measured> {
     let model = cell.network.model(cell.outputs)?;
-    memory::check::<B::Number>(&model, &cell, is_cpu(&arrays))?;
+    let bytes = memory::check::<B::Number>(&model, &cell, is_cpu(&arrays))?;
     let session = Session::new(&model, arrays.clone())?;
     let size: usize = model.input_shape().iter().product();
     let numbers = network::samples::<B::Number>(cell.samples * size);
@@ -62,6 +62,7 @@ pub fn measure<B: Gram<Number: RealField>>(cell: Cell, arrays: B, quick: bool) -
 
     let rate = || if quick { Ok(None) } else { product_rate(&arrays).map(Some) };
     let before = rate()?;
+    resident::have_at_hand(bytes as usize);
     let peak = Peak::new();
     let (mut times, kernel) = repeat(&ntk, &batch(cell.samples)?, quick)?;
     let peak_bytes = peak.bytes();

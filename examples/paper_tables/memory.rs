@@ -21,12 +21,14 @@ fn predicted<R: Real>(model: &Model, cell: &Cell, on_cpu: bool) -> Result<f64> {
     Ok(margin * plan.peak_bytes(rayon::current_num_threads()) + entries * size_of::<R>() as f64)
 }
 
+/// The bytes that the cell is predicted to take.
+///
 /// # Errors
 /// The cell would not fit: better said before than killed in the middle.
-pub fn check<R: Real>(model: &Model, cell: &Cell, on_cpu: bool) -> Result<()> {
+pub fn check<R: Real>(model: &Model, cell: &Cell, on_cpu: bool) -> Result<f64> {
     let (needed, available) = (predicted::<R>(model, cell, on_cpu)?, available().unwrap_or(f64::INFINITY));
     if needed <= available {
-        return Ok(());
+        return Ok(needed);
     }
     Err(Error::memory(format!(
         "{} of {} samples may take {:.1} GB, and {:.1} GB are free",

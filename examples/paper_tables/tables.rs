@@ -123,9 +123,8 @@ fn outcome(model: &Model, cell: &Cell, device: &str, results: &Results, deadline
         Precision::F32 => memory::check::<f32>(model, cell, on_cpu),
         Precision::F64 => memory::check::<f64>(model, cell, on_cpu),
     };
-    match fits {
-        Err(error) if error.is_memory() => return Ok(Outcome::OutOfMemory),
-        other => other?,
+    if let Err(error) = fits {
+        return if error.is_memory() { Ok(Outcome::OutOfMemory) } else { Err(error) };
     }
     let left = deadline.saturating_duration_since(Instant::now()).as_secs_f64();
     let seconds = expected(model, cell, results);
