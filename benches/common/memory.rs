@@ -14,14 +14,20 @@ pub fn available() -> Option<f64> {
     kilobytes("/proc/meminfo", "MemAvailable:")
 }
 
-/// Writes so many bytes and gives them back. A virtual machine gets memory that it did not use for long from its host, page
-/// by page, and the first kernel to touch it took over twice as long as the next.
+/// Writes so many bytes and gives them back. A virtual machine gets memory that it did not use for long from its host,
+/// page by page, and the first kernel to touch it took over twice as long as the next. Nothing where it would hide a
+/// [`Peak`].
 pub fn have_at_hand(bytes: usize) {
     let mut memory = Vec::new();
-    if memory.try_reserve_exact(bytes).is_ok() {
+    if put_mark_back() && memory.try_reserve_exact(bytes).is_ok() {
         memory.resize(bytes, 1_u8);
         std::hint::black_box(memory);
     }
+}
+
+/// Puts the mark of the most memory back to what is held now, where the system allows it.
+fn put_mark_back() -> bool {
+    std::fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 
 /// The most memory of this process since it was made.
@@ -33,7 +39,7 @@ impl Peak {
     /// Puts the mark back to what is held now, so that what was held and freed before (the ruler) does not hide a peak.
     /// Where the system does not allow it the mark stays, and only what goes beyond it is seen.
     pub fn new() -> Self {
-        let _ = std::fs::write("/proc/self/clear_refs", "5");
+        put_mark_back();
         Peak { before: mark() }
     }
 
