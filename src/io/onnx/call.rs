@@ -2,7 +2,7 @@
 
 use super::array::Array;
 use super::operand::Operand;
-use super::proto::{AttributeProto, NodeProto};
+use super::proto::{AttributeProto, GraphProto, NodeProto};
 use crate::error::{Error, Result};
 
 /// A node whose inputs are known.
@@ -14,7 +14,7 @@ pub(super) struct Call<'a> {
     pub opset: i64,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     /// Input `k`, which must be there.
     pub fn input(&self, k: usize) -> Result<&Operand> {
         self.optional(k).ok_or_else(|| Error::format(format!("input {k} is missing")))
@@ -60,12 +60,30 @@ impl Call<'_> {
     }
 
     pub fn float(&self, key: &str) -> Option<f64> {
-        // The file holds the nearest f32 of a number such as 0.01; what was meant is the shortest one with that f32.
-        self.attribute(key)?.f.map(|number| number.to_string().parse().unwrap_or(f64::from(number)))
+        self.attribute(key)?.f.map(shortest)
     }
 
     pub fn ints(&self, key: &str) -> Option<&[i64]> {
         self.attribute(key).map(|attribute| &attribute.ints[..])
+    }
+
+    /// A list of numbers, empty if it is not there.
+    pub fn floats(&self, key: &str) -> Vec<f64> {
+        let list = self.attribute(key).map_or(&[][..], |attribute| &attribute.floats);
+        list.iter().map(|&x| shortest(x)).collect()
+    }
+
+    /// A list of texts, empty if it is not there.
+    pub fn texts(&self, key: &str) -> Vec<String> {
+        let list = self.attribute(key).map_or(&[][..], |attribute| &attribute.strings);
+        list.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+    }
+
+    /// A graph inside the node.
+    pub fn graph(&self, key: &str) -> Result<&'a GraphProto> {
+        let attribute = self.node.attribute.iter().find(|attribute| attribute.name == key);
+        let graph = attribute.and_then(|attribute| attribute.g.as_deref());
+        graph.ok_or_else(|| Error::format(format!("the {key} is missing")))
     }
 
     pub fn text(&self, key: &str) -> Option<String> {
@@ -90,18 +108,14 @@ impl Call<'_> {
         Ok(Some(axes))
     }
 
-    /// A list of two sizes for a window, or of one for a line (which is a plane of height 1).
-    pub fn pair(&self, key: &str, default: usize) -> Result<[usize; 2]> {
-        let sizes = |list: &[i64]| -> Option<Vec<usize>> { list.iter().map(|&x| usize::try_from(x).ok()).collect() };
-        match self.ints(key) {
-            None => Ok([default, default]),
-            Some(list) => match sizes(list).as_deref() {
-                Some(&[line]) => Ok([default.min(1), line]),
-                Some(&[h, w]) => Ok([h, w]),
-                _ => {
-                    Err(Error::unsupported(format!("{key} {list:?}: one or two sizes are needed, for lines or planes")))
-                }
-            },
+    /// A list of `count` sizes, all of them `default` if it is not there.
+    pub fn sizes(&self, key: &str, count: usize, default: usize) -> Result<Vec<usize>> {
+        let list = self.ints(key).unwrap_or(&[]);
+        let sizes: Option<Vec<usize>> = list.iter().map(|&size| usize::try_from(size).ok()).collect();
+        match sizes {
+            Some(sizes) if sizes.is_empty() => Ok(vec![default; count]),
+            Some(sizes) if sizes.len() == count => Ok(sizes),
+            _ => Err(Error::unsupported(format!("{key}={list:?}; {count} sizes are needed, none below zero"))),
         }
     }
 
@@ -118,6 +132,11 @@ impl Call<'_> {
             _ => parts.concat(),
         }
     }
+}
+
+/// The file holds the nearest f32 of a number such as 0.01; the number that was meant is the shortest with that f32.
+fn shortest(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(f64::from(number))
 }
 
 /// The name of a node, or of what it gives if it has none.

@@ -75,6 +75,8 @@ pub struct AttributeProto {
     pub floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub strings: Vec<Vec<u8>>,
     /// What kind of attribute it is; older files leave it out.
     #[prost(int32, tag = "20")]
     pub kind: i32,

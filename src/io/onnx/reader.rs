@@ -21,6 +21,9 @@ pub(super) type Valued = (String, Rc<Array>);
 /// The deepest nesting of branches and functions that is followed.
 const DEEPEST: usize = 32;
 
+/// The most steps that all loops of a network together are unrolled to.
+const MOST_STEPS: usize = 1 << 14;
+
 /// What is known of a network that is being read.
 pub(super) struct Reader<'a> {
     pub graph: Graph,
@@ -46,6 +49,8 @@ pub(super) struct Reader<'a> {
     pub(super) also: &'a [String],
     /// How many more entries of constants may be made.
     left: usize,
+    /// How many more steps of loops may be unrolled.
+    pub(super) steps: usize,
     /// The node that is read, in words.
     pub(super) at: String,
     pub warnings: Vec<String>,
@@ -70,6 +75,7 @@ impl<'a> Reader<'a> {
             norms: HashMap::new(),
             also,
             left: 2 * MOST_ENTRIES,
+            steps: MOST_STEPS,
             at: String::new(),
             warnings: Vec::new(),
         }
@@ -131,19 +137,24 @@ impl<'a> Reader<'a> {
         for (name, result) in node.output.iter().zip(results).filter(|(name, _)| !name.is_empty()) {
             self.define(name, result);
         }
-        match node.output.iter().find(|name| !name.is_empty() && self.find(name).is_err()) {
+        // An output that no node takes may be left out.
+        let taken: Vec<&String> = node.output.iter().filter(|name| self.is_taken(name)).collect();
+        match taken.into_iter().find(|name| self.find(name).is_err()) {
             Some(name) => Err(Error::unsupported(format!("its output '{name}' is not supported"))),
             None => Ok(()),
         }
     }
 
-    /// The results of a graph inside a node, which sees all names around it.
-    pub fn branch(&mut self, graph: &'a GraphProto) -> Result<Vec<Operand>> {
+    /// The results of a graph inside a node, given its inputs. It sees all names around it.
+    pub fn branch(&mut self, graph: &'a GraphProto, inputs: Vec<Operand>) -> Result<Vec<Operand>> {
         if self.scopes.len() > DEEPEST {
             return Err(Error::unsupported(format!("more than {DEEPEST} graphs inside each other")));
         }
         let outputs: Vec<&str> = graph.output.iter().map(|output| output.name.as_str()).collect();
         self.scopes.push(HashMap::new());
+        for (info, input) in graph.input.iter().zip(inputs) {
+            self.define(&info.name, input);
+        }
         for tensor in &graph.initializer {
             let array = tensor::numbers(tensor, self.folder)?;
             self.define(&tensor.name, Operand::constant(array));
@@ -158,6 +169,11 @@ impl<'a> Reader<'a> {
     pub fn only_taker(&self, call: &Call<'_>) -> Option<&'a NodeProto> {
         let name = call.node.output.first()?.as_str();
         (self.uses.get(name) == Some(&1)).then(|| self.takers.get(name).copied())?
+    }
+
+    /// Whether a node or the caller takes the output `name`.
+    pub fn is_taken(&self, name: &str) -> bool {
+        self.uses.contains_key(name)
     }
 
     /// A value's numbers as a value of the graph of this shape for one sample.

@@ -60,7 +60,7 @@ impl Kind {
             (Kind::Graph, 1) | (Kind::Function, 7) => Kind::Node,
             (Kind::Graph, 5) | (Kind::Attribute, 5) => Kind::Tensor,
             (Kind::Graph, 11 | 12) => Kind::Info,
-            (Kind::Node, 1 | 2) | (Kind::Function, 4 | 5) => text,
+            (Kind::Node, 1 | 2) | (Kind::Attribute, 9) | (Kind::Function, 4 | 5) => text,
             (Kind::Node, 5) | (Kind::Function, 11) => Kind::Attribute,
             (Kind::Tensor, 13) => Kind::Leaf(size_of::<Entry>()),
             (Kind::Info, 2) => Kind::Type,

@@ -95,10 +95,14 @@ pub(super) fn mish(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
 
 /// x / (1 + |x|)
 pub(super) fn softsign(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let size = unary(reader, crate::unary::Abs, call.input(0)?)?;
+    soft_sign(reader, call.input(0)?)
+}
+
+pub(super) fn soft_sign(reader: &mut Reader<'_>, x: &Operand) -> Result<Operand> {
+    let size = unary(reader, crate::unary::Abs, x)?;
     let below = shifted(reader, &size, 1.0)?;
     let inverse = unary(reader, Reciprocal, &below)?;
-    product(reader, call.input(0)?, &inverse)
+    product(reader, x, &inverse)
 }
 
 fn hard(reader: &mut Reader<'_>, x: &Operand, alpha: f64, beta: f64) -> Result<Operand> {

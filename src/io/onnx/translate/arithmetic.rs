@@ -252,6 +252,11 @@ pub(super) fn pow(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let Some(p) = exponents.scalar() else {
         return Err(Error::unsupported("powers by more than one number"));
     };
+    powered(reader, x, p)
+}
+
+/// x^p for a number p.
+pub(super) fn powered(reader: &mut Reader<'_>, x: &Operand, p: f64) -> Result<Operand> {
     let (size, negative) = (p.abs(), p < 0.0);
     if size.fract() == 0.0 && size <= 64.0 {
         let y = whole_power(reader, x, size as u32)?;

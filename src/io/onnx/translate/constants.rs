@@ -193,7 +193,5 @@ pub(super) fn dropout(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Vec<O
 pub(super) fn branch<'a>(reader: &mut Reader<'a>, call: &Call<'a>) -> Result<Vec<Operand>> {
     let condition = call.known(0)?.scalar().ok_or_else(|| Error::shape("the condition is not one truth value"))?;
     let key = if condition != 0.0 { "then_branch" } else { "else_branch" };
-    let attribute = call.node.attribute.iter().find(|attribute| attribute.name == key);
-    let graph = attribute.and_then(|attribute| attribute.g.as_ref());
-    reader.branch(graph.ok_or_else(|| Error::format(format!("the {key} is missing")))?)
+    reader.branch(call.graph(key)?, Vec::new())
 }

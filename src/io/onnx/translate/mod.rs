@@ -8,13 +8,20 @@ mod arithmetic;
 mod attention;
 mod constants;
 mod einsum;
+mod gru;
+mod images;
+mod local_response;
+mod loops;
+mod lstm;
 mod masks;
 mod norms;
 mod pads;
 mod parts;
 mod pools;
 mod products;
+mod recurrence;
 mod resize;
+mod rnn;
 mod sequences;
 mod shapes;
 mod sums;
@@ -37,7 +44,6 @@ use Translation::{Many, One, Refused};
 
 const CHANCE: &str = "its result depends on chance; export the network in evaluation mode (net.eval())";
 const STEPS: &str = "its result changes in steps, so that there is no derivative to take";
-const RECURRENT: &str = "recurrent layers are not supported; export the network unrolled, step by step";
 
 /// Every op that is known, by its name in the format.
 const OPS: &[(&str, Translation)] = &[
@@ -56,6 +62,7 @@ const OPS: &[(&str, Translation)] = &[
     ("Celu", One(activations::celu)),
     ("Clip", One(activations::clip)),
     ("Concat", One(parts::concat)),
+    ("ConcatFromSequence", One(sequences::together)),
     ("Constant", One(constants::constant)),
     ("ConstantOfShape", One(constants::of_shape)),
     ("Conv", One(windows::conv)),
@@ -74,12 +81,13 @@ const OPS: &[(&str, Translation)] = &[
     ("EyeLike", One(constants::eye)),
     ("Flatten", One(shapes::flatten)),
     ("Floor", One(constants::stepped)),
-    ("GRU", Refused(RECURRENT)),
+    ("GRU", Many(recurrence::layer::<gru::Gru>)),
     ("Gather", One(parts::gather)),
     ("GatherND", One(parts::gather_nd)),
     ("Gelu", One(activations::gelu)),
     ("Gemm", One(products::gemm)),
     ("GlobalAveragePool", One(pools::global_average)),
+    ("GlobalLpPool", One(pools::global_lp)),
     ("GlobalMaxPool", One(pools::global_max)),
     ("Greater", One(masks::compared)),
     ("GreaterOrEqual", One(masks::compared)),
@@ -90,15 +98,17 @@ const OPS: &[(&str, Translation)] = &[
     ("If", Many(constants::branch)),
     ("InstanceNormalization", One(norms::instance)),
     ("IsNaN", One(masks::is_nan)),
-    ("LSTM", Refused(RECURRENT)),
+    ("LRN", One(local_response::lrn)),
+    ("LSTM", Many(recurrence::layer::<lstm::Lstm>)),
     ("LayerNormalization", One(norms::layer)),
     ("LeakyRelu", One(activations::leaky_relu)),
     ("Less", One(masks::compared)),
     ("LessOrEqual", One(masks::compared)),
     ("Log", One(activations::named)),
     ("LogSoftmax", One(activations::softmax)),
-    ("Loop", Refused("loops are not supported; export the network unrolled")),
+    ("Loop", Many(loops::repeat)),
     ("LpNormalization", One(norms::lp)),
+    ("LpPool", One(pools::lp)),
     ("MatMul", One(products::matmul)),
     ("Max", One(arithmetic::max)),
     ("MaxPool", One(pools::max)),
@@ -116,7 +126,7 @@ const OPS: &[(&str, Translation)] = &[
     ("Pad", One(pads::pad)),
     ("Pow", One(arithmetic::pow)),
     ("RMSNormalization", One(norms::rms)),
-    ("RNN", Refused(RECURRENT)),
+    ("RNN", Many(recurrence::layer::<rnn::Rnn>)),
     ("RandomNormal", Refused(CHANCE)),
     ("RandomNormalLike", Refused(CHANCE)),
     ("RandomUniform", Refused(CHANCE)),
@@ -135,11 +145,15 @@ const OPS: &[(&str, Translation)] = &[
     ("Reshape", One(shapes::reshape)),
     ("Resize", One(resize::resize)),
     ("Round", One(constants::stepped)),
-    ("Scan", Refused("scans are not supported; export the network unrolled")),
+    ("Scan", Many(loops::scan)),
     ("ScatterND", One(constants::scattered)),
     ("Selu", One(activations::selu)),
     ("SequenceAt", One(sequences::at)),
     ("SequenceConstruct", One(sequences::constructed)),
+    ("SequenceEmpty", One(sequences::empty)),
+    ("SequenceErase", One(sequences::erased)),
+    ("SequenceInsert", One(sequences::inserted)),
+    ("SequenceLength", One(sequences::length)),
     ("Shape", One(constants::shape)),
     ("Sigmoid", One(activations::named)),
     ("Sign", One(constants::stepped)),

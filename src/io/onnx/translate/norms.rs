@@ -2,6 +2,7 @@
 
 use super::activations::{mapped, scaled};
 use super::arithmetic::{plus, product, size};
+use super::shapes::permuted;
 use super::sums::{mean_over, sum_over};
 use crate::error::{Error, Result};
 use crate::io::onnx::call::Call;
@@ -11,6 +12,9 @@ use crate::ops::{BatchNorm, Builtin, Gain, GroupNorm, LayerNorm, Prelu, Reshape,
 use crate::shape::numel;
 use crate::tape::Parameter;
 use crate::unary::{Relu, Sqrt, Unary};
+
+const TRAINING: &str = "in training mode mean and variance are those of the batch, which mixes samples; export the \
+                        network in evaluation mode (net.eval())";
 
 fn eps(call: &Call<'_>) -> f64 {
     call.float("epsilon").unwrap_or(1e-5)
@@ -56,16 +60,20 @@ fn channelled(x: &Operand) -> Result<&[usize]> {
 
 pub(super) fn batch(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     if call.flag("training_mode") {
-        return Err(Error::unsupported(
-            "in training mode mean and variance are those of the batch, which mixes samples; export the network in \
-             evaluation mode (net.eval())",
-        ));
+        return Err(Error::unsupported(TRAINING));
     }
     if call.int("spatial") == Some(0) {
         return Err(Error::unsupported("statistics for each entry (spatial = 0)"));
     }
+    // With five results, op sets before 14 mean the training mode.
+    if call.opset < 14 && call.node.output.iter().skip(1).any(|name| !name.is_empty()) {
+        return Err(Error::unsupported(TRAINING));
+    }
     let x = call.input(0)?;
-    let sample = channelled(x)?;
+    let images = x.shape.first().copied().unwrap_or(0);
+    // Channels first, and all images of a sample together.
+    let turned = if images == 1 { x.clone() } else { channels_first(reader, x)? };
+    let sample = if images == 1 { channelled(x)? } else { &turned.shape };
     let channels = [sample[0]];
     let shape = match sample {
         &[i] => vec![i],
@@ -78,7 +86,26 @@ pub(super) fn batch(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand>
     for (k, role) in [(3, "running_mean"), (4, "running_var")] {
         parameters.push(reader.buffer(call.input(k)?, call, role)?);
     }
-    kept(reader, op, x, &shape, &parameters)
+    let y = kept(reader, op, &turned, &shape, &parameters)?;
+    if images == 1 { Ok(y) } else { images_first(reader, &y, x.batch) }
+}
+
+/// `[images, channels, ...]` of one sample as `[channels, images, ...]`.
+fn channels_first(reader: &mut Reader<'_>, x: &Operand) -> Result<Operand> {
+    if x.rank() < 2 || x.batch.is_some_and(|axis| axis != 0) {
+        return Err(Error::unsupported(format!(
+            "a value of shape {:?} (for a batch of one); samples along axis 0 and channels along axis 1 are needed",
+            x.shape
+        )));
+    }
+    let order: Vec<usize> = [1, 0].into_iter().chain(2..x.rank()).collect();
+    permuted(reader, &Operand { batch: None, ..x.clone() }, &order)
+}
+
+/// The inverse of [`channels_first`].
+fn images_first(reader: &mut Reader<'_>, x: &Operand, batch: Option<usize>) -> Result<Operand> {
+    let order: Vec<usize> = [1, 0].into_iter().chain(2..x.rank()).collect();
+    Ok(Operand { batch, ..permuted(reader, x, &order)? })
 }
 
 /// The shape of a sample with the axes from the node's on, none of which may be the batch's, and how many they are.
@@ -109,16 +136,15 @@ pub(super) fn rms(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
 /// Weight and bias are one for each channel from op set 21 on, and one for each group before.
 pub(super) fn group(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
-    let sample = channelled(x)?;
+    let (images, sample) = in_images(x)?;
     let groups = call.int("num_groups").and_then(|groups| usize::try_from(groups).ok()).unwrap_or(0);
-    let op = GroupNorm { groups, eps: eps(call) };
+    let op = GroupNorm { groups: groups.saturating_mul(images), eps: eps(call) };
     if numel(&call.input(1)?.shape) == sample[0] {
-        let affine = affine(reader, call, &sample[..1])?;
-        return kept(reader, op, x, sample, &affine);
+        return normalised_images(reader, call, op, x);
     }
     let affine = affine(reader, call, &[groups, 1])?;
-    let y = kept(reader, op, x, sample, &[])?;
-    let rows = [groups, numel(sample) / groups.max(1)];
+    let y = kept(reader, op, x, &channels_of(images, sample), &[])?;
+    let rows = [images, groups, numel(sample) / groups.max(1)];
     let y = kept(reader, Gain, &y, &rows, &affine[..1])?;
     kept(reader, Shift, &y, &rows, &affine[1..])
 }
@@ -126,16 +152,45 @@ pub(super) fn group(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand>
 /// Every channel on its own. What exporters write for other norms has ones and zeros here, and an affine map after it.
 pub(super) fn instance(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
-    let sample = channelled(x)?;
-    let op = GroupNorm { groups: sample[0], eps: eps(call) };
+    let (images, sample) = in_images(x)?;
+    let op = GroupNorm { groups: sample[0] * images, eps: eps(call) };
     let filled = |k: usize, with: f64| call.known(k).map(|array| array.values.iter().all(|&x| x == with));
     let no_weights = call.input(1)?.source().is_none() && call.input(2)?.source().is_none();
     let grouped = reader.only_taker(call).is_some_and(|next| next.op_type == "Reshape");
     if (no_weights || grouped) && filled(1, 1.0)? && filled(2, 0.0)? {
-        return Ok(kept(reader, op, x, sample, &[])?.seen(Seen::Normalised));
+        return Ok(kept(reader, op, x, &channels_of(images, sample), &[])?.seen(Seen::Normalised));
     }
-    let affine = affine(reader, call, &sample[..1])?;
-    kept(reader, op, x, sample, &affine)
+    normalised_images(reader, call, op, x)
+}
+
+/// A sample as images: how many, and the shape of one, `[channels, ...]`.
+fn in_images(x: &Operand) -> Result<(usize, &[usize])> {
+    match &x.shape[..] {
+        [images, sample @ ..] if sample.len() > 1 && x.batch.is_none_or(|axis| axis == 0) => Ok((*images, sample)),
+        _ => Err(Error::shape(format!("a value of shape {:?} (for a batch of one) has no channels", x.shape))),
+    }
+}
+
+/// The shape of all images together, as if their channels were those of one.
+fn channels_of(images: usize, sample: &[usize]) -> Vec<usize> {
+    [&[images * sample[0]], &sample[1..]].concat()
+}
+
+/// A norm of every image, then a weight and a bias by channel.
+fn normalised_images(reader: &mut Reader<'_>, call: &Call<'_>, op: GroupNorm, x: &Operand) -> Result<Operand> {
+    let (images, sample) = in_images(x)?;
+    if images == 1 {
+        let affine = affine(reader, call, &sample[..1])?;
+        return kept(reader, op, x, sample, &affine);
+    }
+    let rows = [images, sample[0], numel(&sample[1..])];
+    let affine = affine(reader, call, &[sample[0], 1])?;
+    let mut y = kept(reader, op, x, &channels_of(images, sample), &[])?;
+    if let [weight, bias] = affine[..] {
+        y = kept(reader, Gain, &y, &rows, &[weight])?;
+        y = kept(reader, Shift, &y, &rows, &[bias])?;
+    }
+    Ok(y)
 }
 
 /// x / |x| along an axis.

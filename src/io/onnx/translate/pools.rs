@@ -1,48 +1,113 @@
-//! Pools.
+//! Pools of lines, planes and volumes.
 
+use super::activations::scaled;
+use super::arithmetic::{powered, size as absolute};
+use super::images::Images;
+use super::shapes::reshaped;
 use super::sums;
-use super::windows::{Slides, slid_over, slides};
+use super::windows::{Slide, slides};
 use crate::error::{Error, Result};
 use crate::io::onnx::call::Call;
 use crate::io::onnx::operand::Operand;
 use crate::io::onnx::reader::Reader;
 use crate::ops::{AvgPool2d, Builtin, MaxPool2d};
+use crate::shape::numel;
 
 pub(super) fn max(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    pooled(reader, call, |slides, ceil_mode| {
-        let Slides { kernel, stride, dilation, sides } = slides;
-        let pool = MaxPool2d::new(kernel).stride(stride).dilation(dilation).padding_sides(sides);
+    if call.node.output.get(1).is_some_and(|name| reader.is_taken(name)) {
+        return Err(Error::unsupported("the indices of the largest entries (its second output) are not supported"));
+    }
+    let ceil_mode = call.flag("ceil_mode");
+    pooled(reader, call, call.input(0)?, &|[down, right]| {
+        let pool = MaxPool2d::new([down.kernel, right.kernel]).stride([down.stride, right.stride]);
+        let pool = pool.dilation([down.dilation, right.dilation]).padding_sides([down.sides, right.sides]);
         Ok(pool.ceil_mode(ceil_mode).into())
     })
 }
 
 pub(super) fn average(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let padding_counts = call.flag("count_include_pad");
-    pooled(reader, call, |slides, ceil_mode| {
-        let Slides { kernel, stride, dilation, sides } = slides;
-        if dilation != [1, 1] {
-            return Err(Error::unsupported("an average over a window with gaps"));
+    averaged(reader, call, call.input(0)?, call.flag("count_include_pad"))
+}
+
+/// The mean over the node's window.
+fn averaged(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, padding_counts: bool) -> Result<Operand> {
+    let ceil_mode = call.flag("ceil_mode");
+    pooled(reader, call, x, &|[down, right]| {
+        if [down.dilation, right.dilation] != [1, 1] {
+            return Err(Error::unsupported("dilations: a mean over a window with gaps is not supported"));
         }
-        let pool = AvgPool2d::new(kernel).stride(stride).padding_sides(sides);
+        let pool = AvgPool2d::new([down.kernel, right.kernel]).stride([down.stride, right.stride]);
+        let pool = pool.padding_sides([down.sides, right.sides]);
         Ok(pool.ceil_mode(ceil_mode).count_include_pad(padding_counts).into())
     })
 }
 
+/// (sum over a window of |x|^p)^(1/p)
+pub(super) fn lp(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let p = norm_power(call)?;
+    if call.flag("ceil_mode") {
+        return Err(Error::unsupported("ceil_mode=1 is not supported; pad the input instead"));
+    }
+    let powers = absolute(reader, call.input(0)?)?;
+    let powers = powered(reader, &powers, p)?;
+    let mean = averaged(reader, call, &powers, true)?;
+    let entries = kernel_shape(call, call.input(0)?.rank().saturating_sub(2))?;
+    let sum = scaled(reader, &mean, numel(&entries) as f64)?;
+    powered(reader, &sum, 1.0 / p)
+}
+
+/// The same over all positions.
+pub(super) fn global_lp(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let p = norm_power(call)?;
+    let x = call.input(0)?;
+    let powers = absolute(reader, x)?;
+    let powers = powered(reader, &powers, p)?;
+    let sum = sums::sum_over(reader, &powers, &places(x)?, true)?;
+    powered(reader, &sum, 1.0 / p)
+}
+
+/// The attribute `p`, 2 by default; a number of any kind in op set 1.
+fn norm_power(call: &Call<'_>) -> Result<f64> {
+    let p = call.int("p").map(|p| p as f64).or(call.float("p")).unwrap_or(2.0);
+    if p < 1.0 { Err(Error::value(format!("p={p}; at least 1 is needed"))) } else { Ok(p) }
+}
+
+fn kernel_shape(call: &Call<'_>, axes: usize) -> Result<Vec<usize>> {
+    call.ints("kernel_shape").ok_or_else(|| Error::format("kernel_shape is missing"))?;
+    call.sizes("kernel_shape", axes, 1)
+}
+
+/// A pool over the last two axes, given how its window slides along them; then over the depth, if there is one.
 fn pooled(
     reader: &mut Reader<'_>,
     call: &Call<'_>,
-    pool: impl FnOnce(Slides, bool) -> Result<Builtin>,
+    x: &Operand,
+    pool: &dyn Fn([&Slide; 2]) -> Result<Builtin>,
 ) -> Result<Operand> {
-    let x = call.input(0)?;
-    let (sample, line) = slid_over(x)?;
-    let plane = if line { vec![sample[0], 1, sample[1]] } else { sample };
-    call.ints("kernel_shape").ok_or_else(|| Error::format("kernel_shape is missing"))?;
-    let slides = slides(call, call.pair("kernel_shape", 1)?, [plane[1], plane[2]])?;
-    let value = reader.value(x, &plane)?;
-    let value = reader.graph.apply(pool(slides, call.flag("ceil_mode"))?, &[value], &[])?;
-    let result = reader.graph.shape(value).to_vec();
-    let shape = if line { vec![1, result[0], result[2]] } else { [&[1], &result[..]].concat() };
-    Ok(Operand::sample(value, shape, x.batch))
+    let images = Images::new(x)?;
+    let slides = slides(call, &kernel_shape(call, images.size().len())?, images.size())?;
+    let (shape, planes) = (images.x.shape.clone(), images.count() * images.channels());
+    let y = match (&slides[..], images.size()) {
+        ([right], &[l]) => one_pool(reader, &images.x, [planes, 1, l], pool([&Slide::STILL, right])?)?,
+        ([down, right], &[h, w]) => one_pool(reader, &images.x, [planes, h, w], pool([down, right])?)?,
+        ([deep, down, right], &[d, h, w]) => {
+            let flat = one_pool(reader, &images.x, [planes * d, h, w], pool([down, right])?)?;
+            let [_, h, w] = flat.shape[..] else { unreachable!("a pool gives planes") };
+            let y = one_pool(reader, &flat, [planes, d, h * w], pool([deep, &Slide::STILL])?)?;
+            let full = [shape[0], shape[1], y.shape[1], h, w];
+            return Ok(images.finish(reshaped(reader, &y, &full, None)?));
+        }
+        _ => unreachable!("a window has an axis for each of the image"),
+    };
+    let full = [&shape[..2], &y.shape[5 - shape.len()..]].concat();
+    Ok(images.finish(reshaped(reader, &y, &full, None)?))
+}
+
+/// A pool of planes, `[planes, h, w]`.
+fn one_pool(reader: &mut Reader<'_>, x: &Operand, shape: [usize; 3], pool: Builtin) -> Result<Operand> {
+    let value = reader.value(x, &shape)?;
+    let value = reader.graph.apply(pool, &[value], &[])?;
+    Ok(Operand::sample(value, reader.graph.shape(value).to_vec(), None))
 }
 
 pub(super) fn global_average(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {

@@ -97,7 +97,7 @@ fn bias(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, factor: f64) -> R
 }
 
 /// x W^T + b on the last axis.
-fn linear(
+pub(super) fn linear(
     reader: &mut Reader<'_>,
     x: &Operand,
     out: usize,

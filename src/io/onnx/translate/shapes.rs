@@ -116,6 +116,22 @@ pub(super) fn unsqueeze(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Oper
     reshaped(reader, x, &shape, batch)
 }
 
+/// With a new axis of size 1 before axis `axis`.
+pub(super) fn unsqueezed(reader: &mut Reader<'_>, x: &Operand, axis: usize) -> Result<Operand> {
+    let mut shape = x.shape.clone();
+    shape.insert(axis, 1);
+    let batch = x.batch.map(|batch| if batch >= axis { batch + 1 } else { batch });
+    reshaped(reader, x, &shape, batch)
+}
+
+/// Without axis `axis`, of size 1.
+pub(super) fn squeezed(reader: &mut Reader<'_>, x: &Operand, axis: usize) -> Result<Operand> {
+    let mut shape = x.shape.clone();
+    shape.remove(axis);
+    let batch = x.batch.map(|batch| if batch > axis { batch - 1 } else { batch });
+    reshaped(reader, x, &shape, batch)
+}
+
 pub(super) fn transpose(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
     let order = match call.ints("perm") {
