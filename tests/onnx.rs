@@ -267,7 +267,7 @@ fn refusals_name_the_node_and_the_reason() {
         ("random", "RandomNormalLike_h", "chance"),
         ("argmax", "ArgMax_y", "steps"),
         ("steps", "Floor_y", "steps"),
-        ("recurrent", "LSTM_y", "unrolled"),
+        ("recurrent", "LSTM_y", "batch_first=True"),
         ("unknown_op", "Frobnicate_y", "no rule"),
         ("foreign_op", "FusedMatMul_y", "com.example"),
         ("cycle", "Add_a", "'b', which nothing before it gives"),

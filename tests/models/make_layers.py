@@ -194,6 +194,15 @@ NETWORKS = {
 ALONE = {"loss_mean", "loss_tokens", "bag_mean", "bag_sum", "bag_max"}
 
 
+def export_unchecked(path, net, inputs, outputs):
+    """As make_models.export, of a file that ends onnxruntime (1.32, a SequenceEmpty without inputs in the graph)."""
+    args = tuple(x[:1] for x in inputs.values())
+    names = {"input_names": list(inputs), "output_names": outputs}
+    with make_models.quiet():
+        torch.onnx.export(net, args, str(path), dynamo=True, optimize=False, external_data=False, **names)
+    make_models.without_stacks(path)
+
+
 def trim(path):
     """Takes out all metadata but what the exporter says about initialisers."""
     if not path.exists():
@@ -242,8 +251,12 @@ def main():
     for name in sys.argv[2:] or NETWORKS:
         for kind in ["dynamo", "script"] + ["dynamic"] * (name not in ALONE):
             net, inputs, outputs = make_models.build(name)
-            make_models.export(out / f"{name}.{kind}.onnx", net, inputs, outputs, kind)
-            trim(out / f"{name}.{kind}.onnx")
+            path = out / f"{name}.{kind}.onnx"
+            if name.startswith("bag") and kind == "dynamo":
+                export_unchecked(path, net, inputs, outputs)
+            else:
+                make_models.export(path, net, inputs, outputs, kind)
+            trim(path)
         reference(out / f"{name}.safetensors", *make_models.build(name))
 
 

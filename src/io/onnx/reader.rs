@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
 
     /// Whether a node or the caller takes the output `name`.
     pub fn is_taken(&self, name: &str) -> bool {
-        self.uses.contains_key(name)
+        !name.is_empty() && self.uses.contains_key(name)
     }
 
     /// A value's numbers as a value of the graph of this shape for one sample.

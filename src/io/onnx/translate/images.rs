@@ -81,12 +81,7 @@ pub(super) fn stack(reader: &mut Reader<'_>, planes: &Operand, above: usize, hei
 }
 
 /// The rows `rows` of every plane of a stack `[channels, planes * height, w]`, as `[planes, channels, h, w]`.
-pub(super) fn unstack(
-    reader: &mut Reader<'_>,
-    stack: &Operand,
-    height: usize,
-    rows: Range<usize>,
-) -> Result<Operand> {
+pub(super) fn unstack(reader: &mut Reader<'_>, stack: &Operand, height: usize, rows: Range<usize>) -> Result<Operand> {
     let &[channels, all, w] = &stack.shape[..] else { return Err(Error::shape("a plane is needed")) };
     let x = reshaped(reader, stack, &[channels, all / height.max(1), height, w], None)?;
     let x = cut(reader, &x, 2, rows)?;

@@ -37,7 +37,8 @@ pub(super) fn scan<'a>(reader: &mut Reader<'a>, call: &Call<'a>) -> Result<Vec<O
     let inputs = call.all()?;
     let scanned = call.int("num_scan_inputs").and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
     let carried = inputs.len().checked_sub(scanned).filter(|_| scanned > 0);
-    let carried = carried.ok_or_else(|| Error::format(format!("num_scan_inputs={scanned} of {} inputs", inputs.len())))?;
+    let carried =
+        carried.ok_or_else(|| Error::format(format!("num_scan_inputs={scanned} of {} inputs", inputs.len())))?;
     let (states, scanned) = inputs.split_at(carried);
     let axes = scanned.iter().enumerate().map(|(k, x)| axis_of(call, "scan_input_axes", k, x.rank()));
     let axes = axes.collect::<Result<Vec<usize>>>()?;
@@ -113,12 +114,7 @@ fn holds(condition: &Operand) -> Result<bool> {
 }
 
 /// The results of a body for step number `step`.
-fn next<'a>(
-    reader: &mut Reader<'a>,
-    body: &'a GraphProto,
-    inputs: Vec<Operand>,
-    step: usize,
-) -> Result<Vec<Operand>> {
+fn next<'a>(reader: &mut Reader<'a>, body: &'a GraphProto, inputs: Vec<Operand>, step: usize) -> Result<Vec<Operand>> {
     reader.steps = reader.steps.checked_sub(1).ok_or_else(|| {
         Error::unsupported("the loops of the network have too many steps to be unrolled; shorten the sequences")
     })?;

@@ -101,8 +101,7 @@ pub(super) fn layer<C: Cell>(reader: &mut Reader<'_>, call: &Call<'_>) -> Result
     for (index, &backwards) in backwards.iter().enumerate() {
         runs.push(run::<C>(reader, call, &x, index, backwards)?);
     }
-    let all: Vec<Operand> =
-        runs.iter().map(|run| over_time(reader, &run.hidden)).collect::<Result<_>>()?;
+    let all: Vec<Operand> = runs.iter().map(|run| over_time(reader, &run.hidden)).collect::<Result<_>>()?;
     let last_hidden: Vec<Operand> = runs.iter().map(|run| run.last.hidden.clone()).collect();
     let last_cell: Vec<Operand> = runs.iter().map(|run| run.last.cell.clone()).collect();
     let y = joined(reader, &all.iter().collect::<Vec<_>>(), 1)?;
@@ -124,13 +123,7 @@ struct Run {
     last: State,
 }
 
-fn run<C: Cell>(
-    reader: &mut Reader<'_>,
-    call: &Call<'_>,
-    x: &Operand,
-    index: usize,
-    backwards: bool,
-) -> Result<Run> {
+fn run<C: Cell>(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, index: usize, backwards: bool) -> Result<Run> {
     let &[steps, rows, features] = &x.shape[..] else { unreachable!("the layer has checked it") };
     let hidden = call.input(2)?.shape[2];
     let gates = C::GATES * hidden;

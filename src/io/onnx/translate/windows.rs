@@ -104,9 +104,7 @@ fn bias(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Option<Parameter>> {
 fn check_rank(images: &Images, w: &Operand) -> Result<()> {
     match w.rank() == images.x.rank() && !w.shape.contains(&0) {
         true => Ok(()),
-        false => {
-            Err(Error::shape(format!("a weight of shape {:?} on a value of shape {:?}", w.shape, images.x.shape)))
-        }
+        false => Err(Error::shape(format!("a weight of shape {:?} on a value of shape {:?}", w.shape, images.x.shape))),
     }
 }
 
@@ -155,12 +153,7 @@ pub(super) fn conv(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
 }
 
 /// An op on the one image of `x`.
-fn applied(
-    reader: &mut Reader<'_>,
-    op: impl Into<Builtin>,
-    x: &Operand,
-    parameters: &[Parameter],
-) -> Result<Operand> {
+fn applied(reader: &mut Reader<'_>, op: impl Into<Builtin>, x: &Operand, parameters: &[Parameter]) -> Result<Operand> {
     let value = reader.value(x, &x.shape[1..])?;
     let value = reader.graph.apply(op, &[value], parameters)?;
     let shape = [&[1], reader.graph.shape(value)].concat();
