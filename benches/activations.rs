@@ -39,7 +39,7 @@ type Pair<R> = (Unary, fn(R) -> R);
 
 fn in_precision<R: Real>(criterion: &mut Criterion, std: [Pair<R>; 9]) {
     let cpu = Cpu::<R>::new();
-    let numbers: Vec<R> = machine::numbers::<R>(ENTRIES).into_iter().map(|x| R::of(4.0) * x).collect();
+    let numbers: Vec<R> = machine::numbers::<R>(ENTRIES).into_iter().map(|x| R::from_f64(4.0) * x).collect();
     // Some functions have no value left of 0.
     let positive: Vec<R> = numbers.iter().map(|x| x.abs()).collect();
     let mut lines = Vec::new();

@@ -22,7 +22,7 @@ fn case<R: Real + faer::traits::RealField>(outputs: usize, samples: usize, json:
     let numbers = machine::numbers::<R>(samples * 3 * 32 * 32);
     let x = Batch::new(&numbers, &[samples, 3, 32, 32]).unwrap();
     let ntk = session.ntk().components(false).outputs(Outputs::Full);
-    let plan = ntk.explain(samples).unwrap();
+    let plan = ntk.plan(samples).unwrap();
     let before = product_rate::<R>();
     let mut times = Vec::new();
     let mut last = None;

@@ -26,7 +26,7 @@ fn paper_mlp() -> Model {
 /// Inputs of the size of standardised pixels divided by sqrt(784), without a pattern.
 fn inputs<R: Real>(samples: usize) -> Vec<R> {
     let at = |k: u64| ((k * k) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0;
-    (1..=(samples * WIDTHS[0]) as u64).map(|k| R::of(at(k) / 28.0)).collect()
+    (1..=(samples * WIDTHS[0]) as u64).map(|k| R::from_f64(at(k) / 28.0)).collect()
 }
 
 /// Multiplications and additions: of the upper triangle's products, and of forward and reverse.

@@ -238,8 +238,8 @@ fn write(n: usize, to: &Path, [tall, wide]: [usize; 2]) -> Result<Value> {
         let band = band.clone();
         (band.start..n).step_by(wide).map(move |col| (band.clone(), col..n.min(col + wide))).collect::<Vec<_>>()
     };
-    let units: Vec<_> = bands.iter().flat_map(strips).collect();
-    units.into_par_iter().with_max_len(1).try_for_each(|(rows, cols)| {
+    let regions: Vec<_> = bands.iter().flat_map(strips).collect();
+    regions.into_par_iter().with_max_len(1).try_for_each(|(rows, cols)| {
         put(rows.clone(), cols.clone())?;
         if cols.start >= rows.end { put(cols, rows) } else { Ok(()) }
     })?;

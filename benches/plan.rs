@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use machine::median;
-use tangent_kernels::kernel::Way;
+use tangent_kernels::kernel::Strategy;
 use tangent_kernels::ops::Conv2d;
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Graph, Model, Session};
@@ -59,17 +59,17 @@ fn row(name: &str, layer: &Layer, outputs: usize, samples: usize) -> (f64, f64) 
     let numbers = machine::numbers::<f32>(samples * size);
     let x = Batch::new(&numbers, &[&[samples], model.input_shape()].concat()).unwrap();
     let ntk = || session.ntk().components(false).parameters(&["layer.weight"]);
-    let plan = ntk().explain(samples).unwrap();
+    let plan = ntk().plan(samples).unwrap();
     let planned = &plan.parameters[0];
-    let mut measured: Vec<(Way, f64)> = Vec::new();
+    let mut measured: Vec<(Strategy, f64)> = Vec::new();
     let mut cells = Vec::new();
-    let all = std::iter::once((planned.way, planned.seconds)).chain(planned.alternatives.iter().copied());
-    for (way, predicted) in all {
+    let all = std::iter::once((planned.strategy, planned.seconds)).chain(planned.alternatives.iter().copied());
+    for (strategy, predicted) in all {
         if predicted > 8.0 && predicted > 8.0 * planned.seconds {
-            cells.push(format!("{way} [{predicted:.1}]"));
+            cells.push(format!("{strategy} [{predicted:.1}]"));
             continue;
         }
-        let ntk = ntk().force("*", way);
+        let ntk = ntk().force("*", strategy);
         let (mut times, start) = (Vec::new(), Instant::now());
         while times.is_empty()
             || (times.len() < 3 && start.elapsed().as_secs_f64() < 2.0)
@@ -80,16 +80,16 @@ fn row(name: &str, layer: &Layer, outputs: usize, samples: usize) -> (f64, f64) 
             times.push(start.elapsed().as_secs_f64());
         }
         let seconds = median(&mut times);
-        measured.push((way, seconds));
-        cells.push(format!("{way} {seconds:.4}"));
+        measured.push((strategy, seconds));
+        cells.push(format!("{strategy} {seconds:.4}"));
     }
-    let seconds_of = |wanted: Way| measured.iter().find(|(way, _)| *way == wanted).map(|(_, s)| *s);
-    let (own, out) = (measured[0].1, seconds_of(Way::MultiplyOut));
+    let seconds_of = |wanted: Strategy| measured.iter().find(|(strategy, _)| *strategy == wanted).map(|(_, s)| *s);
+    let (own, out) = (measured[0].1, seconds_of(Strategy::Materialise));
     let best = measured.iter().map(|(_, s)| *s).fold(f64::INFINITY, f64::min);
     let gain = out.map_or(f64::NAN, |out| out / own);
     println!(
         "{name:<28} {outputs:>2} {samples:>4}  {:<14} {:>5.2}  {gain:>6.1}   {}",
-        planned.way,
+        planned.strategy,
         own / best,
         cells.join(", ")
     );

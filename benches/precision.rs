@@ -17,7 +17,7 @@ const SAMPLES: usize = 2000;
 
 fn kernel<R: Real>(model: &Model, numbers: &[f64]) -> Matrix<R> {
     let session = Session::new(model, Cpu::<R>::new()).unwrap();
-    let x: Vec<R> = numbers.iter().map(|&x| R::of(x)).collect();
+    let x: Vec<R> = numbers.iter().map(|&x| R::from_f64(x)).collect();
     let x = Batch::new(&x, &[SAMPLES, model.input_shape()[0]]).unwrap();
     session.ntk().components(false).compute(&x).unwrap().total().clone()
 }

@@ -3,7 +3,7 @@
 //! - `passes`: forward and sweep over 192 samples of MLP-h (eight layers of 1000) on one thread, and the same products by
 //!   faer alone: what is beyond is tanh, its derivative, and the tape.
 //! - `chain`: forward and sweep through 1,000 ops on four numbers, where nothing but the tape's own work is left.
-//! - `plan`: `Ntk::explain`, for a CNN and for a network of 200 layers.
+//! - `plan`: `Ntk::plan`, for a CNN and for a network of 200 layers.
 
 #[path = "common/cnn.rs"]
 mod cnn;
@@ -17,7 +17,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use machine::{median, numbers};
-use tangent_kernels::tape::Wanted;
+use tangent_kernels::tape::SweepTargets;
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Graph, Init, Model, Parameterisation, Sequential, Session};
 
@@ -52,7 +52,7 @@ fn timed(criterion: &mut Criterion, name: &str, mut work: impl FnMut()) -> f64 {
 fn forward_and_sweep(session: &Session<'_, Cpu<f32>>, x: &Batch<'_, f32>) {
     let flags = vec![true; session.model().parameters().len()];
     let tape = session.tape(x).unwrap();
-    black_box(tape.sweep(&tape.ones_seed(), Wanted { inputs: false, parameters: Some(&flags) }));
+    black_box(tape.sweep(&tape.ones_seed(), SweepTargets { inputs: false, parameters: Some(&flags) }));
 }
 
 fn passes(criterion: &mut Criterion) {
@@ -100,7 +100,7 @@ fn plan(criterion: &mut Criterion) {
     for (name, model) in [("cnn", cnn::cnn(10).unwrap()), ("200-layers", deep)] {
         let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
         timed(criterion, &format!("plan/{name}"), || {
-            black_box(session.ntk().explain(1000).unwrap());
+            black_box(session.ntk().plan(1000).unwrap());
         });
     }
 }

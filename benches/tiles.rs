@@ -14,22 +14,22 @@ use faer::traits::RealField;
 use faer::{Accum, MatMut, MatRef, Par};
 use machine::numbers;
 use tangent_kernels::Real;
-use tangent_kernels::backend::{Arrays, Contraction, Cpu, Gram, Panels, Part, Recipe, RightPanel, Term};
+use tangent_kernels::backend::{Addend, Arrays, Contraction, ContractionPlan, Cpu, Gram, Panels, RightPanel, Term};
 
 /// Rows of a tile, and blocks of them: every pair of blocks is a tile.
 const SIDE: usize = 192;
 const BLOCKS: usize = 6;
 
-fn recipe(with_left: bool) -> Recipe {
-    let part = Part { slot: 0, weight: 1.0, left: with_left.then_some([0, 0]) };
+fn contraction_plan(with_left: bool) -> ContractionPlan {
+    let part = Addend { accumulator: 0, weight: 1.0, left: with_left.then_some([0, 0]) };
     let term = Term { right: [0, 0], contraction: Contraction::Straight, parts: vec![part] };
-    Recipe { slots: 1, blocks: 1, inner: 1, unit_weight: 1.0, terms: vec![term] }
+    ContractionPlan { accumulators: 1, blocks: 1, outputs_per_sample: 1, one_hot_weight: 1.0, terms: vec![term] }
 }
 
 /// Seconds for all tiles, ours and faer's, the best of five rounds.
 fn seconds<R: Real + RealField>(k: usize, with_left: bool) -> [f64; 2] {
     let cpu = Cpu::<R>::new();
-    let recipe = recipe(with_left);
+    let contraction_plan = contraction_plan(with_left);
     let all = numbers::<R>(SIDE * k * (BLOCKS + 1));
     let rows: Vec<&[R]> = (0..BLOCKS).map(|block| &all[block * SIDE * k..][..SIDE * k]).collect();
     let packed: Vec<_> = rows
@@ -41,7 +41,7 @@ fn seconds<R: Real + RealField>(k: usize, with_left: bool) -> [f64; 2] {
                 rights: vec![RightPanel::Array(cpu.upload(rows, &[1, 1, SIDE, 1, 1, k]))],
             };
             let mut packed = Default::default();
-            cpu.pack(&recipe, &[panels], &mut packed).expect("the CPU does not fail");
+            cpu.pack(&contraction_plan, &[panels], &mut packed).expect("the CPU does not fail");
             packed
         })
         .collect();
@@ -52,7 +52,7 @@ fn seconds<R: Real + RealField>(k: usize, with_left: bool) -> [f64; 2] {
     for _ in 0..5 {
         let start = Instant::now();
         for (i, j) in tiles() {
-            cpu.tile(&recipe, &packed[i], &packed[j], &mut scratch, &mut out).expect("the CPU does not fail");
+            cpu.tile(&contraction_plan, &packed[i], &packed[j], &mut scratch, &mut out).expect("the CPU does not fail");
             black_box(&out);
         }
         best[0] = best[0].min(start.elapsed().as_secs_f64());
@@ -61,7 +61,7 @@ fn seconds<R: Real + RealField>(k: usize, with_left: bool) -> [f64; 2] {
             let [rows, cols] = [rows[i], rows[j]].map(|rows| MatRef::from_row_major_slice(rows, SIDE, k));
             for product in products.iter_mut().take(1 + usize::from(with_left)) {
                 let to = MatMut::from_row_major_slice_mut(product, SIDE, SIDE);
-                matmul(to, Accum::Replace, rows, cols.transpose(), R::of(1.0), Par::Seq);
+                matmul(to, Accum::Replace, rows, cols.transpose(), R::from_f64(1.0), Par::Seq);
             }
             let [one, two] = &products;
             if with_left {

@@ -5,8 +5,8 @@
 //! own ops holds them against each other.
 
 use tangent_kernels::backend::Arrays;
-use tangent_kernels::factor::Left;
-use tangent_kernels::ops::{At, Builtin, Case, Op, expect_arity};
+use tangent_kernels::factor::InputOperand;
+use tangent_kernels::ops::{Builtin, Case, Op, OpContext, expect_arity};
 use tangent_kernels::unary::{Exp, Unary};
 use tangent_kernels::{Attributes, Batch, Cpu, Error, Graph, Model, Result, Session, check};
 
@@ -17,7 +17,7 @@ struct Rbf;
 
 impl Rbf {
     /// dy y: what the exponent's derivative is multiplied by, \[n, o\].
-    fn weighted<B: Arrays>(at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor) -> B::Tensor {
+    fn weighted<B: Arrays>(at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor) -> B::Tensor {
         at.arrays.mul(dy, y)
     }
 }
@@ -41,7 +41,7 @@ impl Op for Rbf {
     }
 
     /// Arrays have the samples in front; |x - c|^2 = |x|^2 - 2 x c + |c|^2.
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let (arrays, x, c) = (at.arrays, at.inputs[0], at.parameters[0]);
         let square = |x: &B::Tensor| arrays.sum(&arrays.mul(x, x), &[1]);
         let centres = arrays.reshape(&square(c), &[1, at.parameter_shape(0)[0]]);
@@ -52,7 +52,7 @@ impl Op for Rbf {
     }
 
     /// dx = sum over o of dy y (c_o - x)
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let (arrays, g) = (at.arrays, Rbf::weighted(at, y, dy));
         let towards = arrays.matmul(&g, false, at.parameters[0], false);
         let away = arrays.mul(at.inputs[0], &arrays.affine(&arrays.sum(&g, &[1]), -1.0, 0.0));
@@ -60,11 +60,11 @@ impl Op for Rbf {
     }
 
     /// No form of factors fits, so `rows` gives the gradients multiplied out.
-    fn left<B: Arrays>(&self, _at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
-        (parameter == 0).then_some(Left::Rows)
+    fn input_operand<B: Arrays>(&self, _at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
+        (parameter == 0).then_some(InputOperand::Rows)
     }
 
-    fn rows<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
+    fn rows<B: Arrays>(&self, at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
         let (arrays, (n, i)) = (at.arrays, (at.input_shape(0)[0], at.input_shape(0)[1]));
         let o = at.parameter_shape(0)[0];
         let x = arrays.reshape(at.inputs[0], &[n, 1, i]);

@@ -5,7 +5,7 @@
 
 use std::sync::Mutex;
 
-use tangent_kernels::kernel::sink::{Frame, Part, Sink, Wants};
+use tangent_kernels::kernel::sink::{Frame, RegionData, Requirements, Sink};
 use tangent_kernels::{Batch, Cpu, Parameterisation, Real, Result, Sequential, Session};
 
 /// For every sample the other one that its gradient is most like: the largest K\[n,m\] / sqrt(K\[m,m\]).
@@ -17,8 +17,8 @@ struct Neighbours {
 
 impl<R: Real> Sink<R> for Neighbours {
     /// Units as they are cheapest to compute.
-    fn wants(&self) -> Wants {
-        Wants::default()
+    fn requirements(&self) -> Requirements {
+        Requirements::default()
     }
 
     fn begin(&mut self, frame: &Frame) -> Result<()> {
@@ -27,8 +27,8 @@ impl<R: Real> Sink<R> for Neighbours {
     }
 
     /// Called from many threads at once.
-    fn put(&self, part: &Part<'_, R>) -> Result<()> {
-        let unit = part.unit();
+    fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
+        let region = part.region();
         let entries = part.of(0, 0);
         let mut best = self.best.lock().expect("no thread panicked");
         let mut meet = |n: usize, m: usize, k: f64| {
@@ -37,11 +37,11 @@ impl<R: Real> Sink<R> for Neighbours {
                 best[n] = (alike, m);
             }
         };
-        for (r, n) in unit.rows.clone().enumerate() {
-            for (c, m) in unit.cols.clone().enumerate() {
-                let k = entries[r * unit.cols.len() + c].f64();
+        for (r, n) in region.rows.clone().enumerate() {
+            for (c, m) in region.cols.clone().enumerate() {
+                let k = entries[r * region.cols.len() + c].f64();
                 meet(n, m, k);
-                if part.mirrored() && unit.above().contains(&n) {
+                if part.mirrored() && region.above().contains(&n) {
                     // Below the diagonal is the same.
                     meet(m, n, k);
                 }

@@ -59,7 +59,7 @@ fn run() -> Result<f64> {
     let session = Session::new(&model, Cpu::<f64>::new())?;
     let sentences = Batch::new(&ids, &[SENTENCES.len(), sizes.length])?;
     let ntk = session.ntk().outputs(Outputs::TraceMean);
-    println!("{}\n", ntk.explain(SENTENCES.len())?);
+    println!("{}\n", ntk.plan(SENTENCES.len())?);
     let kernel = ntk.compute(&sentences)?;
     print_components(&kernel);
     print_likeness(&kernel);

@@ -106,7 +106,7 @@ fn worst<B: Gram>(file: &Path, method: Method, arrays: &B, pass_over: bool) -> R
     if pass_over && method == Method::ForwardMode && fixture.model.parameter_count() > most {
         return Ok(None);
     }
-    let x: Vec<B::Number> = fixture.input.iter().map(|&x| B::Number::of(x)).collect();
+    let x: Vec<B::Number> = fixture.input.iter().map(|&x| B::Number::from_f64(x)).collect();
     let session = Session::new(&fixture.model, arrays.clone())?;
     match session.ntk().method(method).compute(&Batch::new(&x, &fixture.input_shape)?) {
         Err(error) if pass_over && method == Method::ClosedForm && error.is_unsupported() => Ok(None),

@@ -34,7 +34,7 @@
 //! | bring samples | [`Batch`] from memory, a [`Reader`], or any [`Samples`] |
 //! | ask for a kernel | [`Session::ntk`], which gives an [`Ntk`] to choose [`Outputs`], [`Method`], parameters and a budget; [`Ntk::compute`], [`Ntk::between`], [`Ntk::diagonal`] |
 //! | read it | [`Kernel`]: [`Kernel::total`], [`Kernel::components`], each a [`Matrix`] |
-//! | know before | [`Ntk::explain`]: the [`kernel::Plan`] with flops, bytes and seconds; [`Ntk::memory_budget`] |
+//! | know before | [`Ntk::plan`]: a [`kernel::Plan`] with flops, bytes and seconds; [`Ntk::memory_budget`] |
 //! | not believe it | [`Ntk::verify`] against other methods on a few of your samples |
 //! | let it go elsewhere | [`Ntk::fill`] with a sink of [`kernel::sink`]: half of K, sums that store nothing, a place of your own |
 #![cfg_attr(
@@ -71,7 +71,7 @@ pub mod differentiate;
 mod error;
 pub mod factor;
 #[cfg(debug_assertions)]
-mod instances;
+mod instantiations;
 #[cfg(any(feature = "npy", feature = "safetensors", feature = "png", feature = "idx", feature = "onnx"))]
 pub mod io;
 pub mod kernel;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use tangent_kernels::backend::Arrays;
 use tangent_kernels::check;
-use tangent_kernels::factor::Left;
+use tangent_kernels::factor::InputOperand;
 use tangent_kernels::io::fixture::Fixture;
 use tangent_kernels::kernel::worst_difference;
-use tangent_kernels::ops::{At, Builtin, Case, Op};
+use tangent_kernels::ops::{Builtin, Case, Op, OpContext};
 use tangent_kernels::unary::{Gelu, LeakyRelu, Tanh, Unary};
 use tangent_kernels::{
     Attributes, Batch, Cpu, Error, Graph, Kernel, Method, Model, Outputs, Parameterisation, Real, Result, Sequential,
@@ -39,7 +39,7 @@ fn compute<R: Real>(
     method: Method,
     outputs: Outputs,
 ) -> tangent_kernels::Result<Kernel<R>> {
-    let x: Vec<R> = input.iter().map(|&x| R::of(x)).collect();
+    let x: Vec<R> = input.iter().map(|&x| R::from_f64(x)).collect();
     let session = Session::new(model, Cpu::<R>::new())?;
     session.ntk().method(method).outputs(outputs).compute(&Batch::new(&x, shape)?)
 }
@@ -391,16 +391,16 @@ impl Op for Weigh {
             _ => Err(Error::shape(format!("weigh: {inputs:?} by {parameters:?}"))),
         }
     }
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         at.arrays.mul(at.inputs[0], at.parameters[0])
     }
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _: &B::Tensor, dy: &B::Tensor, _: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _: &B::Tensor, dy: &B::Tensor, _: usize) -> B::Tensor {
         at.arrays.mul(dy, at.parameters[0])
     }
-    fn left<B: Arrays>(&self, _: &At<'_, B>, _: usize) -> Option<Left<B>> {
-        Some(Left::Rows)
+    fn input_operand<B: Arrays>(&self, _: &OpContext<'_, B>, _: usize) -> Option<InputOperand<B>> {
+        Some(InputOperand::Rows)
     }
-    fn rows<B: Arrays>(&self, at: &At<'_, B>, _: &B::Tensor, dy: &B::Tensor, _: usize) -> B::Tensor {
+    fn rows<B: Arrays>(&self, at: &OpContext<'_, B>, _: &B::Tensor, dy: &B::Tensor, _: usize) -> B::Tensor {
         let shape = at.arrays.shape(dy);
         let rows = at.arrays.mul(dy, at.inputs[0]);
         at.arrays.reshape(&rows, &[shape[0], shape[1] * shape[2]])

@@ -6,7 +6,7 @@ use tangent_kernels::backend::Arrays;
 
 fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
     (1..=count as u64)
-        .map(|k| R::of(((k * k + 17 * seed * k) as f64 * 0.618_033_988_749_894_9).fract() - 0.5))
+        .map(|k| R::from_f64(((k * k + 17 * seed * k) as f64 * 0.618_033_988_749_894_9).fract() - 0.5))
         .collect()
 }
 

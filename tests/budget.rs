@@ -41,7 +41,7 @@ fn models() -> Vec<(&'static str, Model, Vec<usize>, usize)> {
 
 fn runs_stay_within<R: Real>() {
     for (name, model, shape, n) in models() {
-        let numbers: Vec<R> = (0..n * shape.iter().product::<usize>()).map(|k| R::of((k as f64).sin())).collect();
+        let numbers: Vec<R> = (0..n * shape.iter().product::<usize>()).map(|k| R::from_f64((k as f64).sin())).collect();
         let x = Batch::new(&numbers, &[&[n], &shape[..]].concat()).unwrap();
         let session = Session::new(&model, Cpu::<R>::new()).unwrap();
         // faer's products reserve room in every thread, once, by the size of the cache: addresses, of which few become memory.
@@ -50,7 +50,7 @@ fn runs_stay_within<R: Real>() {
         rayon::broadcast(|_| warm());
         let mut done = 0;
         for outputs in [Outputs::Full, Outputs::TraceSum] {
-            let plan = session.ntk().outputs(outputs).explain(n).unwrap();
+            let plan = session.ntk().outputs(outputs).plan(n).unwrap();
             // A fold holds no K.
             let free = plan.peak_bytes(rayon::current_num_threads()) - plan.result_bytes;
             for part in [1.2, 1.0, 0.8, 0.6, 0.4, 0.2] {

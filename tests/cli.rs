@@ -112,7 +112,7 @@ fn two_lines_from_pytorch_to_a_kernel() {
 fn components_and_the_total_in_every_format() {
     let desk = Desk::of("cnn.script.onnx");
     let words = ["image.npy", "--precision", "f64", "--out"];
-    good(&desk.run("kernel", &[&words[..], &["k.npy", "--layerwise", "parts"]].concat()));
+    good(&desk.run("kernel", &[&words[..], &["k.npy", "--components-dir", "parts"]].concat()));
     assert!(desk.off(&desk.load("k.npy"), "ntk") < 1e-6);
     assert!(desk.off(&desk.load("parts/0.weight.npy"), "ntk/0.weight") < 1e-6);
     assert_eq!(std::fs::read_dir(desk.path("parts")).unwrap().count(), 9);
@@ -166,15 +166,15 @@ fn modes_and_other_samples_and_a_part_of_the_parameters() {
     let (n, c) = (4, 3);
     let entry = |i: usize, a: usize, j: usize, b: usize| full[(i * c + a) * n * c + j * c + b];
     let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6 * b.abs().max(1.0), "{a} where {b} is right");
-    let (shape, trace) = run("trace.npy", &["--outputs", "trace-sum"]);
+    let (shape, trace) = run("trace.npy", &["--mode", "trace-sum"]);
     assert_eq!(shape, [4, 4]);
     close(trace[1], (0..3).map(|a| entry(0, a, 1, a)).sum());
-    let (shape, each) = run("each.npy", &["--outputs", "per-output"]);
+    let (shape, each) = run("each.npy", &["--mode", "per-output"]);
     assert_eq!(shape, [3, 4, 4]);
     close(each[16 + 2], entry(0, 1, 2, 1));
-    let (_, one) = run("one.npy", &["--outputs", "2"]);
+    let (_, one) = run("one.npy", &["--mode", "2"]);
     close(one[6], entry(1, 2, 2, 2));
-    let (_, sum) = run("sum.npy", &["--outputs", "sum"]);
+    let (_, sum) = run("sum.npy", &["--mode", "sum"]);
     close(sum[1], (0..9).map(|k| entry(0, k / 3, 1, k % 3)).sum());
 
     let part = run("part.npy", &["--params", "0.*"]);
@@ -192,15 +192,15 @@ fn modes_and_other_samples_and_a_part_of_the_parameters() {
 #[test]
 fn shares_meet_in_one_kernel_and_a_journal_tells() {
     let desk = Desk::of("mlp.dynamo.onnx");
-    let share = |part: &str| {
-        let words = ["input.npy", "--out", "k.npy", "--precision", "f64", "--share", part];
+    let shard = |part: &str| {
+        let words = ["input.npy", "--out", "k.npy", "--precision", "f64", "--shard", part];
         good(&desk.run("kernel", &words))
     };
-    assert!(share("1/2").contains("ntk merge k.npy"));
+    assert!(shard("1/2").contains("ntk merge k.npy"));
     // A whole kernel would be written over what the share left.
     fails(&desk.run("kernel", &["input.npy", "--out", "k.npy"]), 1, &["was begun (k.npy.journal", "--force"]);
     fails(&desk.ntk(&["check", "k.npy"]), 1, &[]);
-    share("2/2");
+    shard("2/2");
     assert!(good(&desk.ntk(&["merge", "k.npy"])).contains("finished"));
     good(&desk.ntk(&["check", "k.npy"]));
     assert!(desk.off(&desk.load("k.npy"), "ntk") < 1e-6);
@@ -224,9 +224,9 @@ fn what_was_begun_goes_on_only_if_it_is_said() {
 }
 
 #[test]
-fn the_manifest_says_what_went_in() {
+fn the_manifest_says_what_inputs() {
     let desk = Desk::of("mlp.dynamo.onnx");
-    good(&desk.run("kernel", &["input.npy", "--out", "k.npy", "--outputs", "trace-mean"]));
+    good(&desk.run("kernel", &["input.npy", "--out", "k.npy", "--mode", "trace-mean"]));
     let manifest: Value = serde_json::from_slice(&std::fs::read(desk.path("k.npy.json")).unwrap()).unwrap();
     assert_eq!(manifest["outputs"], "trace-mean");
     assert_eq!(manifest["precision"], "f32");
@@ -235,10 +235,10 @@ fn the_manifest_says_what_went_in() {
     assert_eq!(manifest["run"]["version"], env!("CARGO_PKG_VERSION"));
     assert!(manifest["run"]["plan"].is_object());
     let bytes = std::fs::read(desk.path("input.npy")).unwrap();
-    let x = &manifest["went_in"]["x"][0];
+    let x = &manifest["inputs"]["x"][0];
     assert_eq!(x["bytes"], bytes.len());
     assert_eq!(x["xxh3"], format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes)));
-    assert_eq!(manifest["went_in"]["beside_it"][0]["bytes"], 768);
+    assert_eq!(manifest["inputs"]["external_data"][0]["bytes"], 768);
 }
 
 #[test]
@@ -248,8 +248,8 @@ fn info_tells_of_networks_that_cannot_be_built_too() {
     for word in ["image", "[3, 10, 10]", "prob [2], then box [2]", "prelu1.weight", "Conv x 2"] {
         assert!(text.contains(word), "{word}: {text}");
     }
-    let json = desk.json(&["info", desk.network.to_str().unwrap(), "--json", "--head", "box"]);
-    assert_eq!(json["built"]["heads"], serde_json::json!([{ "name": "box", "shape": [2] }]));
+    let json = desk.json(&["info", desk.network.to_str().unwrap(), "--json", "--output", "box"]);
+    assert_eq!(json["built"]["outputs"], serde_json::json!([{ "name": "box", "shape": [2] }]));
 
     let refused = models().join("forms/refused_unknown_op.onnx");
     let output = desk.ntk(&["info", refused.to_str().unwrap()]);
@@ -366,7 +366,7 @@ fn errors_name_the_culprit_and_leave_nothing() {
     fails(&desk.ntk(&["kernel", network, "input.npy", "--out", "k.npy", "--params", "x*"]), 1, &["'x*'"]);
     fails(&desk.ntk(&["kernel", network, "input.npy"]), 2, &["--out"]);
     fails(&desk.ntk(&["kernel", network, "input.npy", "--out", "k.npy", "--memory", "much"]), 2, &["4GiB"]);
-    fails(&desk.ntk(&["kernel", network, "input.npy", "--out", "k.npy", "--share", "3/2"]), 2, &["1/8"]);
+    fails(&desk.ntk(&["kernel", network, "input.npy", "--out", "k.npy", "--shard", "3/2"]), 2, &["1/8"]);
     fails(&desk.ntk(&["frobnicate"]), 2, &["frobnicate"]);
     assert_eq!(desk.files(), before);
     assert!(good(&desk.ntk(&["kernel", "--help"])).contains("row n*C + c"));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tangent_kernels::Cpu;
 use tangent_kernels::backend::{Arrays, Window};
 use tangent_kernels::factor::Factor;
-use tangent_kernels::ops::{At, AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, MaxPool2d, Op};
+use tangent_kernels::ops::{AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, MaxPool2d, Op, OpContext};
 
 /// Whole numbers from -4 to 4.
 fn numbers(count: usize, seed: u64) -> Vec<f64> {
@@ -126,10 +126,10 @@ fn run(op: &impl Op, x: (&[f64], &[usize]), w: (&[f64], &[usize]), dy: &[f64]) -
     let shape = op.shape(&[&x.1[1..]], &[w.1]).unwrap();
     let (x, w) = (cpu.upload(x.0, x.1), cpu.upload(w.0, w.1));
     let dy = cpu.upload(dy, &[&cpu.shape(&x)[..1], &shape].concat());
-    let at = At { arrays: &cpu, inputs: &[&x], parameters: &[&w] };
+    let at = OpContext { arrays: &cpu, inputs: &[&x], parameters: &[&w] };
     let y = op.forward(&at);
     assert_eq!(cpu.shape(&y)[1..], shape);
-    let factor = Factor::new(op.left(&at, 0).unwrap(), dy.clone());
+    let factor = Factor::new(op.input_operand(&at, 0).unwrap(), dy.clone());
     [y.clone(), op.pull(&at, &y, &dy, 0), factor.jacobian(&cpu), factor.gram(&cpu, &factor)]
         .map(|array| cpu.read(&array).unwrap())
 }
@@ -303,7 +303,7 @@ fn pooled(op: &impl Op, pool: &Pool, x: &[f64], dy: &[f64]) -> Option<[Vec<f64>;
     let [h, w] = pool.size;
     let shape = op.shape(&[&[2, h, w]], &[]).ok()?;
     let (x, dy) = (cpu.upload(x, &[pool.n, 2, h, w]), cpu.upload(dy, &[&[pool.n], &shape[..]].concat()));
-    let at = At { arrays: &cpu, inputs: &[&x], parameters: &[] };
+    let at = OpContext { arrays: &cpu, inputs: &[&x], parameters: &[] };
     let y = op.forward(&at);
     assert_eq!(cpu.shape(&y)[1..], shape);
     Some([cpu.read(&y).unwrap(), cpu.read(&op.pull(&at, &y, &dy, 0)).unwrap()])

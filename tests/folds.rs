@@ -12,7 +12,7 @@ fn model(outputs: usize) -> Model {
 }
 
 fn numbers<R: Real>(count: usize, seed: usize) -> Vec<R> {
-    (0..count).map(|k| R::of((((k + seed) * (k + 3)) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
+    (0..count).map(|k| R::from_f64((((k + seed) * (k + 3)) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
 }
 
 fn close(got: f64, want: f64, what: &str) {

@@ -134,7 +134,8 @@ fn rows_by_number() {
     for apart in [false, true] {
         let rows = if apart { 8 } else { 4 };
         fn both<A: Arrays>(a: &A, ids: &[f32], x: &A::Tensor, apart: bool, rows: usize) -> [A::Tensor; 2] {
-            let numbers: Vec<A::Number> = ids.iter().map(|&id| tangent_kernels::Real::of(f64::from(id))).collect();
+            let numbers: Vec<A::Number> =
+                ids.iter().map(|&id| tangent_kernels::Real::from_f64(f64::from(id))).collect();
             let index = a.indices(&a.upload(&numbers, &[2, 3]), 4, apart);
             let gathered = a.gather(x, &index);
             [gathered.clone(), a.scatter(&a.affine(&gathered, 0.0, 2.0), &index, rows)]

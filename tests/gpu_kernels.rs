@@ -9,7 +9,7 @@ use tangent_kernels::analysis::trajectory::{Record, Trajectory};
 use tangent_kernels::backend::Gram;
 use tangent_kernels::backend::gpu::{Adapter, wgpu};
 use tangent_kernels::io::fixture::Fixture;
-use tangent_kernels::kernel::Way;
+use tangent_kernels::kernel::Strategy;
 use tangent_kernels::train::{GradientDescent, Optimiser};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{
@@ -249,13 +249,13 @@ fn every_way_of_a_convolution() {
     let batch = Batch::new(&x, &fixture.input_shape).unwrap();
     let session = Session::new(&fixture.model, gpu).unwrap();
     let mut ran = 0;
-    for way in Way::ALL {
+    for strategy in Strategy::ALL {
         for info in fixture.model.parameters() {
-            match session.ntk().force(&info.name, way).compute(&batch) {
+            match session.ntk().force(&info.name, strategy).compute(&batch) {
                 Ok(kernel) => {
                     ran += 1;
                     let (error, part) = fixture.worst_difference(&kernel).unwrap();
-                    assert!(error < TOLERANCE, "{} by {way}: {error:e} at {part}", info.name);
+                    assert!(error < TOLERANCE, "{} by {strategy}: {error:e} at {part}", info.name);
                 }
                 Err(error) => assert!(error.is_unsupported(), "{error}"),
             }

@@ -400,7 +400,7 @@ mod mapped {
             let size = info.shape.iter().product::<usize>();
             model.set(&info.name, &info.shape, (0..size).map(|k| (k as f64).sin()).collect()).unwrap();
         }
-        let x: Vec<R> = (0..40 * 6).map(|k| R::of(f64::from(k).cos())).collect();
+        let x: Vec<R> = (0..40 * 6).map(|k| R::from_f64(f64::from(k).cos())).collect();
         let scratch = Scratch::new();
         npy::write(scratch.path(), &[40, 2, 3], &x).unwrap();
         let mapped = npy::Mapped::<R>::open(scratch.path()).unwrap();
@@ -413,7 +413,7 @@ mod mapped {
         let between = |x: &dyn Samples<R>, z: &dyn Samples<R>| session.ntk().between(x, z).unwrap();
         assert_eq!(between(&mapped, &batch.rows(0..7)), between(&batch, &batch.rows(0..7)));
         // A file that is replaced as a whole leaves what is mapped as it was.
-        npy::write(scratch.path(), &[1, 1], &[R::of(7.0)]).unwrap();
+        npy::write(scratch.path(), &[1, 1], &[R::from_f64(7.0)]).unwrap();
         assert_eq!(*mapped.read(0, 0..40).unwrap(), x[..]);
     }
 

@@ -18,7 +18,7 @@ fn mlp(widths: &[usize], f: Unary, bias: bool, seed: u64) -> Model {
 }
 
 fn kernel<R: Real>(model: &Model, x: &[f64], outputs: Outputs) -> Kernel<R> {
-    let x: Vec<R> = x.iter().map(|&x| R::of(x)).collect();
+    let x: Vec<R> = x.iter().map(|&x| R::from_f64(x)).collect();
     let features = model.input_shape()[0];
     let session = Session::new(model, Cpu::<R>::new()).unwrap();
     session.ntk().outputs(outputs).compute(&Batch::new(&x, &[x.len() / features, features]).unwrap()).unwrap()
@@ -135,7 +135,7 @@ proptest! {
 fn threads_do_not_change_a_bit() {
     fn bits<R: Real>(threads: usize) -> Vec<Vec<u8>> {
         let model = mlp(&[12, 20, 15, 3], Tanh.into(), true, 4);
-        let x: Vec<R> = numbers(90 * 12, 8).into_iter().map(R::of).collect();
+        let x: Vec<R> = numbers(90 * 12, 8).into_iter().map(R::from_f64).collect();
         let x = Batch::new(&x, &[90, 12]).unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let session = Session::new(&model, Cpu::<R>::new()).unwrap();

@@ -7,7 +7,7 @@ use tangent_kernels::{Batch, Cpu, Jacobian, Loss, Model, Parameterisation, Real,
 /// Numbers without a pattern.
 fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
     let at = |k: u64| (((k + 1) * (k + 7) + seed * 7919) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0;
-    (0..count as u64).map(|k| R::of(at(k))).collect()
+    (0..count as u64).map(|k| R::from_f64(at(k))).collect()
 }
 
 fn model(sizes: &[usize]) -> Model {

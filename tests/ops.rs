@@ -2,10 +2,10 @@
 
 use tangent_kernels::backend::Arrays;
 use tangent_kernels::check;
-use tangent_kernels::factor::{Factor, Left};
+use tangent_kernels::factor::{Factor, InputOperand};
 use tangent_kernels::ops::{
-    At, AvgPool2d, BatchNorm, Builtin, Case, Conv1d, Conv2d, ConvTranspose2d, Dropout, Embedding, GroupNorm, LayerNorm,
-    Linear, MaxPool2d, Mul, Op, Prelu, Softmax,
+    AvgPool2d, BatchNorm, Builtin, Case, Conv1d, Conv2d, ConvTranspose2d, Dropout, Embedding, GroupNorm, LayerNorm,
+    Linear, MaxPool2d, Mul, Op, OpContext, Prelu, Softmax,
 };
 use tangent_kernels::unary::{Log, Reciprocal, Unary};
 use tangent_kernels::{Attribute, Attributes, Cpu, Graph, Result};
@@ -51,23 +51,23 @@ impl<O: Op> Op for Faulty<O> {
         }
         Ok(shape)
     }
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let y = self.op.forward(at);
         if self.fault == Fault::Mixed { at.arrays.add(&y, &at.arrays.sum(&y, &[0])) } else { y }
     }
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
         let dx = self.op.pull(at, y, dy, input);
         if self.fault == Fault::HalvedPull && input == 0 { at.arrays.affine(&dx, 0.5, 0.0) } else { dx }
     }
-    fn left<B: Arrays>(&self, at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
+    fn input_operand<B: Arrays>(&self, at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
         match self.fault {
             Fault::DroppedFactor if parameter == 1 => None,
-            Fault::DoubledFactor if parameter == 0 => Some(Left::Rows),
-            _ => self.op.left(at, parameter),
+            Fault::DoubledFactor if parameter == 0 => Some(InputOperand::Rows),
+            _ => self.op.input_operand(at, parameter),
         }
     }
-    fn rows<B: Arrays>(&self, at: &At<'_, B>, _: &B::Tensor, dy: &B::Tensor, parameter: usize) -> B::Tensor {
-        let left = self.op.left(at, parameter).expect("linear layers have factors");
+    fn rows<B: Arrays>(&self, at: &OpContext<'_, B>, _: &B::Tensor, dy: &B::Tensor, parameter: usize) -> B::Tensor {
+        let left = self.op.input_operand(at, parameter).expect("linear layers have factors");
         at.arrays.affine(&Factor::new(left, dy.clone()).jacobian(at.arrays), 2.0, 0.0)
     }
     fn cases() -> Vec<Case<Self>> {
@@ -117,10 +117,10 @@ fn an_op_that_mixes_samples_is_refused_when_it_is_recorded() {
         fn shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>> {
             Ok(inputs[0].to_vec())
         }
-        fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+        fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
             at.inputs[0].clone()
         }
-        fn pull<B: Arrays>(&self, _: &At<'_, B>, _: &B::Tensor, dy: &B::Tensor, _: usize) -> B::Tensor {
+        fn pull<B: Arrays>(&self, _: &OpContext<'_, B>, _: &B::Tensor, dy: &B::Tensor, _: usize) -> B::Tensor {
             dy.clone()
         }
         fn mixes_samples(&self) -> Option<&'static str> {
@@ -399,7 +399,7 @@ fn computed(op: &impl Op, x: &[f64], shape: &[usize], parameters: &[&[f64]], dy:
     let shape = [&[1], shape].concat();
     let parameters: Vec<_> = parameters.iter().map(|p| cpu.upload(p, &[p.len()])).collect();
     let (x, parameters) = (cpu.upload(x, &shape), parameters.iter().collect::<Vec<_>>());
-    let at = At { arrays: &cpu, inputs: &[&x], parameters: &parameters };
+    let at = OpContext { arrays: &cpu, inputs: &[&x], parameters: &parameters };
     let y = op.forward(&at);
     let dx = op.pull(&at, &y, &cpu.upload(dy, cpu.shape(&y)), 0);
     [y, dx].map(|array| cpu.read(&array).unwrap())
@@ -436,7 +436,7 @@ fn batch_norms_go_by_their_statistics() {
 fn a_number_that_is_no_row_of_a_table_gives_nan() {
     let cpu = Cpu::<f64>::new();
     let (ids, table) = (cpu.upload(&[2.0, -1.0, f64::NAN, 1.0], &[1, 4]), cpu.upload(&[5.0, 7.0], &[2, 1]));
-    let at = At { arrays: &cpu, inputs: &[&ids], parameters: &[&table] };
+    let at = OpContext { arrays: &cpu, inputs: &[&ids], parameters: &[&table] };
     let y = cpu.read(&Embedding.forward(&at)).unwrap();
     assert!(y[..3].iter().all(|y| y.is_nan()) && y[3] == 7.0, "{y:?}");
     assert_eq!(Embedding.rows_looked_up(0, &[&[2, 1]]), Some(2));

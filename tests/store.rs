@@ -17,8 +17,8 @@ use tangent_kernels::{Batch, Cpu, Outputs, Result, Session};
 const SAMPLES: usize = 1000;
 
 /// Fills a sink with the kernel that all tests here have in common.
-fn fill<S: Sink<f32>>(share: (usize, usize), sink: &mut S) -> Result<()> {
-    disk::fill(SAMPLES, 3, share, sink)
+fn fill<S: Sink<f32>>(shard: (usize, usize), sink: &mut S) -> Result<()> {
+    disk::fill(SAMPLES, 3, shard, sink)
 }
 
 fn sink(path: &Path) -> NpyFile {
@@ -72,16 +72,16 @@ fn a_run_that_stopped_anywhere_goes_on_with_the_same_bytes() {
         assert!(!path.exists(), "nothing looks whole");
         let mut rest = Stopping::new(sink(&path), usize::MAX, false);
         fill((0, 1), &mut rest).unwrap();
-        let (units, seen) = (store::check(&path).unwrap().units, rest.seen.into_inner());
-        assert!(seen <= units - after && seen < units || after == 0, "{seen} of {units} after {after}");
+        let (regions, seen) = (store::check(&path).unwrap().regions, rest.seen.into_inner());
+        assert!(seen <= regions - after && seen < regions || after == 0, "{seen} of {regions} after {after}");
         is_the_kernel(&path);
     }
 }
 
 #[test]
 fn child() {
-    let Some(Job { path, share, after }) = Job::own() else { return };
-    fill(share, &mut Stopping::new(sink(&path), after, true)).unwrap();
+    let Some(Job { path, shard, after }) = Job::own() else { return };
+    fill(shard, &mut Stopping::new(sink(&path), after, true)).unwrap();
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn five_processes_fill_one_kernel_though_one_is_killed() {
     assert!(!report.is_whole() && !report.finished && !report.missing.is_empty(), "{report}");
     let error = store::merge(&path).unwrap_err();
     let first = &report.missing[0];
-    let place = format!("missing: unit {}, rows {:?}, columns {:?}", first.unit, first.rows, first.cols);
+    let place = format!("missing: unit {}, rows {:?}, columns {:?}", first.region, first.rows, first.cols);
     assert!(error.to_string().contains(&place), "{error}: {place}");
     assert!(!path.exists(), "nothing looks whole");
 
@@ -219,7 +219,7 @@ fn a_disk_without_room_says_so_before_anything_is_computed() {
         let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" --exact child --nocapture");
         let mut command = Command::new("sh");
         command.arg("-c").arg(script).arg(std::env::current_exe().unwrap());
-        Job { path: path.clone(), share: (0, 1), after: usize::MAX }.run_by(&mut command)
+        Job { path: path.clone(), shard: (0, 1), after: usize::MAX }.run_by(&mut command)
     };
     let failed = run("1000");
     let told = String::from_utf8_lossy(&failed.stderr).into_owned() + &String::from_utf8_lossy(&failed.stdout);

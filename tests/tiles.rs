@@ -4,13 +4,13 @@
 mod gpu;
 
 use proptest::prelude::*;
-use tangent_kernels::backend::{Contraction, Cpu, Gram, Panels, Part, Recipe, RightPanel, Term};
+use tangent_kernels::backend::{Addend, Contraction, ContractionPlan, Cpu, Gram, Panels, RightPanel, Term};
 use tangent_kernels::{Real, shape};
 
 /// Numbers between -1 and 1 without a pattern.
 fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
     let at = |k: u64| (((k + 1) * (k + 7) + seed * 7919) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0;
-    (0..count as u64).map(|k| R::of(at(k))).collect()
+    (0..count as u64).map(|k| R::from_f64(at(k))).collect()
 }
 
 fn agree<R: Real>(got: &[R], want: &[f64], what: &str) {
@@ -32,7 +32,7 @@ struct Sizes {
     i: usize,
     o: usize,
     blocks: usize,
-    inner: usize,
+    outputs_per_sample: usize,
 }
 
 /// An array on the host, read by its index.
@@ -60,26 +60,30 @@ fn compare<B: Gram>(
     sizes: Sizes,
     panels: [Panels<B::Tensor>; 2],
     term: Term,
-    unit_weight: f64,
+    one_hot_weight: f64,
     entry: impl Fn(usize, [usize; 2], [usize; 2]) -> f64,
 ) {
-    let Sizes { n, blocks, inner, .. } = sizes;
+    let Sizes { n, blocks, outputs_per_sample, .. } = sizes;
     let what = format!("{:?} of {sizes:?}, {}", term.contraction, B::Number::NAME);
-    let slot = term.parts[0].slot;
-    let recipe = Recipe { slots: 2, blocks, inner, unit_weight, terms: vec![term] };
-    let entries = n[0] * inner * n[1] * inner;
-    let mut out = vec![B::Number::of(9.0); 2 * blocks * entries];
+    let accumulator = term.parts[0].accumulator;
+    let contraction_plan =
+        ContractionPlan { accumulators: 2, blocks, outputs_per_sample, one_hot_weight, terms: vec![term] };
+    let entries = n[0] * outputs_per_sample * n[1] * outputs_per_sample;
+    let mut out = vec![B::Number::from_f64(9.0); 2 * blocks * entries];
     let [rows, cols] = panels.map(|panels| {
         let mut packed = Default::default();
-        arrays.pack(&recipe, &[panels], &mut packed).unwrap();
+        arrays.pack(&contraction_plan, &[panels], &mut packed).unwrap();
         packed
     });
-    arrays.tile(&recipe, &rows, &cols, &mut Default::default(), &mut out).unwrap();
+    arrays.tile(&contraction_plan, &rows, &cols, &mut Default::default(), &mut out).unwrap();
     let mut want = vec![0.0; out.len()];
     for block in 0..blocks {
-        for (x, c) in (0..n[0]).flat_map(|x| (0..inner).map(move |c| (x, c))) {
-            for (y, d) in (0..n[1]).flat_map(|y| (0..inner).map(move |d| (y, d))) {
-                let at = (slot * blocks + block) * entries + (x * inner + c) * n[1] * inner + y * inner + d;
+        for (x, c) in (0..n[0]).flat_map(|x| (0..outputs_per_sample).map(move |c| (x, c))) {
+            for (y, d) in (0..n[1]).flat_map(|y| (0..outputs_per_sample).map(move |d| (y, d))) {
+                let at = (accumulator * blocks + block) * entries
+                    + (x * outputs_per_sample + c) * n[1] * outputs_per_sample
+                    + y * outputs_per_sample
+                    + d;
                 want[at] = entry(block, [x, y], [c, d]);
             }
         }
@@ -90,7 +94,7 @@ fn compare<B: Gram>(
 /// a and b of both blocks.
 fn sides<R: Real>(s: Sizes) -> ([Host<R>; 2], [Host<R>; 2]) {
     let a = [0, 1].map(|k| Host::new(&[s.g, s.n[k], s.t[k], s.i], k as u64));
-    let b = [0, 1].map(|k| Host::new(&[s.blocks, s.g, s.n[k], s.t[k], s.inner, s.o], 2 + k as u64));
+    let b = [0, 1].map(|k| Host::new(&[s.blocks, s.g, s.n[k], s.t[k], s.outputs_per_sample, s.o], 2 + k as u64));
     (a, b)
 }
 
@@ -103,7 +107,7 @@ fn panels<B: Gram>(arrays: &B, s: Sizes, a: &[Host<B::Number>; 2], b: &[Host<B::
 }
 
 fn term(contraction: Contraction, left: bool) -> Term {
-    let part = Part { slot: 1, weight: 0.75, left: left.then_some([0, 0]) };
+    let part = Addend { accumulator: 1, weight: 0.75, left: left.then_some([0, 0]) };
     Term { right: [0, 0], contraction, parts: vec![part] }
 }
 
@@ -114,7 +118,7 @@ fn straight<B: Gram>(arrays: &B, s: Sizes) {
     for (k, own) in panels.iter_mut().enumerate() {
         let other = Host::<B::Number>::new(&[s.g, s.n[k], s.t[1 - k], s.i], 20);
         own.lefts.insert(1 - k, other.put(arrays));
-        let other = Host::<B::Number>::new(&[s.blocks, s.g, s.n[k], s.t[1 - k], s.inner, s.o], 21);
+        let other = Host::<B::Number>::new(&[s.blocks, s.g, s.n[k], s.t[1 - k], s.outputs_per_sample, s.o], 21);
         own.rights.insert(1 - k, RightPanel::Array(other.put(arrays)));
     }
     let mut term = term(Contraction::Straight, true);
@@ -144,7 +148,7 @@ fn unit<B: Gram>(arrays: &B, s: Sizes, with_left: bool) {
     let s = Sizes { g: 1, t: [1, 1], ..s };
     let (a, b) = sides::<B::Number>(s);
     let mut panels = panels(arrays, s, &a, &b);
-    panels.iter_mut().for_each(|panels| panels.rights = vec![RightPanel::Unit]);
+    panels.iter_mut().for_each(|panels| panels.rights = vec![RightPanel::OneHot]);
     compare(arrays, s, panels, term(Contraction::Straight, with_left), 3.0, |_, [x, y], [c, d]| {
         let left: f64 = (0..s.i).map(|i| a[0].at(&[0, x, 0, i]) * a[1].at(&[0, y, 0, i])).sum();
         if c == d { 3.0 * 0.75 * if with_left { left } else { 1.0 } } else { 0.0 }
@@ -165,7 +169,7 @@ fn crossed<B: Gram>(arrays: &B, s: Sizes) {
 fn mixed<B: Gram>(arrays: &B, s: Sizes) {
     let s = Sizes { g: 1, ..s };
     let (a, b) = sides::<B::Number>(s);
-    let gradients = Host::<B::Number>::new(&[s.blocks, 1, s.n[1], 1, s.inner, s.o * s.i], 9);
+    let gradients = Host::<B::Number>::new(&[s.blocks, 1, s.n[1], 1, s.outputs_per_sample, s.o * s.i], 9);
     let mut panels = panels(arrays, s, &a, &b);
     panels[1].rights = vec![RightPanel::Array(gradients.put(arrays))];
     compare(arrays, s, panels, term(Contraction::Mixed, true), 1.0, |block, [x, y], [c, d]| {
@@ -186,7 +190,7 @@ fn joined<B: Gram>(arrays: &B, s: Sizes, table: usize) {
     // Row numbers without a pattern, some of them twice in a sample.
     let ids = [0, 1].map(|k| {
         let count = s.n[k] * s.t[k];
-        let data = (0..count).map(|at| B::Number::of(((at * at + 3 * at + 5 * k) % table) as f64)).collect();
+        let data = (0..count).map(|at| B::Number::from_f64(((at * at + 3 * at + 5 * k) % table) as f64)).collect();
         Host::<B::Number> { shape: vec![1, s.n[k], s.t[k], 1], data }
     });
     let panels = panels(arrays, s, &ids, &b);
@@ -217,9 +221,9 @@ proptest! {
     #[test]
     fn tiles_match_loops(
         n in [0usize..5, 0usize..6], g in 1usize..3, t in [1usize..4, 1usize..4], i in 1usize..5, o in 1usize..5,
-        blocks in 1usize..3, inner in 1usize..4,
+        blocks in 1usize..3, outputs_per_sample in 1usize..4,
     ) {
-        let sizes = Sizes { n, g, t, i, o, blocks, inner };
+        let sizes = Sizes { n, g, t, i, o, blocks, outputs_per_sample };
         all(&Cpu::<f64>::new(), sizes);
         all(&Cpu::<f32>::new(), sizes);
     }
@@ -228,13 +232,13 @@ proptest! {
 #[test]
 fn large_tiles_match_loops() {
     // Enough positions and samples that rows and columns are taken in several steps.
-    let sizes = Sizes { n: [3, 40], g: 1, t: [60, 50], i: 3, o: 2, blocks: 1, inner: 1 };
+    let sizes = Sizes { n: [3, 40], g: 1, t: [60, 50], i: 3, o: 2, blocks: 1, outputs_per_sample: 1 };
     straight(&Cpu::<f64>::new(), sizes);
-    straight(&Cpu::<f64>::new(), Sizes { inner: 3, n: [4, 9], o: 31, ..sizes });
-    mixed(&Cpu::<f64>::new(), Sizes { inner: 2, n: [2, 30], o: 120, t: [50, 1], ..sizes });
-    let vectors = Sizes { n: [70, 65], g: 1, t: [1, 1], i: 33, o: 17, blocks: 2, inner: 1 };
+    straight(&Cpu::<f64>::new(), Sizes { outputs_per_sample: 3, n: [4, 9], o: 31, ..sizes });
+    mixed(&Cpu::<f64>::new(), Sizes { outputs_per_sample: 2, n: [2, 30], o: 120, t: [50, 1], ..sizes });
+    let vectors = Sizes { n: [70, 65], g: 1, t: [1, 1], i: 33, o: 17, blocks: 2, outputs_per_sample: 1 };
     straight(&Cpu::<f64>::new(), vectors);
-    straight(&Cpu::<f64>::new(), Sizes { n: [40, 33], blocks: 1, inner: 3, ..vectors });
+    straight(&Cpu::<f64>::new(), Sizes { n: [40, 33], blocks: 1, outputs_per_sample: 3, ..vectors });
     // Rows longer than a product takes at a time, and columns of every number of vectors.
     for m in [7, 30, 62, 70] {
         let long = Sizes { n: [9, m], i: 410, o: 200, blocks: 1, ..vectors };
@@ -255,21 +259,21 @@ mod on_gpu {
         #[test]
         fn tiles_match_loops(
             n in [0usize..5, 0usize..6], g in 1usize..3, t in [1usize..4, 1usize..4], i in 1usize..5, o in 1usize..5,
-            blocks in 1usize..3, inner in 1usize..4,
+            blocks in 1usize..3, outputs_per_sample in 1usize..4,
         ) {
             let Some(gpu) = gpu() else { return Ok(()) };
-            all(&gpu, Sizes { n, g, t, i, o, blocks, inner });
+            all(&gpu, Sizes { n, g, t, i, o, blocks, outputs_per_sample });
         }
     }
 
     #[test]
     fn large_tiles_match_loops() {
         let Some(gpu) = gpu() else { return };
-        straight(&gpu, Sizes { n: [3, 40], g: 1, t: [60, 50], i: 3, o: 2, blocks: 1, inner: 1 });
+        straight(&gpu, Sizes { n: [3, 40], g: 1, t: [60, 50], i: 3, o: 2, blocks: 1, outputs_per_sample: 1 });
         // Several squares along both sides, and several steps.
-        let vectors = Sizes { n: [70, 265], g: 1, t: [1, 1], i: 33, o: 17, blocks: 2, inner: 1 };
+        let vectors = Sizes { n: [70, 265], g: 1, t: [1, 1], i: 33, o: 17, blocks: 2, outputs_per_sample: 1 };
         straight(&gpu, vectors);
-        straight(&gpu, Sizes { n: [140, 33], blocks: 1, inner: 3, ..vectors });
+        straight(&gpu, Sizes { n: [140, 33], blocks: 1, outputs_per_sample: 3, ..vectors });
         without_left(&gpu, vectors);
     }
 }

@@ -76,12 +76,12 @@ fn losses_may_be_recorded() {
     let labels = numbers(&reference["targets"]["logistic"]);
     let classes: Vec<usize> = numbers(&reference["targets"]["cross_entropy"]).iter().map(|&c| c as usize).collect();
     let yes: Vec<f64> = labels.iter().map(|y| (y + 1.0) / 2.0).collect();
-    let one_hot: Vec<f64> = classes.iter().flat_map(|&c| [f64::from(c == 0), f64::from(c == 1)]).collect();
+    let signed_targets: Vec<f64> = classes.iter().flat_map(|&c| [f64::from(c == 0), f64::from(c == 1)]).collect();
     type Record = fn(&mut Graph, tangent_kernels::Value, tangent_kernels::Value) -> Result<tangent_kernels::Value>;
     let cases: [(Record, &[f64], Loss<'_>); 3] = [
         (Graph::squared_error, &labels, Loss::SquaredError(&labels)),
         (Graph::binary_cross_entropy, &yes, Loss::Logistic(&labels)),
-        (Graph::cross_entropy, &one_hot, Loss::CrossEntropy(&classes)),
+        (Graph::cross_entropy, &signed_targets, Loss::CrossEntropy(&classes)),
     ];
     for (record, targets, loss) in cases {
         let mut recorded = Model::from_fn(&[&[3], &[2]], |graph, inputs| {

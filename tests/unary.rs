@@ -63,7 +63,7 @@ impl Precision for f64 {
 
 /// `want` is not among the finite numbers of `R`: undefined, infinite, or so large that it is rounded to an infinity.
 fn off_the_scale<R: Precision>(want: f64) -> bool {
-    !R::of(want).is_finite()
+    !R::from_f64(want).is_finite()
 }
 
 /// The distance between the numbers of precision `R` that are as large as `x`, where `x` is a normal one.
@@ -76,7 +76,7 @@ fn ulp<R: Precision>(x: f64) -> f64 {
 
 /// f, f' and f'' at x.
 fn evaluate<R: Real>(f: Unary, x: f64) -> [f64; 3] {
-    let x = R::of(x);
+    let x = R::from_f64(x);
     let y = f.value(x);
     [y, f.first(x, y), f.second(x, y)].map(R::f64)
 }
@@ -84,7 +84,7 @@ fn evaluate<R: Real>(f: Unary, x: f64) -> [f64; 3] {
 /// Complains about the rows that `R` does not reproduce; returns how many points it could compare.
 fn compare<R: Precision>(row: &Row, complaints: &mut Vec<String>) -> usize {
     let Row { f, x, want } = *row;
-    if R::of(x).f64() != x {
+    if R::from_f64(x).f64() != x {
         return 0;
     }
     let got = evaluate::<R>(f, x);
@@ -96,7 +96,7 @@ fn compare<R: Precision>(row: &Row, complaints: &mut Vec<String>) -> usize {
         }
     };
     // There is no distance to NaN and to an infinity: they are met or not.
-    let missed = |got: f64, want: f64| match got == R::of(want).f64() || (got.is_nan() && want.is_nan()) {
+    let missed = |got: f64, want: f64| match got == R::from_f64(want).f64() || (got.is_nan() && want.is_nan()) {
         true => 0.0,
         false => f64::INFINITY,
     };
@@ -251,12 +251,12 @@ fn the_values_at_the_infinities() {
         for (f, left, right) in ends {
             for (x, want) in [(-infinity, left), (infinity, right)] {
                 // By bits, as -0 and 0 are to be told apart.
-                let got = f.value(R::of(x)).f64();
+                let got = f.value(R::from_f64(x)).f64();
                 assert_eq!(got.to_bits(), want.to_bits(), "{f:?} in {} at {x}: {got:?}", R::NAME);
             }
         }
-        assert_eq!(Softplus.value(R::of(1000.0)).f64(), 1000.0);
-        assert_eq!(Silu.value(R::of(-1000.0)).f64(), 0.0);
+        assert_eq!(Softplus.value(R::from_f64(1000.0)).f64(), 1000.0);
+        assert_eq!(Silu.value(R::from_f64(-1000.0)).f64(), 0.0);
     }
     check::<f32>();
     check::<f64>();
@@ -345,14 +345,14 @@ fn parsing_names_the_culprit() {
 
 #[test]
 fn a_visitor_meets_the_function_itself() {
-    struct At(f64);
-    impl Visit for At {
+    struct OpContext(f64);
+    impl Visit for OpContext {
         type Output = (&'static str, f64);
         fn visit<F: Function>(self, f: F) -> Self::Output {
             (f.name(), f.value(self.0))
         }
     }
     for f in Unary::cases() {
-        assert_eq!(f.visit(At(0.7)), (f.name(), f.value(0.7)));
+        assert_eq!(f.visit(OpContext(0.7)), (f.name(), f.value(0.7)));
     }
 }

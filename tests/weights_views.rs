@@ -1,7 +1,7 @@
 //! Weights made of parameters, and parameters with several uses: all methods and ways agree, and gradients are those of
 //! differences.
 
-use tangent_kernels::kernel::{Way, worst_difference};
+use tangent_kernels::kernel::{Strategy, worst_difference};
 use tangent_kernels::ops::{
     Add, Builtin, Concat, Conv2d, ConvTranspose2d, Flatten, Matmul, Mul, Permute, Reshape, Scale, Slice, Sum,
 };
@@ -391,12 +391,12 @@ fn methods_and_ways_agree() {
                 let (error, component) = worst_difference(&kernel, &want).unwrap();
                 assert!(error < 1e-12, "{name}, {outputs:?}, {method}: {error:.2e} at {component}");
             }
-            for p in &ntk().explain(SAMPLES).unwrap().parameters {
-                for way in p.alternatives.iter().map(|(way, _)| *way).chain([p.way]) {
-                    let kernel = ntk().force(&p.name, way).compute(&x).unwrap();
+            for p in &ntk().plan(SAMPLES).unwrap().parameters {
+                for strategy in p.alternatives.iter().map(|(strategy, _)| *strategy).chain([p.strategy]) {
+                    let kernel = ntk().force(&p.name, strategy).compute(&x).unwrap();
                     let (error, component) = worst_difference(&kernel, &want).unwrap();
-                    assert!(error < 1e-12, "{name}, {outputs:?}, {} by {way}: {error:.2e} at {component}", p.name);
-                    crossed += usize::from(name == "autoencoder" && p.name == "w" && way == Way::Outer);
+                    assert!(error < 1e-12, "{name}, {outputs:?}, {} by {strategy}: {error:.2e} at {component}", p.name);
+                    crossed += usize::from(name == "autoencoder" && p.name == "w" && strategy == Strategy::Hadamard);
                 }
             }
             let diagonal = ntk().diagonal(&x).unwrap();
@@ -465,30 +465,30 @@ fn a_weight_of_buffers_has_no_component() {
 /// What was only moved or scaled is contracted like the parameter itself.
 #[test]
 fn views_go_the_ways_of_parameters() {
-    let way = |network: Network, name: &str| {
+    let strategy = |network: Network, name: &str| {
         let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
-        let plan = session.ntk().explain(50).unwrap();
+        let plan = session.ntk().plan(50).unwrap();
         let p = plan.parameters.iter().find(|p| p.name == name).unwrap().clone();
-        p.alternatives.iter().map(|(way, _)| *way).chain([p.way]).collect::<Vec<_>>()
+        p.alternatives.iter().map(|(strategy, _)| *strategy).chain([p.strategy]).collect::<Vec<_>>()
     };
-    assert!(way(autoencoder("", &[4]), "w").contains(&Way::Outer));
-    assert!(way(transposed_alone("", &[3, 4]), "w").contains(&Way::PairPositions));
-    assert!(way(packed_attention(), "qkv.weight").contains(&Way::PairPositions));
-    assert!(way(tables_that_are_views(), "packed").contains(&Way::Join));
+    assert!(strategy(autoencoder("", &[4]), "w").contains(&Strategy::Hadamard));
+    assert!(strategy(transposed_alone("", &[3, 4]), "w").contains(&Strategy::PositionPairs));
+    assert!(strategy(packed_attention(), "qkv.weight").contains(&Strategy::PositionPairs));
+    assert!(strategy(tables_that_are_views(), "packed").contains(&Strategy::Join));
     let moved = |ops: &[Builtin]| {
         let (mut g, x) = Sketch::new(&[4]);
         let weight = g.parameter("w", &[3, 4]);
         let weight = ops.iter().fold(weight, |weight, op| g.derive(op.clone(), &[weight]));
         let y = g.linear(x, weight);
-        way(g.finish("", y), "w")
+        strategy(g.finish("", y), "w")
     };
     let back = || Builtin::from(Reshape::new([3, 4]));
-    assert!(moved(&[Reshape::new([2, 6]).into(), back()]).contains(&Way::Outer));
-    assert!(moved(&[Flatten.into(), back()]).contains(&Way::Outer));
-    assert!(moved(&[Scale { factor: -0.3 }.into()]).contains(&Way::Outer));
-    assert!(moved(&[Concat { axis: 0 }.into()]).contains(&Way::Outer));
-    assert_eq!(way(weight_norm("", &[4]), "gain"), [Way::MultiplyOut]);
-    assert_eq!(way(overlapping_slices("", &[4]), "w"), [Way::MultiplyOut]);
+    assert!(moved(&[Reshape::new([2, 6]).into(), back()]).contains(&Strategy::Hadamard));
+    assert!(moved(&[Flatten.into(), back()]).contains(&Strategy::Hadamard));
+    assert!(moved(&[Scale { factor: -0.3 }.into()]).contains(&Strategy::Hadamard));
+    assert!(moved(&[Concat { axis: 0 }.into()]).contains(&Strategy::Hadamard));
+    assert_eq!(strategy(weight_norm("", &[4]), "gain"), [Strategy::Materialise]);
+    assert_eq!(strategy(overlapping_slices("", &[4]), "w"), [Strategy::Materialise]);
 }
 
 #[test]

@@ -7,19 +7,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use disk::{Job, SIDE, Stopping, model, names, numbers};
-use tangent_kernels::kernel::sink::{Frame, Sink, Unit};
+use tangent_kernels::kernel::sink::{Frame, Region, Sink};
 use tangent_kernels::store::{self, ZarrStore};
 use tangent_kernels::{Batch, Cpu, Matrix, Outputs, Result, Session};
 
 /// No multiple of a unit's side, so that chunks stand out of K.
 const SAMPLES: usize = 617;
 
-fn fill<S: Sink<f32>>(seed: u64, share: (usize, usize), sink: &mut S) -> Result<()> {
-    disk::fill(SAMPLES, seed, share, sink)
+fn fill<S: Sink<f32>>(seed: u64, shard: (usize, usize), sink: &mut S) -> Result<()> {
+    disk::fill(SAMPLES, seed, shard, sink)
 }
 
-fn process(path: &Path, share: (usize, usize), dies_after: Option<usize>) -> bool {
-    disk::process(path, share, dies_after).status.success()
+fn process(path: &Path, shard: (usize, usize), dies_after: Option<usize>) -> bool {
+    disk::process(path, shard, dies_after).status.success()
 }
 
 fn sink(path: &Path) -> ZarrStore {
@@ -142,16 +142,16 @@ fn a_run_that_stopped_anywhere_goes_on_with_the_same_bytes() {
         assert!(!path.exists(), "nothing looks whole");
         let mut rest = stopping(&path, usize::MAX);
         fill(3, (0, 1), &mut rest).unwrap();
-        let (units, seen) = (store::check(&path).unwrap().units, rest.seen.into_inner());
-        assert!(seen <= units - after, "{seen} of {units} after {after}");
+        let (regions, seen) = (store::check(&path).unwrap().regions, rest.seen.into_inner());
+        assert!(seen <= regions - after, "{seen} of {regions} after {after}");
         is_the_kernel(&path);
     }
 }
 
 #[test]
 fn child() {
-    let Some(Job { path, share, after }) = Job::own() else { return };
-    fill(3, share, &mut Stopping::new(sink(&path), after, true)).unwrap();
+    let Some(Job { path, shard, after }) = Job::own() else { return };
+    fill(3, shard, &mut Stopping::new(sink(&path), after, true)).unwrap();
 }
 
 #[test]
@@ -261,9 +261,9 @@ fn another_run_is_refused_and_told_what_differs() {
 fn a_cut_along_no_grid_is_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.zarr");
-    let unit = |cols| Unit { rows: 0..9, cols };
-    let units = vec![unit(0..2), unit(2..5), unit(5..9)];
-    let frame = Frame { rows: 9, cols: 9, symmetric: false, units, share: 0..3, ..disk::small_frame() };
+    let region = |cols| Region { rows: 0..9, cols };
+    let regions = vec![region(0..2), region(2..5), region(5..9)];
+    let frame = Frame { rows: 9, cols: 9, symmetric: false, regions, shard: 0..3, ..disk::small_frame() };
     let error = Sink::<f32>::begin(&mut ZarrStore::new(&path), &frame).unwrap_err().to_string();
     assert!(error.contains("no grid") && error.contains("K.zarr"), "{error}");
     assert!(names(folder.path()).is_empty());

@@ -24,7 +24,7 @@ const LONG: Duration = Duration::from_millis(50);
 pub fn product_rate<B: Arrays>(arrays: &B) -> Result<Ruler> {
     let mut ruler = Ruler { gflops: 0.0, side: 0 };
     for side in SIDES {
-        let numbers: Vec<B::Number> = (0..side * side).map(|k| B::Number::of((k % 101) as f64 / 101.0)).collect();
+        let numbers: Vec<B::Number> = (0..side * side).map(|k| B::Number::from_f64((k % 101) as f64 / 101.0)).collect();
         let x = arrays.upload(&numbers, &[side, side]);
         let best = best_of_three(arrays, || arrays.matmul(&x, false, &x, true))?;
         ruler = Ruler { gflops: 2.0 * (side as f64).powi(3) / best.as_secs_f64() / 1e9, side };

@@ -12,13 +12,13 @@ pub const PRODUCT_SIDE: usize = 4096;
 /// faer's product of two 4096 x 4096 matrices on all threads: the best of five, in GFLOP/s.
 pub fn product_rate<R: Real + faer::traits::RealField>() -> f64 {
     let side = PRODUCT_SIDE;
-    let entry = |i: usize, j: usize| R::of(((i * 31 + j * 17) % 101) as f64 / 101.0);
+    let entry = |i: usize, j: usize| R::from_f64(((i * 31 + j * 17) % 101) as f64 / 101.0);
     let (a, b) = (faer::Mat::from_fn(side, side, entry), faer::Mat::from_fn(side, side, entry));
     let mut c = faer::Mat::zeros(side, side);
     let mut best = Duration::MAX;
     for _ in 0..5 {
         let start = Instant::now();
-        let one = R::of(1.0);
+        let one = R::from_f64(1.0);
         faer::linalg::matmul::matmul(&mut c, faer::Accum::Replace, &a, &b, one, faer::Par::rayon(0));
         best = best.min(start.elapsed());
     }
@@ -29,7 +29,7 @@ pub fn product_rate<R: Real + faer::traits::RealField>() -> f64 {
 /// Numbers between -1 and 1 without a pattern.
 pub fn numbers<R: Real>(count: usize) -> Vec<R> {
     let at = |k: u64| ((k * k) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0;
-    (1..=count as u64).map(|k| R::of(at(k))).collect()
+    (1..=count as u64).map(|k| R::from_f64(at(k))).collect()
 }
 
 pub fn median(times: &mut [f64]) -> f64 {

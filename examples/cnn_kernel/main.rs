@@ -64,7 +64,7 @@ fn run<B: Gram>(options: &Options, arrays: B) -> Result<()> {
 
     let session = Session::new(&model, arrays)?;
     let ntk = session.ntk().outputs(options.mode);
-    println!("{}\n", ntk.explain(train.count())?);
+    println!("{}\n", ntk.plan(train.count())?);
 
     let (x, z) = (batch(&train)?, batch(&test)?);
     let kernel = compute("K(train, train)", ntk, &x, None)?;

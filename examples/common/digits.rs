@@ -77,7 +77,7 @@ impl Normalisation {
 
     fn digits<R: Real>(&self, bytes: &[u8], labels: &[u8], chosen: &[usize]) -> Digits<R> {
         let scale = self.deviation * self.divisor;
-        let input = |byte: &u8| R::of((f64::from(*byte) / 255.0 - self.mean) / scale);
+        let input = |byte: &u8| R::from_f64((f64::from(*byte) / 255.0 - self.mean) / scale);
         Digits {
             pixels: chosen.iter().flat_map(|&k| &bytes[k * PIXELS..(k + 1) * PIXELS]).map(input).collect(),
             labels: chosen.iter().map(|&k| if labels[k] == 6 { -1.0 } else { 1.0 }).collect(),

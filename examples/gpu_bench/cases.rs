@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use tangent_kernels::backend::{Arrays, Gram};
-use tangent_kernels::kernel::sink::{Frame, Part, Sink};
+use tangent_kernels::kernel::sink::{Frame, RegionData, Sink};
 use tangent_kernels::{Batch, Cpu, Device, Error, Gpu, Model, Result, Session};
 
 use crate::machine::{median, numbers};
@@ -91,7 +91,7 @@ impl Case {
             Ok(())
         };
         let on_device = || -> Result<Timed> {
-            let (needed, most) = ((4 * samples * samples) as f64, device.grain().array_bytes);
+            let (needed, most) = ((4 * samples * samples) as f64, device.tile_config().array_bytes);
             if needed > most {
                 return Err(Error::memory(format!("an array of {needed:.1e} bytes, where {most:.1e} are possible")));
             }
@@ -108,7 +108,7 @@ impl Case {
         let x = Batch::new(&numbers, &[samples, width])?;
         let session = Session::new(model, Cpu::<f32>::new())?;
         let ntk = session.ntk().components(false);
-        let flops = ntk.explain(samples)?.flops();
+        let flops = ntk.plan(samples)?.flops();
         let (cpu, _) = seconds(|| ntk.fill(&x, &mut Nowhere).map(drop))?;
         let on_device = || {
             let session = Session::new(model, device.clone())?;
@@ -126,7 +126,7 @@ impl Sink<f32> for Nowhere {
     fn begin(&mut self, _: &Frame) -> Result<()> {
         Ok(())
     }
-    fn put(&self, _: &Part<'_, f32>) -> Result<()> {
+    fn put(&self, _: &RegionData<'_, f32>) -> Result<()> {
         Ok(())
     }
 }

@@ -58,7 +58,7 @@ pub fn measure<B: Gram<Number: RealField>>(cell: Cell, arrays: B, quick: bool) -
     let batch = |count: usize| Batch::new(&numbers[..count * size], &[&[count], model.input_shape()].concat());
     let ntk = session.ntk().method(cell.method).outputs(Outputs::Full).components(false);
     refuse_early(&ntk, &batch(1)?)?;
-    let plan = session.ntk().components(false).explain(cell.samples)?;
+    let plan = session.ntk().components(false).plan(cell.samples)?;
 
     let rate = || if quick { Ok(None) } else { product_rate(&arrays).map(Some) };
     let before = rate()?;

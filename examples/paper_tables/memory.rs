@@ -12,7 +12,7 @@ const ROWS_MARGIN: f64 = 1.35;
 /// is not this machine's; parameters, samples and K are.
 fn predicted<R: Real>(model: &Model, cell: &Cell, on_cpu: bool) -> Result<f64> {
     let session = Session::new(model, Cpu::<R>::new())?;
-    let plan = session.ntk().method(cell.method).components(false).explain(cell.samples)?;
+    let plan = session.ntk().method(cell.method).components(false).plan(cell.samples)?;
     let entries = cell.samples as f64 * model.input_shape().iter().product::<usize>() as f64;
     if !on_cpu {
         return Ok(plan.parameter_bytes + plan.result_bytes + entries * size_of::<R>() as f64);

@@ -61,5 +61,5 @@ impl Network {
 pub fn samples<R: Real>(entries: usize) -> Vec<R> {
     let mut generator = ChaCha12Rng::seed_from_u64(1);
     let mut draw = || -> f64 { StandardNormal.sample(&mut generator) };
-    (0..entries).map(|_| R::of(draw())).collect()
+    (0..entries).map(|_| R::from_f64(draw())).collect()
 }

@@ -66,7 +66,7 @@ pub fn accuracy(scores: &[f64], labels: &[f64]) -> Result<f64> {
 ///
 /// # Errors
 /// A class is not below `count`.
-pub fn one_hot(classes: &[usize], count: usize) -> Result<Vec<f64>> {
+pub fn signed_targets(classes: &[usize], count: usize) -> Result<Vec<f64>> {
     check_classes(classes, count)?;
     Ok(classes.iter().flat_map(|&own| (0..count).map(move |c| if c == own { 1.0 } else { -1.0 })).collect())
 }

@@ -59,7 +59,7 @@ pub fn features_at<B: Gram, O: Op>(
     value: Value,
 ) -> Result<Matrix<B::Number>> {
     session.check(x)?;
-    session.probe(x)?;
+    session.independence_check(x)?;
     let graph = session.model().graph();
     if !graph.has(value) {
         return Err(Error::name("the features are a value of another graph"));

@@ -12,7 +12,7 @@ use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
 use crate::shape::{numel, zeros};
-use crate::tape::Wanted;
+use crate::tape::SweepTargets;
 
 /// Samples whose rows of the Jacobian are there at a time.
 const SAMPLES: usize = 256;
@@ -56,7 +56,7 @@ pub fn fisher<B: Gram, O: Op, S: AsRef<str>>(
     patterns: &[S],
 ) -> Result<Matrix<f64>> {
     session.check(x)?;
-    session.probe(x)?;
+    session.independence_check(x)?;
     let (arrays, model) = (session.arrays(), session.model());
     let wanted = matching(model.parameters(), patterns)?;
     let chosen: Vec<usize> = (0..wanted.len()).filter(|&k| wanted[k]).collect();
@@ -70,7 +70,7 @@ pub fn fisher<B: Gram, O: Op, S: AsRef<str>>(
         let tape = session.tape_of(x, range)?;
         let uses = tape.uses()?;
         let rows_of = |c: usize| {
-            let swept = tape.sweep(&tape.unit_seed(c), Wanted { inputs: false, parameters: Some(&wanted) });
+            let swept = tape.sweep(&tape.unit_seed(c), SweepTargets { inputs: false, parameters: Some(&wanted) });
             let mut rows = tape.by_parameter(&uses, &swept, Factor::jacobian);
             let own = |&k: &usize| rows[k].take().unwrap_or_else(|| arrays.full(0.0, &[samples, size(k)]));
             let list: Vec<B::Tensor> = chosen.iter().map(own).collect();

@@ -3,7 +3,7 @@
 //! | of a stored kernel | |
 //! |---|---|
 //! | [`largest_eigenvalue`], [`eigenvalues`], [`effective_rank`] | its spectrum |
-//! | [`Ridge`], [`one_hot`], [`argmax`], [`class_accuracy`] | regression and classes |
+//! | [`Ridge`], [`signed_targets`], [`argmax`], [`class_accuracy`] | regression and classes |
 //! | [`sign_scores`], [`accuracy`] | the paper's sign classifier |
 //! | [`GradientFlow`], [`learning_rate_bound`] | a wide network at any time of its training |
 //! | [`alignment`], [`centred_alignment`], [`centred_alignments`] | the angle between two kernels |
@@ -27,7 +27,7 @@ mod stored;
 pub mod trajectory;
 
 pub use alignment::{Alignments, alignment, centred_alignment, centred_alignments};
-pub use classifier::{accuracy, argmax, class_accuracy, one_hot, sign_scores};
+pub use classifier::{accuracy, argmax, class_accuracy, sign_scores, signed_targets};
 pub use conjugate::{conjugate_kernel, conjugate_kernel_between, features, features_at, gram, gram_between};
 pub use eigenvalues::eigenvalues;
 pub use fisher::fisher;

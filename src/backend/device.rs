@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::cpu::{Array, Cpu};
 #[cfg(feature = "gpu")]
 use super::gpu::{self, Adapter, Gpu};
-use super::{Arrays, Grain, Gram, Helpers, Panels, Rates, Recipe, RightPanel, Window, cpu};
+use super::{Arrays, ContractionPlan, Gram, Helpers, Panels, Rates, RightPanel, TileConfig, Window, cpu};
 use crate::error::{Error, Result};
 use crate::unary::{Order, Unary};
 
@@ -377,14 +377,15 @@ impl Gram for Device {
     }
 
     /// Of several cards, what suits them all.
-    fn grain(&self) -> Grain {
+    fn tile_config(&self) -> TileConfig {
         match &self.own {
-            Own::Cpu(cpu) => cpu.grain(),
+            Own::Cpu(cpu) => cpu.tile_config(),
             #[cfg(feature = "gpu")]
             Own::Gpu(gpu) => {
-                let grains = self.others.iter().map(Gram::grain);
-                let least = |one: Grain, two: Grain| if two.array_bytes < one.array_bytes { two } else { one };
-                grains.fold(gpu.grain(), least)
+                let grains = self.others.iter().map(Gram::tile_config);
+                let least =
+                    |one: TileConfig, two: TileConfig| if two.array_bytes < one.array_bytes { two } else { one };
+                grains.fold(gpu.tile_config(), least)
             }
         }
     }
@@ -406,7 +407,12 @@ impl Gram for Device {
         Helpers { others: Vec::new(), last: None }
     }
 
-    fn pack(&self, recipe: &Recipe, parts: &[Panels<DeviceTensor>], packed: &mut DeviceBlock) -> Result<()> {
+    fn pack(
+        &self,
+        contraction_plan: &ContractionPlan,
+        parts: &[Panels<DeviceTensor>],
+        packed: &mut DeviceBlock,
+    ) -> Result<()> {
         match &self.own {
             Own::Cpu(cpu) => {
                 let parts: Vec<_> = parts.iter().map(|part| unwrapped(part, |x| x.0.cpu().clone())).collect();
@@ -414,14 +420,14 @@ impl Gram for Device {
                     Some(Held::Cpu(block)) => block,
                     _ => cpu::Block::default(),
                 };
-                cpu.pack(recipe, &parts, &mut block)?;
+                cpu.pack(contraction_plan, &parts, &mut block)?;
                 packed.0 = Some(Held::Cpu(block));
             }
             #[cfg(feature = "gpu")]
             Own::Gpu(gpu) => {
                 let parts: Vec<_> = parts.iter().map(|part| unwrapped(part, |x| x.0.gpu().clone())).collect();
                 let mut block = gpu::Block::default();
-                gpu.pack(recipe, &parts, &mut block)?;
+                gpu.pack(contraction_plan, &parts, &mut block)?;
                 packed.0 = Some(Held::Gpu(block));
             }
         }
@@ -430,7 +436,7 @@ impl Gram for Device {
 
     fn tile(
         &self,
-        recipe: &Recipe,
+        contraction_plan: &ContractionPlan,
         rows: &DeviceBlock,
         cols: &DeviceBlock,
         scratch: &mut DeviceScratch,
@@ -438,9 +444,9 @@ impl Gram for Device {
     ) -> Result<()> {
         let [rows, cols] = [rows, cols].map(|block| block.0.as_ref().expect("packed before"));
         match &self.own {
-            Own::Cpu(cpu) => cpu.tile(recipe, rows.cpu(), cols.cpu(), &mut scratch.0, out),
+            Own::Cpu(cpu) => cpu.tile(contraction_plan, rows.cpu(), cols.cpu(), &mut scratch.0, out),
             #[cfg(feature = "gpu")]
-            Own::Gpu(gpu) => gpu.tile(recipe, rows.gpu(), cols.gpu(), &mut (), out),
+            Own::Gpu(gpu) => gpu.tile(contraction_plan, rows.gpu(), cols.gpu(), &mut (), out),
         }
     }
 }
@@ -448,7 +454,7 @@ impl Gram for Device {
 fn unwrapped<T>(panels: &Panels<DeviceTensor>, take: impl Fn(&DeviceTensor) -> T) -> Panels<T> {
     let right = |right: &RightPanel<DeviceTensor>| match right.array() {
         Some(array) => RightPanel::Array(take(array)),
-        None => RightPanel::Unit,
+        None => RightPanel::OneHot,
     };
     Panels {
         samples: panels.samples,

@@ -1,6 +1,6 @@
 //! What only kernels need of a backend: tiles of K, from the two sides of every use of a parameter.
 
-use super::{Arrays, Grain, Rates};
+use super::{Arrays, Rates, TileConfig};
 use crate::error::Result;
 
 /// A backend that computes tiles of kernels.
@@ -16,7 +16,7 @@ pub trait Gram: Arrays {
     fn name(&self) -> String;
 
     /// How finely kernels are cut for it.
-    fn grain(&self) -> Grain;
+    fn tile_config(&self) -> TileConfig;
 
     /// The rates that plans are made with: those of the CPU, unless it has its own.
     fn rates(&self) -> Rates {
@@ -33,10 +33,15 @@ pub trait Gram: Arrays {
     ///
     /// # Errors
     /// The device failed.
-    fn pack(&self, recipe: &Recipe, parts: &[Panels<Self::Tensor>], packed: &mut Self::Packed) -> Result<()>;
+    fn pack(
+        &self,
+        contraction_plan: &ContractionPlan,
+        parts: &[Panels<Self::Tensor>],
+        packed: &mut Self::Packed,
+    ) -> Result<()>;
 
     /// Writes the tile of every slot to `out`, whose shape is
-    /// \[slots, [blocks](Recipe::blocks), n [inner](Recipe::inner), m inner\].
+    /// \[slots, [blocks](ContractionPlan::blocks), n [inner](ContractionPlan::outputs_per_sample), m inner\].
     ///
     /// A slot is the sum of its parts over all terms; [`Contraction`] says what a part is. Where `rows` and `cols` are one
     /// and the same, of every slot and block only the upper triangle need be right.
@@ -45,7 +50,7 @@ pub trait Gram: Arrays {
     /// The device failed.
     fn tile(
         &self,
-        recipe: &Recipe,
+        contraction_plan: &ContractionPlan,
         rows: &Self::Packed,
         cols: &Self::Packed,
         scratch: &mut Self::Scratch,
@@ -80,7 +85,7 @@ pub enum RightPanel<T> {
     Array(T),
     /// The cotangent of output c is the c-th unit vector, as at the read-out layer: B is 1 where c = c', else 0, and no
     /// product is needed.
-    Unit,
+    OneHot,
 }
 
 impl<T> RightPanel<T> {
@@ -88,22 +93,22 @@ impl<T> RightPanel<T> {
     pub fn array(&self) -> Option<&T> {
         match self {
             RightPanel::Array(array) => Some(array),
-            RightPanel::Unit => None,
+            RightPanel::OneHot => None,
         }
     }
 }
 
 /// How a tile is put together from panels; the same for all tiles of a kernel.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Recipe {
+pub struct ContractionPlan {
     /// The number of tiles that are computed side by side: one for each component, or one for the total.
-    pub slots: usize,
+    pub accumulators: usize,
     /// The number of independent matrices in K: C for one kernel per output, else 1.
     pub blocks: usize,
     /// The number of outputs that K's rows run over inside a sample: C for the full kernel, else 1.
-    pub inner: usize,
-    /// What a [`RightPanel::Unit`] is worth where c = c': C for the sum over outputs, else 1.
-    pub unit_weight: f64,
+    pub outputs_per_sample: usize,
+    /// What a [`RightPanel::OneHot`] is worth where c = c': C for the sum over outputs, else 1.
+    pub one_hot_weight: f64,
     /// The addends.
     pub terms: Vec<Term>,
 }
@@ -116,7 +121,7 @@ pub struct Term {
     /// How sides are contracted.
     pub contraction: Contraction,
     /// What is added to which slot.
-    pub parts: Vec<Part>,
+    pub parts: Vec<Addend>,
 }
 
 /// How two uses of a parameter meet, for samples n and m and outputs c and c'.
@@ -135,9 +140,9 @@ pub enum Contraction {
 
 /// One addend of a slot.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Part {
+pub struct Addend {
     /// The slot that it is added to.
-    pub slot: usize,
+    pub accumulator: usize,
     /// What it is multiplied by.
     pub weight: f64,
     /// Which left sides: of the rows' panels, and of the columns'. `None` stands for ones.

@@ -14,9 +14,9 @@ mod device;
 mod dual;
 #[cfg(feature = "gpu")]
 pub mod gpu;
-mod grain;
 mod gram;
 mod rates;
+mod tile_config;
 mod window;
 
 use std::ops::Range;
@@ -27,9 +27,9 @@ pub use device::{Device, DeviceBlock, DeviceIndex, DeviceScratch, DeviceTensor};
 pub use dual::{Dual, DualTensor};
 #[cfg(feature = "gpu")]
 pub use gpu::Gpu;
-pub use grain::Grain;
-pub use gram::{Contraction, Gram, Helpers, Panels, Part, Recipe, RightPanel, Term};
+pub use gram::{Addend, Contraction, ContractionPlan, Gram, Helpers, Panels, RightPanel, Term};
 pub use rates::Rates;
+pub use tile_config::TileConfig;
 pub use window::Window;
 
 use crate::error::Result;

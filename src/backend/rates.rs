@@ -45,7 +45,7 @@ impl Rates {
     pub fn calibrate<B: Arrays>(arrays: &B) -> Self {
         let numbers = |shape: &[usize]| {
             let count = crate::shape::numel(shape);
-            let data: Vec<B::Number> = (0..count).map(|k| B::Number::of((k % 17) as f64 / 17.0 - 0.5)).collect();
+            let data: Vec<B::Number> = (0..count).map(|k| B::Number::from_f64((k % 17) as f64 / 17.0 - 0.5)).collect();
             arrays.upload(&data, shape)
         };
         let (a, b) = (numbers(&[192, 4096]), numbers(&[192, 4096]));

@@ -19,8 +19,8 @@ mod point;
 use std::fmt;
 
 use crate::backend::{Arrays, Cpu, Dual, DualTensor};
-use crate::factor::{Factor, Left};
-use crate::ops::{At, Case, Op};
+use crate::factor::{Factor, InputOperand};
+use crate::ops::{Case, Op, OpContext};
 use crate::real::Real;
 use crate::shape::numel;
 use point::{Host, Numbers, Point};
@@ -189,10 +189,10 @@ impl<'a, O: Op> Run<'a, O> {
         arrays: &B,
         inputs: &[B::Tensor],
         parameters: &[B::Tensor],
-        f: impl FnOnce(&At<'_, B>) -> T,
+        f: impl FnOnce(&OpContext<'_, B>) -> T,
     ) -> T {
         let (inputs, parameters): (Vec<_>, Vec<_>) = (inputs.iter().collect(), parameters.iter().collect());
-        f(&At { arrays, inputs: &inputs, parameters: &parameters })
+        f(&OpContext { arrays, inputs: &inputs, parameters: &parameters })
     }
 
     fn forward<B: Arrays>(&self, arrays: &B, at: &Point) -> B::Tensor {
@@ -223,12 +223,18 @@ impl<'a, O: Op> Run<'a, O> {
         })
     }
 
-    fn factor<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, k: usize) -> Result<Factor<B>, Failure> {
-        let left = self.case.op.left(at, k);
+    fn factor<B: Arrays>(
+        &self,
+        at: &OpContext<'_, B>,
+        y: &B::Tensor,
+        dy: &B::Tensor,
+        k: usize,
+    ) -> Result<Factor<B>, Failure> {
+        let left = self.case.op.input_operand(at, k);
         self.expect(format!("a factor for parameter {k}"), if left.is_some() { 0.0 } else { f64::INFINITY }, 0.0)?;
         let left = left.expect("it was expected above");
         let right = match left {
-            Left::Rows => self.case.op.rows(at, y, dy, k),
+            InputOperand::Rows => self.case.op.rows(at, y, dy, k),
             _ => dy.clone(),
         };
         Ok(Factor::new(left, right))

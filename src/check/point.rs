@@ -64,7 +64,7 @@ impl Host {
     }
 
     pub(super) fn put<B: Arrays>(&self, arrays: &B) -> B::Tensor {
-        let numbers: Vec<B::Number> = self.data.iter().map(|&x| B::Number::of(x)).collect();
+        let numbers: Vec<B::Number> = self.data.iter().map(|&x| B::Number::from_f64(x)).collect();
         arrays.upload(&numbers, &self.shape)
     }
 }
@@ -94,7 +94,7 @@ impl Point {
     /// The numbers that precision `R` has for these.
     pub(super) fn rounded<R: Real>(&self) -> Point {
         let round = |host: &Host| {
-            let data = host.data.iter().map(|&x| R::of(x).f64()).collect();
+            let data = host.data.iter().map(|&x| R::from_f64(x).f64()).collect();
             Host { shape: host.shape.clone(), data, whole: host.whole }
         };
         let all = |list: &[Host]| list.iter().map(round).collect();

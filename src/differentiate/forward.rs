@@ -83,7 +83,7 @@ pub fn jacobian_forward<B: Arrays, O: Op>(
             .ok_or_else(|| Error::memory(format!("the Jacobian of '{}', {shape:?}, does not fit", info.name)))?;
         let mut unit = vec![B::Number::default(); size];
         for entry in 0..size {
-            unit[entry] = B::Number::of(1.0);
+            unit[entry] = B::Number::from_f64(1.0);
             let column = jvp(session, x, &Direction::none(model).parameter(&info.name, &unit)?)?.tangent;
             unit[entry] = B::Number::default();
             column.into_iter().enumerate().for_each(|(row, x)| own[row * size + entry] = x);

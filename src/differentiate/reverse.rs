@@ -8,7 +8,7 @@ use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
 use crate::shape::numel;
-use crate::tape::Wanted;
+use crate::tape::SweepTargets;
 
 /// J^T u, for parameters and inputs.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ pub fn vjp<B: Arrays, O: Op>(
     session.check_cotangents(x, u)?;
     let mut sums = session.zeros();
     let mut inputs = Inputs::none(session.model());
-    let of_block = |range| session.pulled(x, range, u, Wanted::ALL);
+    let of_block = |range| session.pulled(x, range, u, SweepTargets::ALL);
     folded(x.samples(), RUN_BLOCK, of_block, |range, block| {
         add(&mut sums, block.parameters);
         inputs.extend(range, block.inputs);

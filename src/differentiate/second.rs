@@ -9,7 +9,7 @@ use crate::model::blocks::{RUN_BLOCK, folded};
 use crate::model::{Gradient, Session, add};
 use crate::ops::Op;
 use crate::samples::Samples;
-use crate::tape::Wanted;
+use crate::tape::SweepTargets;
 
 /// J^T u, and its derivative along a direction.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +86,7 @@ pub(crate) fn swept_along<B: Arrays, O: Op>(
         let shape = dual.shape(output);
         let moved = moved.map(|moved| arrays.upload(&moved, shape));
         let seed = dual.lift(&arrays.upload(&value, shape), moved.as_ref());
-        let swept = tape.sweep(&seed, Wanted { inputs: wanted.is_none(), parameters: wanted });
+        let swept = tape.sweep(&seed, SweepTargets { inputs: wanted.is_none(), parameters: wanted });
         let gradients = tape.by_parameter(&uses, &swept, Factor::gradient_row);
         let value = |x: &DualTensor<B>| arrays.read(x.value());
         let tangent = |x: &DualTensor<B>| arrays.read(&dual.tangent(x));

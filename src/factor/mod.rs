@@ -6,13 +6,13 @@
 //!
 //! | left side | made by | gradient of a sample |
 //! |---|---|---|
-//! | [`Features`](Left::Features) | linear layers | sum over t of dy\[t,o\] a\[t,i\] |
-//! | [`Patches`](Left::Patches) | convolutions | sum over t of dy\[(g o),t\] patch\[g,t,i\] |
-//! | [`Planes`](Left::Planes) | transposed convolutions | sum over t of a\[(g i),t\] patch(dy)\[g,t,o\] |
-//! | [`Ids`](Left::Ids) | embeddings | row id(t) is the sum over its t of dy\[t,o\] |
-//! | [`Last`](Left::Last) | biases of linear layers | sum over t of dy\[t,o\] |
-//! | [`Channels`](Left::Channels) | biases of convolutions | sum over t of dy\[o,t\] |
-//! | [`Rows`](Left::Rows) | all else | as the op gives it |
+//! | [`Features`](InputOperand::Features) | linear layers | sum over t of dy\[t,o\] a\[t,i\] |
+//! | [`Patches`](InputOperand::Patches) | convolutions | sum over t of dy\[(g o),t\] patch\[g,t,i\] |
+//! | [`Planes`](InputOperand::Planes) | transposed convolutions | sum over t of a\[(g i),t\] patch(dy)\[g,t,o\] |
+//! | [`Ids`](InputOperand::Ids) | embeddings | row id(t) is the sum over its t of dy\[t,o\] |
+//! | [`Last`](InputOperand::Last) | biases of linear layers | sum over t of dy\[t,o\] |
+//! | [`Channels`](InputOperand::Channels) | biases of convolutions | sum over t of dy\[o,t\] |
+//! | [`Rows`](InputOperand::Rows) | all else | as the op gives it |
 //!
 //! | reading | formula | gives |
 //! |---|---|---|
@@ -37,7 +37,7 @@ use crate::shape::numel;
 /// The left side of a per-sample gradient: what came in at the op, and how it meets the cotangent dy of the op's
 /// result. Made once per tape.
 #[non_exhaustive]
-pub enum Left<B: Arrays> {
+pub enum InputOperand<B: Arrays> {
     /// a\[n,t,i\]; the last axis of dy is o, the axes before it are the positions t.
     Features(B::Tensor),
     /// x\[n,g i',h,w\], seen through a window; dy\[n,g o,h',w'\].
@@ -59,30 +59,30 @@ pub enum Left<B: Arrays> {
     Rows,
 }
 
-impl<B: Arrays> Clone for Left<B> {
+impl<B: Arrays> Clone for InputOperand<B> {
     fn clone(&self) -> Self {
         match self {
-            Left::Features(a) => Left::Features(a.clone()),
-            Left::Patches(x, window) => Left::Patches(x.clone(), *window),
-            Left::Planes(x, window) => Left::Planes(x.clone(), *window),
-            Left::Ids { ids, rows } => Left::Ids { ids: ids.clone(), rows: *rows },
-            Left::Last => Left::Last,
-            Left::Channels => Left::Channels,
-            Left::Rows => Left::Rows,
+            InputOperand::Features(a) => InputOperand::Features(a.clone()),
+            InputOperand::Patches(x, window) => InputOperand::Patches(x.clone(), *window),
+            InputOperand::Planes(x, window) => InputOperand::Planes(x.clone(), *window),
+            InputOperand::Ids { ids, rows } => InputOperand::Ids { ids: ids.clone(), rows: *rows },
+            InputOperand::Last => InputOperand::Last,
+            InputOperand::Channels => InputOperand::Channels,
+            InputOperand::Rows => InputOperand::Rows,
         }
     }
 }
 
 /// The per-sample gradient of one parameter at one use.
 pub struct Factor<B: Arrays> {
-    left: Left<B>,
+    left: InputOperand<B>,
     right: B::Tensor,
 }
 
 impl<B: Arrays> Factor<B> {
     /// The factor with the left side `left`. Its right side is the cotangent of the op's result, \[n, ...\], or, for
-    /// [`Left::Rows`], the rows \[n, p\] that the op gives.
-    pub fn new(left: Left<B>, right: B::Tensor) -> Self {
+    /// [`InputOperand::Rows`], the rows \[n, p\] that the op gives.
+    pub fn new(left: InputOperand<B>, right: B::Tensor) -> Self {
         Factor { left, right }
     }
 
@@ -90,10 +90,10 @@ impl<B: Arrays> Factor<B> {
     pub fn rows(&self, arrays: &B, range: Range<usize>) -> Self {
         let cut = |x: &B::Tensor| arrays.slice(x, 0, range.clone());
         let left = match &self.left {
-            Left::Features(a) => Left::Features(cut(a)),
-            Left::Patches(x, window) => Left::Patches(cut(x), *window),
-            Left::Planes(x, window) => Left::Planes(cut(x), *window),
-            Left::Ids { ids, rows } => Left::Ids { ids: cut(ids), rows: *rows },
+            InputOperand::Features(a) => InputOperand::Features(cut(a)),
+            InputOperand::Patches(x, window) => InputOperand::Patches(cut(x), *window),
+            InputOperand::Planes(x, window) => InputOperand::Planes(cut(x), *window),
+            InputOperand::Ids { ids, rows } => InputOperand::Ids { ids: cut(ids), rows: *rows },
             other => other.clone(),
         };
         Factor { left, right: cut(&self.right) }
@@ -104,7 +104,7 @@ impl<B: Arrays> Factor<B> {
         let shape = arrays.shape(&self.right);
         let n = shape[0];
         let rows = match &self.left {
-            Left::Features(a) => {
+            InputOperand::Features(a) => {
                 let (b, i) = (self.positions(arrays), arrays.shape(a)[2]);
                 let s = arrays.shape(&b).to_vec();
                 if s[1] == 1 {
@@ -113,17 +113,17 @@ impl<B: Arrays> Factor<B> {
                     arrays.matmul(&b, true, a, false)
                 }
             }
-            Left::Patches(x, window) => arrays.convolve_weight(x, &one_cotangent(arrays, &self.right), window),
-            Left::Planes(x, window) => arrays.convolve_weight(&self.right, &one_cotangent(arrays, x), window),
-            Left::Ids { ids, rows } => {
+            InputOperand::Patches(x, window) => arrays.convolve_weight(x, &one_cotangent(arrays, &self.right), window),
+            InputOperand::Planes(x, window) => arrays.convolve_weight(&self.right, &one_cotangent(arrays, x), window),
+            InputOperand::Ids { ids, rows } => {
                 arrays.scatter(&self.positions(arrays), &arrays.indices(ids, *rows, true), n * rows)
             }
-            Left::Last => arrays.sum(&self.positions(arrays), &[1]),
-            Left::Channels => {
+            InputOperand::Last => arrays.sum(&self.positions(arrays), &[1]),
+            InputOperand::Channels => {
                 let t = numel(&shape[2..]);
                 arrays.sum(&arrays.reshape(&self.right, &[n, shape[1], t]), &[2])
             }
-            Left::Rows => self.right.clone(),
+            InputOperand::Rows => self.right.clone(),
         };
         arrays.reshape(&rows, &[n, self.width(arrays)])
     }
@@ -133,12 +133,12 @@ impl<B: Arrays> Factor<B> {
         let s = arrays.shape(&self.right);
         let last = if s.len() > 1 { s[s.len() - 1] } else { 1 };
         match &self.left {
-            Left::Features(a) => last * arrays.shape(a)[2],
-            Left::Patches(x, w) => s[1] * arrays.shape(x)[1] / w.groups * w.kernel[0] * w.kernel[1],
-            Left::Planes(x, w) => arrays.shape(x)[1] * s[1] / w.groups * w.kernel[0] * w.kernel[1],
-            Left::Ids { rows, .. } => rows * last,
-            Left::Last | Left::Rows => last,
-            Left::Channels => s[1],
+            InputOperand::Features(a) => last * arrays.shape(a)[2],
+            InputOperand::Patches(x, w) => s[1] * arrays.shape(x)[1] / w.groups * w.kernel[0] * w.kernel[1],
+            InputOperand::Planes(x, w) => arrays.shape(x)[1] * s[1] / w.groups * w.kernel[0] * w.kernel[1],
+            InputOperand::Ids { rows, .. } => rows * last,
+            InputOperand::Last | InputOperand::Rows => last,
+            InputOperand::Channels => s[1],
         }
     }
 
@@ -149,14 +149,18 @@ impl<B: Arrays> Factor<B> {
             arrays.reshape(x, &[s[0] * s[1], s[2]])
         };
         let gradient = match &self.left {
-            Left::Features(a) => arrays.matmul(&flat(&self.positions(arrays)), true, &flat(a), false),
-            Left::Patches(x, window) => arrays.convolve_weight_sum(x, &one_cotangent(arrays, &self.right), window),
-            Left::Planes(x, window) => arrays.convolve_weight_sum(&self.right, &one_cotangent(arrays, x), window),
-            Left::Ids { ids, rows } => {
+            InputOperand::Features(a) => arrays.matmul(&flat(&self.positions(arrays)), true, &flat(a), false),
+            InputOperand::Patches(x, window) => {
+                arrays.convolve_weight_sum(x, &one_cotangent(arrays, &self.right), window)
+            }
+            InputOperand::Planes(x, window) => {
+                arrays.convolve_weight_sum(&self.right, &one_cotangent(arrays, x), window)
+            }
+            InputOperand::Ids { ids, rows } => {
                 arrays.scatter(&self.positions(arrays), &arrays.indices(ids, *rows, false), *rows)
             }
-            Left::Last => arrays.sum(&self.positions(arrays), &[0, 1]),
-            Left::Channels | Left::Rows => arrays.sum(&self.jacobian(arrays), &[0]),
+            InputOperand::Last => arrays.sum(&self.positions(arrays), &[0, 1]),
+            InputOperand::Channels | InputOperand::Rows => arrays.sum(&self.jacobian(arrays), &[0]),
         };
         arrays.reshape(&gradient, &[numel(arrays.shape(&gradient))])
     }
@@ -173,21 +177,21 @@ impl<B: Arrays> Factor<B> {
         let (n, p) = (shape[0], numel(arrays.shape(v)));
         let weight = |rows: usize| arrays.reshape(v, &[rows, p.checked_div(rows).unwrap_or(0)]);
         let moved = match &self.left {
-            Left::Features(a) => {
+            InputOperand::Features(a) => {
                 let b = self.positions(arrays);
                 let moved = arrays.matmul(a, false, &weight(arrays.shape(&b)[2]), true);
                 arrays.reshape(&moved, shape)
             }
-            Left::Patches(x, window) => arrays.reshape(&arrays.convolve(x, &weight(shape[1]), window), shape),
-            Left::Planes(x, window) => {
+            InputOperand::Patches(x, window) => arrays.reshape(&arrays.convolve(x, &weight(shape[1]), window), shape),
+            InputOperand::Planes(x, window) => {
                 arrays.convolve_input(x, &weight(arrays.shape(x)[1]), window, [shape[2], shape[3]])
             }
-            Left::Ids { ids, rows } => {
+            InputOperand::Ids { ids, rows } => {
                 let moved = arrays.gather(&weight(*rows), &arrays.indices(ids, *rows, false));
                 arrays.reshape(&moved, shape)
             }
-            Left::Last | Left::Rows => v.clone(),
-            Left::Channels => {
+            InputOperand::Last | InputOperand::Rows => v.clone(),
+            InputOperand::Channels => {
                 let mut broadcast = vec![1; shape.len()];
                 broadcast[1] = shape[1];
                 arrays.reshape(v, &broadcast)
@@ -220,18 +224,18 @@ impl<B: Arrays> Factor<B> {
     /// Both sides position by position, if the form has them.
     pub fn sides(&self, arrays: &B) -> Option<Sides<B>> {
         let (a, b) = (self.side_a(arrays)?, self.side_b(arrays)?);
-        Some(Sides { a, b, swapped: matches!(self.left, Left::Planes(..)) })
+        Some(Sides { a, b, swapped: matches!(self.left, InputOperand::Planes(..)) })
     }
 
     /// a\[n,g,t,i\] of the sides: it does not depend on the output.
     pub(crate) fn side_a(&self, arrays: &B) -> Option<B::Tensor> {
         Some(match &self.left {
-            Left::Features(a) => {
+            InputOperand::Features(a) => {
                 let s = arrays.shape(a);
                 arrays.reshape(a, &[s[0], 1, s[1], s[2]])
             }
-            Left::Patches(x, window) => arrays.patches(x, window),
-            Left::Planes(x, window) => sides::by_position(arrays, x, window.groups),
+            InputOperand::Patches(x, window) => arrays.patches(x, window),
+            InputOperand::Planes(x, window) => sides::by_position(arrays, x, window.groups),
             _ => return None,
         })
     }
@@ -239,13 +243,13 @@ impl<B: Arrays> Factor<B> {
     /// b\[n,g,t,o\] of the sides.
     pub(crate) fn side_b(&self, arrays: &B) -> Option<B::Tensor> {
         Some(match &self.left {
-            Left::Features(_) => {
+            InputOperand::Features(_) => {
                 let b = self.positions(arrays);
                 let s = arrays.shape(&b);
                 arrays.reshape(&b, &[s[0], 1, s[1], s[2]])
             }
-            Left::Patches(_, window) => sides::by_position(arrays, &self.right, window.groups),
-            Left::Planes(_, window) => arrays.patches(&self.right, window),
+            InputOperand::Patches(_, window) => sides::by_position(arrays, &self.right, window.groups),
+            InputOperand::Planes(_, window) => arrays.patches(&self.right, window),
             _ => return None,
         })
     }

@@ -255,7 +255,7 @@ fn numbers<const BYTES: usize, R: Real>(
     while numbers.len() < count {
         let bytes = &mut chunk[..BYTES * CHUNK.min(count - numbers.len())];
         file.read_exact(bytes)?;
-        numbers.extend(bytes.as_chunks::<BYTES>().0.iter().map(|&bytes| R::of(number(bytes))));
+        numbers.extend(bytes.as_chunks::<BYTES>().0.iter().map(|&bytes| R::from_f64(number(bytes))));
     }
     Ok(numbers)
 }

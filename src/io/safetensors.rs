@@ -49,7 +49,7 @@ pub fn save<R: Real, O: Op>(path: impl AsRef<Path>, model: &Model<O>) -> Result<
     let dtype = if R::NAME == "f32" { Dtype::F32 } else { Dtype::F64 };
     let mut bytes = Vec::new();
     for (info, values) in model.valued_parameters()?.into_iter().chain(model.valued_buffers()?) {
-        let numbers: Vec<R> = values.iter().map(|&x| R::of(x)).collect();
+        let numbers: Vec<R> = values.iter().map(|&x| R::from_f64(x)).collect();
         // Little endian, as the format wants it and all machines are that we know of that run this.
         bytes.push((info, bytemuck::cast_slice::<R, u8>(&numbers).to_vec()));
     }

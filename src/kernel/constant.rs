@@ -4,12 +4,12 @@
 //! computes K for many values of the parameters may hold G, and ask for the products of right sides alone.
 
 use super::choice::Metric;
-use super::plan::{Form, LayerUse, plan};
-use super::sink::Wants;
-use super::{Ntk, Way};
+use super::plan::{LayerUse, Structure, plan};
+use super::sink::Requirements;
+use super::{Ntk, Strategy};
 use crate::backend::{Arrays, Gram};
 use crate::error::Result;
-use crate::factor::Left;
+use crate::factor::InputOperand;
 use crate::model::Session;
 use crate::model::blocks::{RUN_BLOCK, mapped};
 use crate::ops::Op;
@@ -30,15 +30,16 @@ impl<B: Gram, O: Op> Ntk<'_, B, O> {
     pub(crate) fn constants(&self, samples: (usize, Option<usize>)) -> Result<Vec<Constant>> {
         let model = self.session.model();
         let moves = moving(model.graph());
-        let plan = plan(self, samples, Wants::default())?;
+        let plan = plan(self, samples, Requirements::default())?;
         let constant = |one: &LayerUse| {
             let inputs = &model.graph().nodes()[one.node].inputs;
-            matches!(one.form, Form::Sides { g: 1, t: 1, swapped: false, .. }) && inputs.iter().all(|x| !moves[x.0])
+            matches!(one.structure, Structure::Sides { g: 1, t: 1, swapped: false, .. })
+                && inputs.iter().all(|x| !moves[x.0])
         };
         let layers = plan.layers.iter().zip(&plan.parameters);
         Ok(layers
             .filter(|(layer, planned)| {
-                planned.way == Way::Outer
+                planned.strategy == Strategy::Hadamard
                     && layer.uses.len() == 1
                     && constant(&layer.uses[0])
                     && !matches!(self.metric[layer.parameter], Metric::RankOne { .. })
@@ -49,7 +50,7 @@ impl<B: Gram, O: Op> Ntk<'_, B, O> {
 
     /// The same with the products of left sides left out of these parameters' parts.
     pub(crate) fn without_lefts(mut self, constants: &[Constant]) -> Self {
-        constants.iter().for_each(|constant| self.bare[constant.parameter] = true);
+        constants.iter().for_each(|constant| self.without_input_gram[constant.parameter] = true);
         self
     }
 }
@@ -63,7 +64,7 @@ pub(crate) fn left<B: Arrays, O: Op>(
     let of_block = |range| {
         let tape = session.tape_of(x, range)?;
         match &tape.uses()?[constant.index].left {
-            Left::Features(a) => session.arrays().read(a),
+            InputOperand::Features(a) => session.arrays().read(a),
             _ => unreachable!("a layer with one position has features"),
         }
     };

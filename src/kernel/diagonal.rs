@@ -9,9 +9,9 @@ use super::outputs::Packing;
 use super::plan::{Layer, Problem, plan};
 use super::progress::Counter;
 use super::rows::chosen;
-use super::sink::Wants;
+use super::sink::Requirements;
+use super::strategy::Strategy;
 use super::structured::gradients;
-use super::way::Way;
 use super::{Ntk, Outputs};
 use crate::backend::Gram;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
 use crate::shape::blocks;
-use crate::tape::{Swept, Tape, Use, Wanted};
+use crate::tape::{SweepTargets, Swept, Tape, Use};
 
 /// The diagonal of a kernel: \[blocks, rows\] as the [`Matrix`](super::Matrix) of the same mode has it, for the total and
 /// for every parameter.
@@ -63,8 +63,8 @@ fn in_pool<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, x: &dyn Samples<B::Number>) -> R
     session.check(x)?;
     let wanted = ntk.wanted()?;
     let one = Ntk { budget: None, ..ntk.clone() };
-    let plan = plan(&one, (x.samples(), None), Wants::default())?;
-    session.probe(x)?;
+    let plan = plan(&one, (x.samples(), None), Requirements::default())?;
+    session.independence_check(x)?;
     let layout = ntk.outputs.layout(session.model().outputs())?;
     let norms = Norms { ntk, layers: &plan.layers, wanted: &wanted, by_rows: by_rows(ntk, &plan.layers)? };
     // A block here is only what one thread takes at a time.
@@ -78,7 +78,7 @@ fn in_pool<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, x: &dyn Samples<B::Number>) -> R
     let parts = ranges.par_iter().map(block).collect::<Result<Vec<_>>>()?;
 
     let (n, seeds) = (x.samples(), layout.seeds.len());
-    let scale = B::Number::of(layout.scale);
+    let scale = B::Number::from_f64(layout.scale);
     let mut components = Vec::new();
     for parameter in chosen(&wanted) {
         let layer = plan.layers.iter().position(|layer| layer.parameter == parameter);
@@ -93,7 +93,7 @@ fn in_pool<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, x: &dyn Samples<B::Number>) -> R
         };
         components.push((session.model().parameters()[parameter].name.clone(), list));
     }
-    let mut total = vec![B::Number::default(); layout.blocks * n * layout.inner];
+    let mut total = vec![B::Number::default(); layout.blocks * n * layout.outputs_per_sample];
     for (_, list) in &components {
         total.iter_mut().zip(list).for_each(|(sum, &x)| *sum += x);
     }
@@ -112,9 +112,11 @@ fn by_rows<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, layers: &[Layer]) -> Result<Vec<
     let by_rows = |layer: &Layer| {
         let metric = &ntk.metric[layer.parameter];
         let sides = layer.meetings.as_ref().is_some_and(|list| list.iter().all(|meeting| !meeting.crossed));
-        let first = problem.candidates(layer, metric).into_iter().map(|(way, _)| way);
-        let first = first.into_iter().find(|way| matches!(way, Way::Outer | Way::PairPositions | Way::MultiplyOut));
-        first == Some(Way::MultiplyOut) || !sides || !matches!(metric, Metric::One | Metric::Uniform(_))
+        let first = problem.candidates(layer, metric).into_iter().map(|(strategy, _)| strategy);
+        let first = first
+            .into_iter()
+            .find(|strategy| matches!(strategy, Strategy::Hadamard | Strategy::PositionPairs | Strategy::Materialise));
+        first == Some(Strategy::Materialise) || !sides || !matches!(metric, Metric::One | Metric::Uniform(_))
     };
     Ok(layers.iter().map(by_rows).collect())
 }
@@ -133,7 +135,7 @@ impl<B: Gram, O: Op> Norms<'_, B, O> {
         let tape = self.ntk.session.tape_of(x, range)?;
         let uses = tape.uses()?;
         let layout = self.ntk.outputs.layout(self.ntk.session.model().outputs())?;
-        let wanted = Wanted { inputs: false, parameters: Some(self.wanted) };
+        let wanted = SweepTargets { inputs: false, parameters: Some(self.wanted) };
         let mut by_layer: Vec<Vec<B::Tensor>> = vec![Vec::new(); self.layers.len()];
         for seed in layout.seeds.on(&tape) {
             let swept = tape.sweep(&seed, wanted);

@@ -45,7 +45,7 @@ impl Method {
         Method::ForwardMode,
     ];
 
-    /// The method's name: `structured`, `closed-form`, `full-jacobian`, `autograd`, `layerwise`, `layerwise-batched` or
+    /// The method's name: `structured`, `closed-structure`, `full-jacobian`, `autograd`, `layerwise`, `layerwise-batched` or
     /// `forward-mode`.
     pub fn name(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 //! [`Session::ntk`] starts one; [`Ntk`] holds the options. Every method ends in the same place: panels for blocks of
 //! samples, a recipe that tells how a tile of K is put together from them, and one walk over the tiles of the upper
 //! triangle. What differs is where the panels come from: factors (`structured`), the recursion of [`mlp`]
-//! (`closed-form`), or Jacobian rows (all others).
+//! (`closed-structure`), or Jacobian rows (all others).
 //!
 //! # Numbers
 //!
@@ -15,10 +15,10 @@
 
 mod choice;
 mod constant;
-pub(crate) mod cut;
+mod contraction_plan;
+mod device_worker;
 mod diagonal;
-mod identity;
-mod lane;
+mod fingerprint;
 mod manifest;
 mod matrix;
 mod method;
@@ -26,16 +26,16 @@ pub mod mlp;
 mod options;
 mod outputs;
 mod pack;
+pub(crate) mod partition;
 mod plan;
 mod progress;
-mod recipe;
 mod rows;
 mod run;
+mod schedule;
 pub mod sink;
+mod strategy;
 mod structured;
 mod verify;
-mod walk;
-mod way;
 
 pub use diagonal::Diagonal;
 pub use manifest::Manifest;
@@ -44,8 +44,8 @@ pub use method::Method;
 pub use outputs::Outputs;
 pub use plan::{Plan, PlannedParameter};
 pub use progress::Progress;
+pub use strategy::Strategy;
 pub use verify::{FORWARD_MODE_ENTRIES, Verification, Verified, worst_difference};
-pub use way::Way;
 
 pub use crate::backend::Rates;
 
@@ -63,7 +63,7 @@ use crate::samples::Samples;
 use choice::Metric;
 use progress::Callback;
 use run::Data;
-use sink::{Sink, Wants};
+use sink::{Requirements, Sink};
 
 /// A kernel that is asked for: the options, then [`compute`](Ntk::compute) or [`between`](Ntk::between).
 ///
@@ -95,12 +95,12 @@ pub struct Ntk<'s, B: Gram, O: Op> {
     /// One for every parameter of the model.
     metric: Vec<Metric>,
     /// Patterns of parameters and the ways that they must go.
-    forced: Vec<(String, Way)>,
+    forced: Vec<(String, Strategy)>,
     /// One for every parameter: its left side's products are left out.
-    bare: Vec<bool>,
+    without_input_gram: Vec<bool>,
     rates: Option<Rates>,
     budget: Option<u64>,
-    share: (usize, usize),
+    shard: (usize, usize),
     pool: Option<&'s rayon::ThreadPool>,
     progress: Option<Callback<'s>>,
     /// The first thing that was wrong with an option.
@@ -119,10 +119,10 @@ impl<B: Gram, O: Op> Session<'_, B, O> {
             parameters: None,
             metric: vec![Metric::One; self.model().parameters().len()],
             forced: Vec::new(),
-            bare: vec![false; self.model().parameters().len()],
+            without_input_gram: vec![false; self.model().parameters().len()],
             rates: None,
             budget: None,
-            share: (0, 1),
+            shard: (0, 1),
             pool: None,
             progress: None,
             wrong: None,
@@ -175,30 +175,30 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     /// flops, bytes and predicted seconds, and the peak of memory. It prints as a table.
     ///
     /// ```
-    /// use tangent_kernels::{Cpu, Parameterisation, Sequential, Session, kernel::Way, unary::Tanh};
+    /// use tangent_kernels::{Cpu, Parameterisation, Sequential, Session, kernel::Strategy, unary::Tanh};
     /// let mut model = Sequential::mlp(&[784, 50, 1], Tanh, false, Parameterisation::Ntk)?;
     /// # model.set("d1.weight", &[50, 784], vec![0.1; 50 * 784])?;
     /// # model.set("d2.weight", &[1, 50], vec![0.1; 50])?;
     /// let session = Session::new(&model, Cpu::<f32>::new())?;
-    /// let plan = session.ntk().explain(10_000)?;
-    /// assert_eq!(plan.parameters[0].way, Way::Outer);
-    /// assert_eq!(plan.parameters[1].way, Way::ReadOut);
+    /// let plan = session.ntk().plan(10_000)?;
+    /// assert_eq!(plan.parameters[0].way, Strategy::Hadamard);
+    /// assert_eq!(plan.parameters[1].way, Strategy::ReadOut);
     /// println!("{plan}");
     /// # Ok::<(), tangent_kernels::Error>(())
     /// ```
     ///
     /// # Errors
     /// As [`compute`](Ntk::compute), but for what only numbers show.
-    pub fn explain(&self, samples: usize) -> Result<Plan> {
-        plan::plan(self, (samples, None), Wants::dense::<B::Number>())
+    pub fn plan(&self, samples: usize) -> Result<Plan> {
+        plan::plan(self, (samples, None), Requirements::dense::<B::Number>())
     }
 
     /// The plan of K(X, Z) for `rows` and `columns` samples.
     ///
     /// # Errors
-    /// As [`explain`](Ntk::explain).
-    pub fn explain_between(&self, rows: usize, columns: usize) -> Result<Plan> {
-        plan::plan(self, (rows, Some(columns)), Wants::dense::<B::Number>())
+    /// As [`plan`](Ntk::plan).
+    pub fn plan_between(&self, rows: usize, columns: usize) -> Result<Plan> {
+        plan::plan(self, (rows, Some(columns)), Requirements::dense::<B::Number>())
     }
 
     /// The diagonal of K(X, X) alone: the squared norm of every sample's gradient, total and by parameter, without

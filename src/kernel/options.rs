@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::choice::{Metric, matching};
 use super::plan::Cost;
 use super::progress::Progress;
-use super::{Method, Ntk, Outputs, Way};
+use super::{Method, Ntk, Outputs, Strategy};
 use crate::backend::{Gram, Rates};
 use crate::error::{Error, Result};
 use crate::ops::Op;
@@ -53,26 +53,26 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
 
     /// K = J M J^T where M is `weight` for all entries of the parameters that fit `pattern`: a learning rate, say. It costs
     /// nothing. Of several weights for one parameter the last counts.
-    pub fn weight(self, pattern: &str, weight: f64) -> Self {
+    pub fn metric(self, pattern: &str, weight: f64) -> Self {
         self.with_metric(pattern, Metric::Uniform(weight))
     }
 
     /// K = J M J^T where M is diagonal, with a weight for every entry of the parameters that fit `pattern`, row-major: a
     /// preconditioner or a prior. Their gradients are multiplied out, which the plan prices.
-    pub fn weights(self, pattern: &str, weights: Vec<f64>) -> Self {
+    pub fn metric_diagonal(self, pattern: &str, weights: Vec<f64>) -> Self {
         self.with_metric(pattern, Metric::Elements(weights))
     }
 
-    /// As [`weights`](Ntk::weights), where the weight of entry (o, i) is out\[o\] input\[i\], o being the parameter's first
+    /// As [`metric_diagonal`](Ntk::metric_diagonal), where the weight of entry (o, i) is out\[o\] input\[i\], o being the parameter's first
     /// axis and i all others: cheap, since the sides of gradients are scaled.
-    pub fn weights_of_rank_one(self, pattern: &str, out: Vec<f64>, input: Vec<f64>) -> Self {
+    pub fn metric_rank_one(self, pattern: &str, out: Vec<f64>, input: Vec<f64>) -> Self {
         self.with_metric(pattern, Metric::RankOne { out, input })
     }
 
     /// Makes the parameters that fit `pattern` go one way, whatever it costs; to compare ways with each other. A parameter
     /// whose uses do not allow it goes its cheapest way, but if none does, that is an error.
-    pub fn force(mut self, pattern: &str, way: Way) -> Self {
-        self.forced.push((pattern.to_string(), way));
+    pub fn force(mut self, pattern: &str, strategy: Strategy) -> Self {
+        self.forced.push((pattern.to_string(), strategy));
         self
     }
 
@@ -85,7 +85,7 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     /// The most bytes that may be used: by parameters, K where it is in memory, factors, tiles and samples in flight. Blocks
     /// are then cut to fit, factors that do not fit are computed again where they are needed, and if that is not enough
     /// ways are chosen that hold less; fewer threads work if there is no room for all. A kernel that cannot fit is refused
-    /// before anything is computed, with what it would need. [`explain`](Ntk::explain) tells what is held and what is
+    /// before anything is computed, with what it would need. [`plan`](Ntk::plan) tells what is held and what is
     /// computed again. The caller's samples are not counted.
     pub fn memory_budget(mut self, bytes: u64) -> Self {
         self.budget = Some(bytes);
@@ -94,7 +94,7 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
 
     /// Computes only the `part`-th of `parts` even shares of K, counted from 0, into files that all shares have in common:
     /// so any scheduler's job array fills one kernel from many processes or machines. For sinks on disk.
-    pub fn share(mut self, part: usize, parts: usize) -> Self {
+    pub fn shard(mut self, part: usize, parts: usize) -> Self {
         if part >= parts {
             let last = parts.saturating_sub(1);
             let numbers =
@@ -102,7 +102,7 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
             let error = Error::value(format!("share {part} of {parts}: {numbers}"));
             self.wrong.get_or_insert(error);
         } else {
-            self.share = (part, parts);
+            self.shard = (part, parts);
         }
         self
     }
@@ -152,20 +152,22 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     }
 
     /// Which of the candidates of a parameter it must take, if one of them is forced.
-    pub(super) fn forced(&self, parameter: usize, candidates: &[(Way, Cost)]) -> Option<usize> {
+    pub(super) fn forced(&self, parameter: usize, candidates: &[(Strategy, Cost)]) -> Option<usize> {
         let infos = &self.session.model().parameters()[parameter..=parameter];
         let own = self.forced.iter().rev().filter(|(pattern, _)| matching(infos, &[pattern]).is_ok());
-        own.filter_map(|(_, way)| candidates.iter().position(|(own, _)| own == way)).next()
+        own.filter_map(|(_, strategy)| candidates.iter().position(|(own, _)| own == strategy)).next()
     }
 
     /// # Errors
     /// A way was forced that no parameter of its pattern goes.
-    pub(super) fn check_forced(&self, taken: &[(usize, Way)]) -> Result<()> {
+    pub(super) fn check_forced(&self, taken: &[(usize, Strategy)]) -> Result<()> {
         let infos = self.session.model().parameters();
-        for (pattern, way) in &self.forced {
+        for (pattern, strategy) in &self.forced {
             let flags = matching(infos, &[pattern])?;
-            if !taken.iter().any(|(parameter, own)| flags[*parameter] && own == way) {
-                return Err(Error::unsupported(format!("no parameter that fits '{pattern}' can go the way '{way}'")));
+            if !taken.iter().any(|(parameter, own)| flags[*parameter] && own == strategy) {
+                return Err(Error::unsupported(format!(
+                    "no parameter that fits '{pattern}' can use the strategy '{strategy}'"
+                )));
             }
         }
         Ok(())

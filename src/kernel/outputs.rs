@@ -33,11 +33,11 @@ pub(crate) struct Layout {
     /// The number of independent matrices.
     pub blocks: usize,
     /// The number of rows of K for one sample.
-    pub inner: usize,
+    pub outputs_per_sample: usize,
     /// How the right sides of the seeds are packed.
     pub packing: Packing,
     /// What K\[n; m\] is worth where the right sides are unit vectors.
-    pub unit_weight: f64,
+    pub one_hot_weight: f64,
     /// What every entry of K is multiplied by.
     pub scale: f64,
 }
@@ -89,17 +89,19 @@ impl Outputs {
         let plain = Layout {
             seeds: all(),
             blocks: 1,
-            inner: 1,
+            outputs_per_sample: 1,
             packing: Packing::Features,
-            unit_weight: outputs as f64,
+            one_hot_weight: outputs as f64,
             scale: 1.0,
         };
         Ok(match self {
-            Outputs::Full => Layout { inner: outputs, packing: Packing::Rows, unit_weight: 1.0, ..plain },
+            Outputs::Full => {
+                Layout { outputs_per_sample: outputs, packing: Packing::Rows, one_hot_weight: 1.0, ..plain }
+            }
             Outputs::TraceSum => plain,
             Outputs::TraceMean => Layout { scale: 1.0 / outputs as f64, ..plain },
-            Outputs::PerOutput => Layout { blocks: outputs, packing: Packing::Blocks, unit_weight: 1.0, ..plain },
-            Outputs::Output(c) if c < outputs => Layout { seeds: Seeds::Units(vec![c]), unit_weight: 1.0, ..plain },
+            Outputs::PerOutput => Layout { blocks: outputs, packing: Packing::Blocks, one_hot_weight: 1.0, ..plain },
+            Outputs::Output(c) if c < outputs => Layout { seeds: Seeds::Units(vec![c]), one_hot_weight: 1.0, ..plain },
             Outputs::Output(c) => {
                 return Err(Error::value(format!("output {c} was asked for, but the model has {outputs} outputs")));
             }

@@ -57,6 +57,6 @@ pub(crate) fn stacked<B: Arrays>(arrays: &B, list: &[B::Tensor]) -> B::Tensor {
 
 /// x times `factors`, an array of `shape`.
 pub(crate) fn scaled<B: Arrays>(arrays: &B, x: &B::Tensor, factors: &[f64], shape: &[usize]) -> B::Tensor {
-    let numbers: Vec<B::Number> = factors.iter().map(|&x| B::Number::of(x)).collect();
+    let numbers: Vec<B::Number> = factors.iter().map(|&x| B::Number::from_f64(x)).collect();
     arrays.mul(x, &arrays.upload(&numbers, shape))
 }

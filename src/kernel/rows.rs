@@ -4,9 +4,9 @@
 use std::ops::Range;
 
 use super::choice::Metric;
+use super::contraction_plan::Pair;
 use super::outputs::{Layout, Seeds};
 use super::pack;
-use super::recipe::Pair;
 use crate::backend::{Arrays, Dual, DualTensor, Panels, RightPanel};
 use crate::error::Result;
 use crate::factor::Factor;
@@ -15,7 +15,7 @@ use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
 use crate::shape::numel;
-use crate::tape::{Tape, Wanted};
+use crate::tape::{SweepTargets, Tape};
 
 /// How rows of the Jacobian are computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,7 +76,7 @@ fn swept<B: Arrays, O: Op>(
     let uses = tape.uses()?;
     let mut by_parameter: BySeed<B> = vec![Vec::new(); wanted.iter().filter(|&&chosen| chosen).count()];
     for seed in layout.seeds.on(&tape) {
-        let swept = tape.sweep(&seed, Wanted { inputs: false, parameters: Some(wanted) });
+        let swept = tape.sweep(&seed, SweepTargets { inputs: false, parameters: Some(wanted) });
         let mut rows = tape.by_parameter(&uses, &swept, read);
         for (list, parameter) in by_parameter.iter_mut().zip(chosen(wanted)) {
             let size = numel(&session.model().parameters()[parameter].shape);
@@ -151,7 +151,7 @@ fn column<B: Arrays, O: Op>(
     let (arrays, model) = (session.arrays(), session.model());
     let shape = arrays.shape(&session.parameters()[parameter]).to_vec();
     let mut direction = vec![B::Number::default(); numel(&shape)];
-    direction[entry] = B::Number::of(1.0);
+    direction[entry] = B::Number::from_f64(1.0);
     let direction = arrays.upload(&direction, &shape);
     let lifted = session.parameters().iter().enumerate();
     let lifted: Vec<_> = lifted.map(|(k, value)| dual.lift(value, (k == parameter).then_some(&direction))).collect();

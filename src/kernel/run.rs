@@ -3,21 +3,21 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::cut::Cut;
-use super::lane::Lane;
+use super::contraction_plan::{Pair, contraction_plan};
+use super::device_worker::DeviceWorker;
 use super::manifest::Manifest;
 use super::matrix::Kernel;
 use super::method::Method;
 use super::outputs::Layout;
+use super::partition::Partition;
 use super::plan::{Plan, plan};
 use super::progress::Counter;
-use super::recipe::{Pair, recipe};
 use super::rows::{self, Rows};
+use super::schedule::{Job, Schedule, Side, Source, steps};
 use super::sink::{Dense, Frame, Sink};
 use super::structured::{self, Making};
-use super::walk::{Job, Side, Source, Walk, steps};
-use super::{Ntk, identity, mlp};
-use crate::backend::{Gram, Panels, Recipe};
+use super::{Ntk, fingerprint, mlp};
+use crate::backend::{ContractionPlan, Gram, Panels};
 use crate::error::{Error, Result};
 use crate::model::Session;
 use crate::ops::Op;
@@ -94,25 +94,25 @@ fn run<B: Gram, O: Op, S: Sink<B::Number>>(
         ntk.session.check(samples)?;
     }
     let wanted = ntk.wanted()?;
-    let wants = sink.wants();
-    if ntk.share != (0, 1) && !wants.shares {
+    let requirements = sink.requirements();
+    if ntk.shard != (0, 1) && !requirements.shards {
         return Err(Error::unsupported(
             "a share of a kernel goes to files, where other shares meet it; this goes elsewhere",
         ));
     }
-    let plan = plan(ntk, data.samples(), wants)?;
+    let plan = plan(ntk, data.samples(), requirements)?;
     let passes = passes(ntk, &wanted)?;
     let helpers = ntk.session.arrays().helpers();
     let others = helpers.others.into_iter().map(|arrays| Session::new(model, arrays)).collect::<Result<Vec<_>>>()?;
     let last = helpers.last.map(|arrays| Session::new(model, arrays)).transpose()?;
     for samples in std::iter::once(data.x).chain(data.z) {
-        probe(std::iter::once(ntk.session).chain(&others).chain(&last), samples)?;
+        independence_check(std::iter::once(ntk.session).chain(&others).chain(&last), samples)?;
     }
-    let cut = Cut::new(data.samples(), plan.block, layout.inner, [plan.tall, plan.wide]);
+    let partition = Partition::new(data.samples(), plan.block, layout.outputs_per_sample, [plan.tall, plan.wide]);
     let manifest = Manifest::of(ntk, plan);
-    let identity = if wants.identity { identity::of(ntk, data, &manifest)? } else { String::new() };
-    let units: Vec<usize> = part(cut.units.len(), ntk.share).collect();
-    let counter = Counter::new(passes.len() * steps(&cut, &units, manifest.plan.is_held()), ntk.progress);
+    let fingerprint = if requirements.fingerprint { fingerprint::of(ntk, data, &manifest)? } else { String::new() };
+    let regions: Vec<usize> = part(partition.regions.len(), ntk.shard).collect();
+    let counter = Counter::new(passes.len() * steps(&partition, &regions, manifest.plan.is_held()), ntk.progress);
     for (k, pass) in passes.iter().enumerate() {
         if k > 0 {
             again(sink)?;
@@ -125,36 +125,36 @@ fn run<B: Gram, O: Op, S: Sink<B::Number>>(
             layout: &layout,
             plan: &manifest.plan,
             wanted: pass.flags(&wanted),
-            recipe: OnceLock::new(),
+            contraction_plan: OnceLock::new(),
         };
-        let frame = frame(ntk, &cut, &layout, pass.flags(&wanted), &identity);
+        let frame = frame(ntk, &partition, &layout, pass.flags(&wanted), &fingerprint);
         sink.begin(&frame)?;
         let sources: Vec<_> = std::iter::once(ntk.session).chain(&others).map(running).collect();
         let last = last.as_ref().map(running);
         let job = Job {
-            cut: &cut,
+            partition: &partition,
             frame: &frame,
             sink: &*sink,
             scale: layout.scale,
             chunk: manifest.plan.chunk,
-            held: manifest.plan.is_held(),
+            resident: manifest.plan.is_held(),
             counter: &counter,
         };
-        let lanes = sources.iter().enumerate().map(|(k, source)| source.lane(k == 0)).collect();
-        Walk { job, lanes, last: last.as_ref().map(|source| source.lane(false)) }.run()?;
+        let device_workers = sources.iter().enumerate().map(|(k, source)| source.device_worker(k == 0)).collect();
+        Schedule { job, device_workers, last: last.as_ref().map(|source| source.device_worker(false)) }.run()?;
         sink.end(&frame)?;
     }
     Ok(manifest)
 }
 
 /// Looks whether samples are independent, on the first device that does not fail.
-fn probe<'a, B: Gram + 'a, O: Op + 'a>(
+fn independence_check<'a, B: Gram + 'a, O: Op + 'a>(
     sessions: impl Iterator<Item = &'a Session<'a, B, O>>,
     samples: &dyn Samples<B::Number>,
 ) -> Result<()> {
     let mut result = Ok(());
     for session in sessions {
-        result = session.probe(samples);
+        result = session.independence_check(samples);
         if !result.as_ref().is_err_and(Error::is_device) {
             break;
         }
@@ -167,22 +167,28 @@ fn part(count: usize, (i, n): (usize, usize)) -> Range<usize> {
     count * i / n..count * (i + 1) / n
 }
 
-fn frame<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, cut: &Cut, layout: &Layout, wanted: &[bool], identity: &str) -> Frame {
+fn frame<B: Gram, O: Op>(
+    ntk: &Ntk<'_, B, O>,
+    partition: &Partition,
+    layout: &Layout,
+    wanted: &[bool],
+    fingerprint: &str,
+) -> Frame {
     let infos = ntk.session.model().parameters();
     let names = rows::chosen(wanted).map(|parameter| infos[parameter].name.clone());
     let components: Vec<String> = if ntk.components { names.collect() } else { Vec::new() };
-    let [rows, cols] = cut.size();
-    let units = if rows > 0 && cols > 0 { cut.places() } else { Vec::new() };
+    let [rows, cols] = partition.size();
+    let regions = if rows > 0 && cols > 0 { partition.places() } else { Vec::new() };
     Frame {
         matrices: std::iter::once("total".to_string()).chain(components).collect(),
         blocks: layout.blocks,
         rows,
         cols,
-        symmetric: cut.is_symmetric(),
-        share: part(units.len(), ntk.share),
-        units,
-        part: ntk.share,
-        identity: identity.to_string(),
+        symmetric: partition.is_symmetric(),
+        shard: part(regions.len(), ntk.shard),
+        regions,
+        part: ntk.shard,
+        fingerprint: fingerprint.to_string(),
     }
 }
 
@@ -229,26 +235,26 @@ struct Running<'a, B: Gram, O: Op> {
     plan: &'a Plan,
     wanted: &'a [bool],
     /// What the first panels told.
-    recipe: OnceLock<Recipe>,
+    contraction_plan: OnceLock<ContractionPlan>,
 }
 
 impl<B: Gram, O: Op> Running<'_, B, O> {
-    fn lane(&self, counts: bool) -> Lane<'_, B> {
+    fn device_worker(&self, counts: bool) -> DeviceWorker<'_, B> {
         let arrays = self.session.arrays();
-        let workers = arrays.grain().workers;
+        let workers = arrays.tile_config().workers;
         let waits = workers.is_some();
-        Lane { arrays, source: self, workers: workers.unwrap_or_else(|| self.plan.workers()), waits, counts }
+        DeviceWorker { arrays, source: self, workers: workers.unwrap_or_else(|| self.plan.workers()), waits, counts }
     }
 
-    fn recipe_of(&self, pairs: &[Pair]) -> Recipe {
+    fn recipe_of(&self, pairs: &[Pair]) -> ContractionPlan {
         let list: Vec<usize> = rows::chosen(self.wanted).collect();
         let components = self.ntk.components;
         let own_slot = |parameter: usize| list.iter().position(|&chosen| chosen == parameter).unwrap_or(0);
-        let slot = |parameter: usize| if components { own_slot(parameter) } else { 0 };
-        let slots = if components { list.len().max(1) } else { 1 };
+        let accumulator = |parameter: usize| if components { own_slot(parameter) } else { 0 };
+        let accumulators = if components { list.len().max(1) } else { 1 };
         // The recursion knows all parameters; those that are not wanted are left out here.
         let pairs: Vec<Pair> = pairs.iter().filter(|pair| self.wanted[pair.parameter]).copied().collect();
-        recipe(&pairs, self.layout, &slot, slots)
+        contraction_plan(&pairs, self.layout, &accumulator, accumulators)
     }
 }
 
@@ -264,7 +270,7 @@ impl<B: Gram, O: Op> Source<B> for Running<'_, B, O> {
                 let samples = range.len();
                 let tape = session.tape_of(x, range)?;
                 let (layout, plan, wanted) = (self.layout, self.plan, self.wanted);
-                let making = Making { layout, plan, wanted, metric, bare: &self.ntk.bare };
+                let making = Making { layout, plan, wanted, metric, without_input_gram: &self.ntk.without_input_gram };
                 structured::panels(&tape, session.arrays(), samples, &making)?
             }
             Pass::Recursion(network) => {
@@ -273,11 +279,11 @@ impl<B: Gram, O: Op> Source<B> for Running<'_, B, O> {
             }
             Pass::Rows { rows, wanted } => rows::panels(session, *rows, self.layout, wanted, metric, x, range)?,
         };
-        self.recipe.get_or_init(|| self.recipe_of(&pairs));
+        self.contraction_plan.get_or_init(|| self.recipe_of(&pairs));
         Ok(panels)
     }
 
-    fn recipe(&self) -> &Recipe {
-        self.recipe.get().expect("panels were made before")
+    fn contraction_plan(&self) -> &ContractionPlan {
+        self.contraction_plan.get().expect("panels were made before")
     }
 }

@@ -1,17 +1,17 @@
 //! The structured way: panels straight from factors, as the plan has it.
 
 use super::choice::Metric;
+use super::contraction_plan::Pair;
 use super::outputs::Layout;
 use super::pack;
-use super::plan::{Form, Layer, LayerUse, Plan};
-use super::recipe::Pair;
-use super::way::Way;
+use super::plan::{Layer, LayerUse, Plan, Structure};
+use super::strategy::Strategy;
 use crate::backend::{Arrays, Contraction, Panels, RightPanel};
 use crate::error::Result;
-use crate::factor::{Factor, Left};
+use crate::factor::{Factor, InputOperand};
 use crate::ops::Op;
 use crate::shape::numel;
-use crate::tape::{Swept, Tape, Use, Wanted};
+use crate::tape::{SweepTargets, Swept, Tape, Use};
 
 /// What panels are made by: the same for all samples.
 pub(crate) struct Making<'a> {
@@ -20,7 +20,7 @@ pub(crate) struct Making<'a> {
     pub wanted: &'a [bool],
     pub metric: &'a [Metric],
     /// Parameters whose left side's products are left out.
-    pub bare: &'a [bool],
+    pub without_input_gram: &'a [bool],
 }
 
 /// The panels of the samples on `tape`, and the pairs that tell what they are for. The pairs are the same for all
@@ -32,7 +32,7 @@ pub(crate) fn panels<B: Arrays, O: Op>(
     making: &Making<'_>,
 ) -> Result<(Panels<B::Tensor>, Vec<Pair>)> {
     let uses = tape.uses()?;
-    let wanted = Wanted { inputs: false, parameters: Some(making.wanted) };
+    let wanted = SweepTargets { inputs: false, parameters: Some(making.wanted) };
     let sweeps: Vec<_> = making.layout.seeds.on(tape).iter().map(|seed| tape.sweep(seed, wanted)).collect();
     let mut packer = Packer {
         tape,
@@ -46,7 +46,7 @@ pub(crate) fn panels<B: Arrays, O: Op>(
         pairs: Vec::new(),
     };
     for (layer, planned) in making.plan.layers.iter().zip(&making.plan.parameters) {
-        packer.add(layer, planned.way);
+        packer.add(layer, planned.strategy);
     }
     let Packer { lefts, rights, pairs, .. } = packer;
     Ok((Panels { samples, lefts, rights }, pairs))
@@ -66,29 +66,29 @@ struct Packer<'a, B: Arrays, O: Op> {
 }
 
 impl<B: Arrays, O: Op> Packer<'_, B, O> {
-    fn add(&mut self, layer: &Layer, way: Way) {
+    fn add(&mut self, layer: &Layer, strategy: Strategy) {
         let weight = self.making.metric[layer.parameter].uniform();
-        match way {
-            Way::ReadOut => {
+        match strategy {
+            Strategy::ReadOut => {
                 let one_use = &layer.uses[0];
                 let left = match &self.uses[one_use.index].left {
-                    Left::Features(_) => Some(self.side_left(layer.parameter, one_use)),
+                    InputOperand::Features(_) => Some(self.side_left(layer.parameter, one_use)),
                     _ => None,
                 };
-                let right = self.push(RightPanel::Unit);
+                let right = self.push(RightPanel::OneHot);
                 self.pairs.push(Pair::alone(layer.parameter, left, right, weight * one_use.factor.powi(2)));
             }
-            Way::MultiplyOut => {
+            Strategy::Materialise => {
                 let right = self.gradients(layer);
                 self.pairs.push(Pair::alone(layer.parameter, None, right, weight));
             }
-            Way::Outer if self.making.bare[layer.parameter] => {
+            Strategy::Hadamard if self.making.without_input_gram[layer.parameter] => {
                 let one_use = &layer.uses[0];
                 let right = self.side_right(layer.parameter, one_use);
                 self.pairs.push(Pair::alone(layer.parameter, None, right, weight * one_use.factor.powi(2)));
             }
-            Way::Outer | Way::PairPositions => self.straight(layer, weight),
-            Way::Mixed => {
+            Strategy::Hadamard | Strategy::PositionPairs => self.straight(layer, weight),
+            Strategy::Mixed => {
                 let gradients = self.gradients(layer);
                 let one_use = &layer.uses[0];
                 let (left, right) =
@@ -100,7 +100,7 @@ impl<B: Arrays, O: Op> Packer<'_, B, O> {
                     ..Pair::alone(layer.parameter, None, right, weight)
                 });
             }
-            Way::Join => self.join(layer, weight),
+            Strategy::Join => self.join(layer, weight),
         }
     }
 
@@ -129,7 +129,7 @@ impl<B: Arrays, O: Op> Packer<'_, B, O> {
             .uses
             .iter()
             .map(|one_use| {
-                let Left::Ids { ids, .. } = &self.uses[one_use.index].left else {
+                let InputOperand::Ids { ids, .. } = &self.uses[one_use.index].left else {
                     unreachable!("embeddings are joined")
                 };
                 let s = self.arrays.shape(ids);
@@ -168,9 +168,9 @@ impl<B: Arrays, O: Op> Packer<'_, B, O> {
 
     fn side_right(&mut self, parameter: usize, one_use: &LayerUse) -> usize {
         let metric = &self.making.metric[parameter];
-        let shares = matches!(one_use.form, Form::Sides { g: 1, t: 1, swapped: false, .. })
+        let shards = matches!(one_use.structure, Structure::Sides { g: 1, t: 1, swapped: false, .. })
             && !matches!(metric, Metric::RankOne { .. });
-        if let Some(right) = self.shared(one_use, shares) {
+        if let Some(right) = self.shared(one_use, shards) {
             return right;
         }
         let list: Vec<B::Tensor> = (0..self.sweeps.len())
@@ -184,23 +184,23 @@ impl<B: Arrays, O: Op> Packer<'_, B, O> {
             })
             .collect();
         let packed = pack::rights(self.arrays, self.making.layout, &list);
-        self.push_shared(one_use, shares, packed)
+        self.push_shared(one_use, shards, packed)
     }
 
     /// The gradients of a parameter, multiplied out and summed over its uses.
     fn gradients(&mut self, layer: &Layer) -> usize {
         let metric = &self.making.metric[layer.parameter];
         let (first, alone) = (&layer.uses[0], layer.uses.len() == 1);
-        let shares = alone
+        let shards = alone
             && first.direct
-            && matches!(first.form, Form::Sum { t: 1, .. })
+            && matches!(first.structure, Structure::Sum { t: 1, .. })
             && matches!(metric, Metric::One | Metric::Uniform(_));
-        if let Some(right) = self.shared(first, shares) {
+        if let Some(right) = self.shared(first, shards) {
             return right;
         }
         let rows = gradients(self.tape, self.arrays, layer, self.uses, self.sweeps, metric);
         let packed = pack::rows(self.arrays, self.making.layout, &rows);
-        self.push_shared(first, shares, packed)
+        self.push_shared(first, shards, packed)
     }
 
     fn factor(&self, one_use: &LayerUse, seed: usize) -> Factor<B> {
@@ -208,14 +208,14 @@ impl<B: Arrays, O: Op> Packer<'_, B, O> {
         Factor::new(self.uses[one_use.index].left.clone(), right.clone())
     }
 
-    fn shared(&self, one_use: &LayerUse, shares: bool) -> Option<usize> {
+    fn shared(&self, one_use: &LayerUse, shards: bool) -> Option<usize> {
         let found = self.by_node.iter().find(|(node, _)| *node == one_use.node);
-        found.filter(|_| shares).map(|(_, right)| *right)
+        found.filter(|_| shards).map(|(_, right)| *right)
     }
 
-    fn push_shared(&mut self, one_use: &LayerUse, shares: bool, packed: B::Tensor) -> usize {
+    fn push_shared(&mut self, one_use: &LayerUse, shards: bool, packed: B::Tensor) -> usize {
         let right = self.push(RightPanel::Array(packed));
-        if shares {
+        if shards {
             self.by_node.push((one_use.node, right));
         }
         right
@@ -270,7 +270,7 @@ pub(crate) fn gradients<B: Arrays, O: Op>(
 
 /// The gradients at one use for all seeds s, \[n, s, p\]: of a convolution and of a layer with positions by one product a
 /// sample, the seeds standing beside each other as features.
-fn multiplied_out<B: Arrays>(arrays: &B, left: &Left<B>, rights: &[B::Tensor]) -> B::Tensor {
+fn multiplied_out<B: Arrays>(arrays: &B, left: &InputOperand<B>, rights: &[B::Tensor]) -> B::Tensor {
     let reshaped = |f: &dyn Fn(&[usize]) -> Vec<usize>| -> Vec<B::Tensor> {
         rights.iter().map(|right| arrays.reshape(right, &f(arrays.shape(right)))).collect()
     };
@@ -279,13 +279,13 @@ fn multiplied_out<B: Arrays>(arrays: &B, left: &Left<B>, rights: &[B::Tensor]) -
         _ => arrays.concat(&list.iter().collect::<Vec<_>>(), axis),
     };
     match left {
-        Left::Patches(x, window) => {
+        InputOperand::Patches(x, window) => {
             let dy = together(reshaped(&|s| [&s[..1], &[1], &s[1..]].concat()), 1);
             let rows = arrays.convolve_weight(x, &dy, window);
             let s = arrays.shape(&rows).to_vec();
             arrays.reshape(&rows, &[s[0], s[1], s[2] * s[3]])
         }
-        Left::Features(a) if arrays.shape(a)[1] > 1 => {
+        InputOperand::Features(a) if arrays.shape(a)[1] > 1 => {
             let s = arrays.shape(a).to_vec();
             let b = together(reshaped(&|b| vec![s[0], s[1], b[b.len() - 1]]), 2);
             let features = arrays.shape(&b)[2] / rights.len();

@@ -11,7 +11,7 @@ use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
 use crate::shape::{blocks, numel, zeros};
-use crate::tape::{ParameterInfo, Tape, Wanted};
+use crate::tape::{ParameterInfo, SweepTargets, Tape};
 
 impl<B: Arrays, O: Op> Session<'_, B, O> {
     /// J^T u: sum over n, c of u\[n,c\] grad f_c(x_n), by one reverse sweep; `u` is row-major, one number for each output
@@ -38,7 +38,7 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
         self.check(x)?;
         self.check_cotangents(x, u)?;
         let mut sums = self.zeros();
-        let of_block = |range| self.pulled(x, range, u, Wanted::PARAMETERS);
+        let of_block = |range| self.pulled(x, range, u, SweepTargets::PARAMETERS);
         folded(x.samples(), RUN_BLOCK, of_block, |_, block| add(&mut sums, block.parameters))?;
         Ok(Gradient::new(self.model().parameters().to_vec(), sums))
     }
@@ -71,7 +71,7 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
         x: &dyn Samples<B::Number>,
         range: Range<usize>,
         u: &[B::Number],
-        wanted: Wanted<'_>,
+        wanted: SweepTargets<'_>,
     ) -> Result<Pulled<B::Number>> {
         let outputs = self.model().outputs();
         let tape = self.tape_of(x, range.clone())?;
@@ -84,14 +84,14 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
         x: &dyn Samples<B::Number>,
         range: Range<usize>,
         cotangents: impl FnOnce(Vec<B::Number>) -> Result<Vec<B::Number>>,
-        wanted: Wanted<'_>,
+        wanted: SweepTargets<'_>,
     ) -> Result<Pulled<B::Number>> {
         let tape = self.tape_of(x, range)?;
         let u = cotangents(self.arrays().read(tape.output())?)?;
         self.swept(&tape, &u, wanted)
     }
 
-    fn swept(&self, tape: &Tape<'_, B, O>, u: &[B::Number], wanted: Wanted<'_>) -> Result<Pulled<B::Number>> {
+    fn swept(&self, tape: &Tape<'_, B, O>, u: &[B::Number], wanted: SweepTargets<'_>) -> Result<Pulled<B::Number>> {
         let arrays = self.arrays();
         let uses = tape.uses()?;
         let seed = arrays.upload(u, arrays.shape(tape.output()));
@@ -121,7 +121,7 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
             let tape = self.tape_of(x, range.clone())?;
             let uses = tape.uses()?;
             for c in 0..outputs {
-                let swept = tape.sweep(&tape.unit_seed(c), Wanted::PARAMETERS);
+                let swept = tape.sweep(&tape.unit_seed(c), SweepTargets::PARAMETERS);
                 let parts = tape.by_parameter(&uses, &swept, Factor::jacobian);
                 for (index, part) in parts.iter().enumerate() {
                     let Some(part) = part else { continue };

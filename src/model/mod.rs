@@ -5,9 +5,9 @@
 
 pub(crate) mod blocks;
 mod derivatives;
+mod independence_check;
 #[cfg(feature = "rand")]
 mod init;
-mod probe;
 mod sequential;
 mod session;
 

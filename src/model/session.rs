@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::blocks::{RUN_BLOCK, mapped};
-use super::{Model, probe};
+use super::{Model, independence_check};
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 use crate::ops::{Builtin, Op};
@@ -146,9 +146,9 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
     ///
     /// # Errors
     /// They do. The message names the op.
-    pub(crate) fn probe(&self, x: &dyn Samples<B::Number>) -> Result<()> {
+    pub(crate) fn independence_check(&self, x: &dyn Samples<B::Number>) -> Result<()> {
         if self.probed.get().is_none() && x.samples() > 1 {
-            probe::independence(self, x)?;
+            independence_check::independence(self, x)?;
             let _ = self.probed.set(());
         }
         Ok(())
@@ -191,7 +191,7 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
 }
 
 fn uploaded<B: Arrays>(arrays: &B, info: &ParameterInfo, values: &[f64]) -> Result<B::Tensor> {
-    let numbers: Vec<B::Number> = values.iter().map(|&x| B::Number::of(x)).collect();
+    let numbers: Vec<B::Number> = values.iter().map(|&x| B::Number::from_f64(x)).collect();
     if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
         return Err(Error::value(format!(
             "parameter '{}' is {:e} at entry {at}, which {} cannot hold",

@@ -1,7 +1,7 @@
 //! The mean over a window.
 
 use super::pooling::{Pooling, pooling_methods};
-use super::{At, Case, Op};
+use super::{Case, Op, OpContext};
 use crate::attributes::Attributes;
 use crate::backend::{Arrays, Window};
 use crate::error::{Error, Result};
@@ -42,21 +42,21 @@ impl AvgPool2d {
         Ok(AvgPool2d { pooling, count_include_pad })
     }
 
-    fn size<B: Arrays>(at: &At<'_, B>) -> [usize; 2] {
+    fn size<B: Arrays>(at: &OpContext<'_, B>) -> [usize; 2] {
         let shape = at.input_shape(0);
         [shape[2], shape[3]]
     }
 
-    fn window<B: Arrays>(&self, at: &At<'_, B>) -> Window {
+    fn window<B: Arrays>(&self, at: &OpContext<'_, B>) -> Window {
         self.pooling.window(Self::size(at)).expect("the shape rule said so")
     }
 
     /// `y` divided by the number of entries at each position.
-    fn divided<B: Arrays>(&self, at: &At<'_, B>, window: &Window, y: &B::Tensor) -> B::Tensor {
+    fn divided<B: Arrays>(&self, at: &OpContext<'_, B>, window: &Window, y: &B::Tensor) -> B::Tensor {
         let [h, w] = Self::size(at);
         let [rows, cols] = window.positions([h, w]).expect("the shape rule said so");
         let (along_h, along_w) = (self.counts(0, h, rows), self.counts(1, w, cols));
-        let share = |h: &f64| along_w.iter().map(move |w| B::Number::of(1.0 / (h * w))).collect::<Vec<_>>();
+        let share = |h: &f64| along_w.iter().map(move |w| B::Number::from_f64(1.0 / (h * w))).collect::<Vec<_>>();
         let shares: Vec<B::Number> = along_h.iter().flat_map(share).collect();
         at.arrays.mul(y, &at.arrays.upload(&shares, &[1, 1, rows, cols]))
     }
@@ -87,12 +87,12 @@ impl Op for AvgPool2d {
         self.pooling.shape(self, inputs, parameters)
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let window = self.window(at);
         self.divided(at, &window, &at.arrays.window_sum(at.inputs[0], &window))
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let window = self.window(at);
         at.arrays.window_spread(&self.divided(at, &window, dy), &window, Self::size(at))
     }

@@ -1,11 +1,11 @@
 //! Batch norm at inference.
 
 use super::normalise::{by_channel, channel_sums, inverse_root, mapped, unmapped};
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::Left;
+use crate::factor::InputOperand;
 
 /// y\[n,i,t\] = w\[i\] xhat\[n,i,t\] + b\[i\] with xhat = (x\[n,i,t\] - mean\[i\]) / sqrt(variance\[i\] + eps): batch norm at
 /// inference, with running statistics.
@@ -41,13 +41,13 @@ impl BatchNorm {
         &parameters[..parameters.len() - 2]
     }
 
-    fn scale<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn scale<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let variance = at.parameters[at.parameters.len() - 1];
         let shape = by_channel(at.input_shape(0)[1], at.input_shape(0));
         at.arrays.reshape(&inverse_root(at.arrays, variance, self.eps), &shape)
     }
 
-    fn xhat<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn xhat<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let mean = at.arrays.affine(at.parameters[at.parameters.len() - 2], -1.0, 0.0);
         let shape = by_channel(at.input_shape(0)[1], at.input_shape(0));
         let centred = at.arrays.add(at.inputs[0], &at.arrays.reshape(&mean, &shape));
@@ -88,25 +88,25 @@ impl Op for BatchNorm {
         Ok(x.to_vec())
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let shape = by_channel(at.input_shape(0)[1], at.input_shape(0));
         mapped(at.arrays, self.xhat(at), Self::affine(at.parameters), &shape)
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let shape = by_channel(at.input_shape(0)[1], at.input_shape(0));
         at.arrays.mul(&unmapped(at.arrays, dy, Self::affine(at.parameters), &shape), &self.scale(at))
     }
 
-    fn left<B: Arrays>(&self, at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
+    fn input_operand<B: Arrays>(&self, at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
         match (at.parameters.len(), parameter) {
-            (4, 0) => Some(Left::Rows),
-            (4, 1) => Some(Left::Channels),
+            (4, 0) => Some(InputOperand::Rows),
+            (4, 1) => Some(InputOperand::Channels),
             _ => None,
         }
     }
 
-    fn rows<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
+    fn rows<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
         channel_sums(at.arrays, &at.arrays.mul(dy, &self.xhat(at)))
     }
 

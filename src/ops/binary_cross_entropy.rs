@@ -1,7 +1,7 @@
 //! The cross-entropy of yes and no.
 
 use super::target::{difference, pulled, shape, total};
-use super::{At, Case, Op};
+use super::{Case, Op, OpContext};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
@@ -17,7 +17,7 @@ use crate::unary::{Order, Softplus, Unary};
 pub struct BinaryCrossEntropy;
 
 /// -f, and 1 - y.
-fn opposite<B: Arrays>(at: &At<'_, B>) -> [B::Tensor; 2] {
+fn opposite<B: Arrays>(at: &OpContext<'_, B>) -> [B::Tensor; 2] {
     [at.arrays.affine(at.inputs[0], -1.0, 0.0), at.arrays.affine(at.inputs[1], -1.0, 1.0)]
 }
 
@@ -34,7 +34,7 @@ impl Op for BinaryCrossEntropy {
         shape(self, inputs, parameters)
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let (arrays, softplus) = (at.arrays, Unary::from(Softplus));
         let [minus, no] = opposite(at);
         let yes = arrays.mul(at.inputs[1], &arrays.apply(softplus, &minus));
@@ -42,7 +42,7 @@ impl Op for BinaryCrossEntropy {
         total(arrays, &arrays.add(&yes, &no))
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
         let arrays = at.arrays;
         let [minus, no] = opposite(at);
         if input == 1 {

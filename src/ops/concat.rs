@@ -1,6 +1,6 @@
 //! Inputs one after another.
 
-use super::{At, Case, Op};
+use super::{Case, Op, OpContext};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
@@ -37,11 +37,11 @@ impl Op for Concat {
         }
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         at.arrays.concat(at.inputs, self.axis + 1)
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
         let size = |k: usize| at.input_shape(k)[self.axis + 1];
         let start: usize = (0..input).map(size).sum();
         at.arrays.slice(dy, self.axis + 1, start..start + size(input))

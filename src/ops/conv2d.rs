@@ -1,11 +1,11 @@
 //! Convolutions of planes.
 
 use super::convolution::{self, Padding, Sliding};
-use super::{At, Case, Op};
+use super::{Case, Op, OpContext};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
-use crate::factor::Left;
+use crate::factor::InputOperand;
 
 /// The convolution, as deep learning calls it, of \[i, h, w\] with a weight \[o, i/groups, kh, kw\]:
 ///
@@ -100,16 +100,16 @@ impl Op for Conv2d {
         convolution::shape(self, &self.sliding, 2, inputs, parameters)
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         convolution::forward(&self.sliding, at)
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         convolution::pull(&self.sliding, at, dy)
     }
 
-    fn left<B: Arrays>(&self, at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
-        convolution::left(&self.sliding, at, parameter)
+    fn input_operand<B: Arrays>(&self, at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
+        convolution::input_operand(&self.sliding, at, parameter)
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -1,11 +1,11 @@
 //! Transposed convolutions of planes.
 
 use super::convolution::{self, Padding, Sliding, check_bias, plane, refuse};
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::Left;
+use crate::factor::InputOperand;
 
 /// The transposed convolution of \[i, h, w\] with a weight \[i, o/groups, kh, kw\], the adjoint of a
 /// [`Conv2d`](super::Conv2d) whose window slides over the result: where that one gathers a patch, this one adds
@@ -146,20 +146,20 @@ impl Op for ConvTranspose2d {
         }
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let window = convolution::window(&self.sliding, at);
         let size = self.result(plane(&at.input_shape(0)[2..]), window.kernel).expect("the shape rule said so");
         convolution::with_bias(at, at.arrays.convolve_input(at.inputs[0], at.parameters[0], &window, size))
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         at.arrays.convolve(dy, at.parameters[0], &convolution::window(&self.sliding, at))
     }
 
-    fn left<B: Arrays>(&self, at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
+    fn input_operand<B: Arrays>(&self, at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
         match parameter {
-            0 => Some(Left::Planes(at.inputs[0].clone(), convolution::window(&self.sliding, at))),
-            1 => Some(Left::Channels),
+            0 => Some(InputOperand::Planes(at.inputs[0].clone(), convolution::window(&self.sliding, at))),
+            1 => Some(InputOperand::Channels),
             _ => None,
         }
     }

@@ -1,11 +1,11 @@
 //! What convolutions share: how a window slides, whether it fits, and the arithmetic on planes. A line of entries is a
 //! plane of height 1.
 
-use super::{At, Op, expect_arity};
+use super::{Op, OpContext, expect_arity};
 use crate::attributes::{Attribute, Attributes};
 use crate::backend::{Arrays, Window};
 use crate::error::{Error, Result};
-use crate::factor::Left;
+use crate::factor::InputOperand;
 
 /// Zeros around a plane.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -193,7 +193,7 @@ pub(super) fn as_planes<B: Arrays>(arrays: &B, x: &B::Tensor) -> B::Tensor {
 }
 
 /// y\[n,o,...\] + b\[o\], if there is a bias.
-pub(super) fn with_bias<B: Arrays>(at: &At<'_, B>, y: B::Tensor) -> B::Tensor {
+pub(super) fn with_bias<B: Arrays>(at: &OpContext<'_, B>, y: B::Tensor) -> B::Tensor {
     match at.parameters.get(1) {
         Some(bias) => {
             let channels = at.parameter_shape(1)[0];
@@ -204,11 +204,11 @@ pub(super) fn with_bias<B: Arrays>(at: &At<'_, B>, y: B::Tensor) -> B::Tensor {
 }
 
 /// The window of the weight, parameter 0.
-pub(super) fn window<B: Arrays>(sliding: &Sliding, at: &At<'_, B>) -> Window {
+pub(super) fn window<B: Arrays>(sliding: &Sliding, at: &OpContext<'_, B>) -> Window {
     sliding.window(plane(&at.parameter_shape(0)[2..]))
 }
 
-pub(super) fn forward<B: Arrays>(sliding: &Sliding, at: &At<'_, B>) -> B::Tensor {
+pub(super) fn forward<B: Arrays>(sliding: &Sliding, at: &OpContext<'_, B>) -> B::Tensor {
     let x = as_planes(at.arrays, at.inputs[0]);
     let y = with_bias(at, at.arrays.convolve(&x, at.parameters[0], &window(sliding, at)));
     let shape = at.arrays.shape(&y);
@@ -216,16 +216,20 @@ pub(super) fn forward<B: Arrays>(sliding: &Sliding, at: &At<'_, B>) -> B::Tensor
     at.arrays.reshape(&y, &[&shape[..2], &shape[4 - axes..]].concat())
 }
 
-pub(super) fn pull<B: Arrays>(sliding: &Sliding, at: &At<'_, B>, dy: &B::Tensor) -> B::Tensor {
+pub(super) fn pull<B: Arrays>(sliding: &Sliding, at: &OpContext<'_, B>, dy: &B::Tensor) -> B::Tensor {
     let (dy, size) = (as_planes(at.arrays, dy), plane(&at.input_shape(0)[2..]));
     let dx = at.arrays.convolve_input(&dy, at.parameters[0], &window(sliding, at), size);
     at.arrays.reshape(&dx, at.input_shape(0))
 }
 
-pub(super) fn left<B: Arrays>(sliding: &Sliding, at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
+pub(super) fn input_operand<B: Arrays>(
+    sliding: &Sliding,
+    at: &OpContext<'_, B>,
+    parameter: usize,
+) -> Option<InputOperand<B>> {
     match parameter {
-        0 => Some(Left::Patches(as_planes(at.arrays, at.inputs[0]), window(sliding, at))),
-        1 => Some(Left::Channels),
+        0 => Some(InputOperand::Patches(as_planes(at.arrays, at.inputs[0]), window(sliding, at))),
+        1 => Some(InputOperand::Channels),
         _ => None,
     }
 }

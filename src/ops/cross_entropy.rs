@@ -1,7 +1,7 @@
 //! The cross-entropy of one class among many.
 
 use super::target::{difference, pulled, shape, total};
-use super::{At, Case, Op};
+use super::{Case, Op, OpContext};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
@@ -32,12 +32,12 @@ impl Op for CrossEntropy {
         }
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let product = at.arrays.mul(at.inputs[1], &at.arrays.log_softmax(at.inputs[0]));
         at.arrays.affine(&total(at.arrays, &product), -1.0, 0.0)
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
         let (arrays, [f, y]) = (at.arrays, [at.inputs[0], at.inputs[1]]);
         if input == 1 {
             return pulled(at, dy, &arrays.affine(&arrays.log_softmax(f), -1.0, 0.0));

@@ -1,7 +1,7 @@
 //! y = x1 / x2
 
 use super::add::{pair_cases, stretched};
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
@@ -27,11 +27,11 @@ impl Op for Div {
         stretched(self, inputs[0], inputs[1])
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         at.arrays.mul(at.inputs[0], &at.arrays.apply(Unary::from(Reciprocal), at.inputs[1]))
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
         let quotient = at.arrays.mul(dy, &at.arrays.apply(Unary::from(Reciprocal), at.inputs[1]));
         let dx = match input {
             0 => quotient,

@@ -1,6 +1,6 @@
 //! Dropout, which does nothing at inference.
 
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
@@ -28,11 +28,11 @@ impl Op for Dropout {
         Ok(inputs[0].to_vec())
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         at.inputs[0].clone()
     }
 
-    fn pull<B: Arrays>(&self, _at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, _at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         dy.clone()
     }
 

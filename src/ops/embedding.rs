@@ -1,10 +1,10 @@
 //! Rows of a table by number.
 
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::Left;
+use crate::factor::InputOperand;
 use crate::shape::numel;
 
 /// y\[n,t,o\] = E\[id\[n,t\],o\], for any number of position axes t, also none: the rows of a table that the input, whole
@@ -35,19 +35,19 @@ impl Op for Embedding {
         }
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let rows = at.parameter_shape(0)[0];
         at.arrays.gather(at.parameters[0], &at.arrays.indices(at.inputs[0], rows, false))
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, _dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, _dy: &B::Tensor, _input: usize) -> B::Tensor {
         at.arrays.full(0.0, at.input_shape(0))
     }
 
-    fn left<B: Arrays>(&self, at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
+    fn input_operand<B: Arrays>(&self, at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
         let shape = at.input_shape(0);
         let ids = at.arrays.reshape(at.inputs[0], &[shape[0], numel(&shape[1..])]);
-        (parameter == 0).then(|| Left::Ids { ids, rows: at.parameter_shape(0)[0] })
+        (parameter == 0).then(|| InputOperand::Ids { ids, rows: at.parameter_shape(0)[0] })
     }
 
     fn rows_looked_up(&self, _input: usize, parameters: &[&[usize]]) -> Option<usize> {

@@ -1,6 +1,6 @@
 //! All axes of a sample made one.
 
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
@@ -24,12 +24,12 @@ impl Op for Flatten {
         Ok(vec![numel(inputs[0])])
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let shape = at.input_shape(0);
         at.arrays.reshape(at.inputs[0], &[shape[0], numel(&shape[1..])])
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         at.arrays.reshape(dy, at.input_shape(0))
     }
 

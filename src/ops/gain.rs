@@ -1,10 +1,10 @@
 //! y = x w with a parameter w.
 
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::Left;
+use crate::factor::InputOperand;
 use crate::shape::{broadcast, numel};
 
 /// y = x w entry by entry. The parameter w is broadcast to a sample: axes agree from the last one on, of size 1 or missing
@@ -27,19 +27,19 @@ impl Op for Gain {
         stretched_to_sample(self, inputs, parameters)
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         at.arrays.mul(at.inputs[0], at.parameters[0])
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         at.arrays.mul(dy, at.parameters[0])
     }
 
-    fn left<B: Arrays>(&self, _at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
-        (parameter == 0).then_some(Left::Rows)
+    fn input_operand<B: Arrays>(&self, _at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
+        (parameter == 0).then_some(InputOperand::Rows)
     }
 
-    fn rows<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
+    fn rows<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
         summed_to_parameter(at, &at.arrays.mul(dy, at.inputs[0]))
     }
 
@@ -62,7 +62,7 @@ pub(super) fn stretched_to_sample(op: &impl Op, inputs: &[&[usize]], parameters:
 }
 
 /// \[n, ...\] summed down to the parameter's shape, as rows \[n, p\].
-pub(super) fn summed_to_parameter<B: Arrays>(at: &At<'_, B>, x: &B::Tensor) -> B::Tensor {
+pub(super) fn summed_to_parameter<B: Arrays>(at: &OpContext<'_, B>, x: &B::Tensor) -> B::Tensor {
     let (shape, parameter) = (at.arrays.shape(x), at.parameter_shape(0));
     let mut target = vec![1; shape.len()];
     target[0] = shape[0];

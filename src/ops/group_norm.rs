@@ -1,11 +1,11 @@
 //! Group norm.
 
 use super::normalise::{Normalise, by_channel, channel_sums, mapped, sample_shape, unmapped};
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::Left;
+use crate::factor::InputOperand;
 use crate::shape::{checked_numel, numel};
 
 /// y\[n,(g i),t\] = w\[(g i)\] xhat\[n,(g i),t\] + b\[(g i)\] with xhat = (x - mean) / sqrt(variance + eps), mean and
@@ -22,7 +22,7 @@ pub struct GroupNorm {
 }
 
 impl GroupNorm {
-    fn normalise<B: Arrays>(&self, at: &At<'_, B>) -> Normalise {
+    fn normalise<B: Arrays>(&self, at: &OpContext<'_, B>) -> Normalise {
         Normalise { size: numel(sample_shape(at)) / self.groups, eps: self.eps, centre: true }
     }
 }
@@ -55,26 +55,26 @@ impl Op for GroupNorm {
         Ok(x.to_vec())
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let xhat = self.normalise(at).xhat(at.arrays, at.inputs[0]);
         mapped(at.arrays, xhat, at.parameters, &by_channel(at.input_shape(0)[1], at.input_shape(0)))
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let shape = by_channel(at.input_shape(0)[1], at.input_shape(0));
         let dxhat = unmapped(at.arrays, dy, at.parameters, &shape);
         self.normalise(at).pull(at.arrays, at.inputs[0], &dxhat)
     }
 
-    fn left<B: Arrays>(&self, _at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
+    fn input_operand<B: Arrays>(&self, _at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
         match parameter {
-            0 => Some(Left::Rows),
-            1 => Some(Left::Channels),
+            0 => Some(InputOperand::Rows),
+            1 => Some(InputOperand::Channels),
             _ => None,
         }
     }
 
-    fn rows<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
+    fn rows<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
         let xhat = self.normalise(at).xhat(at.arrays, at.inputs[0]);
         channel_sums(at.arrays, &at.arrays.mul(dy, &xhat))
     }

@@ -1,11 +1,11 @@
 //! Layer norm.
 
 use super::normalise::{Normalise, last_sums, mapped, sample_shape, unmapped};
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::Left;
+use crate::factor::InputOperand;
 use crate::shape::{checked_numel, numel};
 
 /// y\[n,t,i\] = w\[i\] xhat\[n,t,i\] + b\[i\] with xhat = (x - mean) / sqrt(variance + eps), mean and variance over i of
@@ -31,7 +31,7 @@ impl LayerNorm {
         &sample[sample.len() - self.axes..]
     }
 
-    fn normalise<B: Arrays>(&self, at: &At<'_, B>) -> Normalise {
+    fn normalise<B: Arrays>(&self, at: &OpContext<'_, B>) -> Normalise {
         Normalise { size: numel(self.normalised(sample_shape(at))), eps: self.eps, centre: true }
     }
 }
@@ -61,25 +61,25 @@ impl Op for LayerNorm {
         Ok(x.to_vec())
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let xhat = self.normalise(at).xhat(at.arrays, at.inputs[0]);
         mapped(at.arrays, xhat, at.parameters, self.normalised(sample_shape(at)))
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let dxhat = unmapped(at.arrays, dy, at.parameters, self.normalised(sample_shape(at)));
         self.normalise(at).pull(at.arrays, at.inputs[0], &dxhat)
     }
 
-    fn left<B: Arrays>(&self, _at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
+    fn input_operand<B: Arrays>(&self, _at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
         match parameter {
-            1 if self.axes == 1 => Some(Left::Last),
-            0 | 1 => Some(Left::Rows),
+            1 if self.axes == 1 => Some(InputOperand::Last),
+            0 | 1 => Some(InputOperand::Rows),
             _ => None,
         }
     }
 
-    fn rows<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, parameter: usize) -> B::Tensor {
+    fn rows<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, parameter: usize) -> B::Tensor {
         let normalise = self.normalise(at);
         match parameter {
             0 => {

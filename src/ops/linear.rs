@@ -1,10 +1,10 @@
 //! y = x W^T + b on the last axis.
 
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::Left;
+use crate::factor::InputOperand;
 use crate::shape::numel;
 
 /// y\[n,t,o\] = sum over i of x\[n,t,i\] W\[o,i\] + b\[o\], for any number of position axes t, also none.
@@ -43,7 +43,7 @@ impl Op for Linear {
         Ok(shape)
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let y = at.arrays.matmul(&as_rows(at.arrays, at.inputs[0]), false, at.parameters[0], true);
         let y = match at.parameters.get(1) {
             Some(bias) => at.arrays.add(&y, bias),
@@ -54,15 +54,15 @@ impl Op for Linear {
         at.arrays.reshape(&y, &shape)
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let dx = at.arrays.matmul(&as_rows(at.arrays, dy), false, at.parameters[0], false);
         at.arrays.reshape(&dx, at.input_shape(0))
     }
 
-    fn left<B: Arrays>(&self, at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
+    fn input_operand<B: Arrays>(&self, at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
         match parameter {
-            0 => Some(Left::Features(positions(at.arrays, at.inputs[0]))),
-            1 => Some(Left::Last),
+            0 => Some(InputOperand::Features(positions(at.arrays, at.inputs[0]))),
+            1 => Some(InputOperand::Last),
             _ => None,
         }
     }

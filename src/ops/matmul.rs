@@ -1,6 +1,6 @@
 //! The product of two activations.
 
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
@@ -40,11 +40,11 @@ impl Op for Matmul {
         Ok(shape)
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         at.arrays.matmul(at.inputs[0], false, at.inputs[1], self.transpose_b)
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
         let (x, y) = (at.inputs[0], at.inputs[1]);
         match (input, self.transpose_b) {
             (0, transposed) => at.arrays.matmul(dy, false, y, !transposed),

@@ -1,7 +1,7 @@
 //! The largest entry of a window.
 
 use super::pooling::{Pooling, pooling_methods};
-use super::{At, Case, Op};
+use super::{Case, Op, OpContext};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
@@ -33,7 +33,7 @@ impl MaxPool2d {
         MaxPool2d { pooling }
     }
 
-    fn largest<B: Arrays>(&self, at: &At<'_, B>) -> B::Index {
+    fn largest<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Index {
         let shape = at.input_shape(0);
         let window = self.pooling.window([shape[2], shape[3]]).expect("the shape rule said so");
         at.arrays.window_argmax(at.inputs[0], &window)
@@ -54,14 +54,14 @@ impl Op for MaxPool2d {
         self.pooling.shape(self, inputs, parameters)
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let all = numel(at.input_shape(0));
         let y = at.arrays.gather(&at.arrays.reshape(at.inputs[0], &[all, 1]), &self.largest(at));
         let shape = at.arrays.shape(&y);
         at.arrays.reshape(&y, &shape[..4])
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let entries = at.arrays.reshape(dy, &[at.arrays.shape(dy), &[1]].concat());
         let dx = at.arrays.scatter(&entries, &self.largest(at), numel(at.input_shape(0)));
         at.arrays.reshape(&dx, at.input_shape(0))

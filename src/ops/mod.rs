@@ -83,7 +83,7 @@ pub use zero_pad2d::ZeroPad2d;
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::Left;
+use crate::factor::InputOperand;
 use crate::unary::Unary;
 
 ops! {
@@ -144,20 +144,20 @@ pub trait Op: Clone + Debug + Send + Sync + 'static {
     fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>>;
 
     /// The result.
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor;
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor;
 
     /// The cotangent of input `input`, given the result `y` and its cotangent `dy`.
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor;
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor;
 
     /// What came in at parameter `parameter`: the left side of its per-sample gradient, which says how it meets the
     /// cotangent of the result. An op with parameters has one for each; `None` makes the tape refuse.
-    fn left<B: Arrays>(&self, _at: &At<'_, B>, _parameter: usize) -> Option<Left<B>> {
+    fn input_operand<B: Arrays>(&self, _at: &OpContext<'_, B>, _parameter: usize) -> Option<InputOperand<B>> {
         None
     }
 
     /// The per-sample gradients of parameter `parameter` multiplied out, \[n, p\], of an op that says
-    /// [`Left::Rows`] there.
-    fn rows<B: Arrays>(&self, _at: &At<'_, B>, _y: &B::Tensor, _dy: &B::Tensor, _parameter: usize) -> B::Tensor {
+    /// [`InputOperand::Rows`] there.
+    fn rows<B: Arrays>(&self, _at: &OpContext<'_, B>, _y: &B::Tensor, _dy: &B::Tensor, _parameter: usize) -> B::Tensor {
         unreachable!("{} says Left::Rows and gives none", self.name())
     }
 
@@ -189,7 +189,7 @@ pub trait Op: Clone + Debug + Send + Sync + 'static {
 }
 
 /// Where an op is computed: the backend, and the arrays of its inputs and parameters.
-pub struct At<'a, B: Arrays> {
+pub struct OpContext<'a, B: Arrays> {
     /// The backend.
     pub arrays: &'a B,
     /// The inputs, \[n, ...\].
@@ -198,7 +198,7 @@ pub struct At<'a, B: Arrays> {
     pub parameters: &'a [&'a B::Tensor],
 }
 
-impl<'a, B: Arrays> At<'a, B> {
+impl<'a, B: Arrays> OpContext<'a, B> {
     /// The shape of input k, the sample axis included.
     pub fn input_shape(&self, k: usize) -> &'a [usize] {
         self.arrays.shape(self.inputs[k])
@@ -354,28 +354,28 @@ macro_rules! ops {
             fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> $crate::Result<Vec<usize>> {
                 match self { $($name::$variant(op) => $crate::ops::Op::shape(op, inputs, parameters)),* }
             }
-            fn forward<B: $crate::backend::Arrays>(&self, at: &$crate::ops::At<'_, B>) -> B::Tensor {
+            fn forward<B: $crate::backend::Arrays>(&self, at: &$crate::ops::OpContext<'_, B>) -> B::Tensor {
                 match self { $($name::$variant(op) => $crate::ops::Op::forward(op, at)),* }
             }
             fn pull<B: $crate::backend::Arrays>(
                 &self,
-                at: &$crate::ops::At<'_, B>,
+                at: &$crate::ops::OpContext<'_, B>,
                 y: &B::Tensor,
                 dy: &B::Tensor,
                 input: usize,
             ) -> B::Tensor {
                 match self { $($name::$variant(op) => $crate::ops::Op::pull(op, at, y, dy, input)),* }
             }
-            fn left<B: $crate::backend::Arrays>(
+            fn input_operand<B: $crate::backend::Arrays>(
                 &self,
-                at: &$crate::ops::At<'_, B>,
+                at: &$crate::ops::OpContext<'_, B>,
                 parameter: usize,
-            ) -> Option<$crate::factor::Left<B>> {
-                match self { $($name::$variant(op) => $crate::ops::Op::left(op, at, parameter)),* }
+            ) -> Option<$crate::factor::InputOperand<B>> {
+                match self { $($name::$variant(op) => $crate::ops::Op::input_operand(op, at, parameter)),* }
             }
             fn rows<B: $crate::backend::Arrays>(
                 &self,
-                at: &$crate::ops::At<'_, B>,
+                at: &$crate::ops::OpContext<'_, B>,
                 y: &B::Tensor,
                 dy: &B::Tensor,
                 parameter: usize,

@@ -1,6 +1,6 @@
 //! What norms share: statistics of groups of entries, and the affine map after them.
 
-use super::At;
+use super::OpContext;
 use crate::backend::Arrays;
 use crate::shape::numel;
 use crate::unary::{Reciprocal, Sqrt, Unary};
@@ -99,6 +99,6 @@ pub(super) fn last_sums<B: Arrays>(arrays: &B, x: &B::Tensor, last: usize) -> B:
 }
 
 /// The input's shape without the samples.
-pub(super) fn sample_shape<'a, B: Arrays>(at: &At<'a, B>) -> &'a [usize] {
+pub(super) fn sample_shape<'a, B: Arrays>(at: &OpContext<'a, B>) -> &'a [usize] {
     &at.input_shape(0)[1..]
 }

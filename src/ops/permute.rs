@@ -1,6 +1,6 @@
 //! The axes of a sample in another order.
 
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
@@ -51,11 +51,11 @@ impl Op for Permute {
         Ok(self.order.iter().map(|&axis| inputs[0][axis]).collect())
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         at.arrays.permute(at.inputs[0], &Permute::with_samples(&self.order))
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let mut back = vec![0; self.order.len()];
         self.order.iter().enumerate().for_each(|(to, &from)| back[from] = to);
         at.arrays.permute(dy, &Permute::with_samples(&back))

@@ -1,11 +1,11 @@
 //! A relu whose left slope is a parameter.
 
 use super::normalise::{by_channel, channel_sums};
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::Left;
+use crate::factor::InputOperand;
 use crate::shape::numel;
 use crate::unary::{Order, Relu, Unary};
 
@@ -18,12 +18,12 @@ pub struct Prelu;
 
 impl Prelu {
     /// a as it meets x.
-    fn slope<B: Arrays>(at: &At<'_, B>) -> B::Tensor {
+    fn slope<B: Arrays>(at: &OpContext<'_, B>) -> B::Tensor {
         at.arrays.reshape(at.parameters[0], &by_channel(at.parameter_shape(0)[0], at.input_shape(0)))
     }
 
     /// min(x, 0) = -relu(-x)
-    fn negative<B: Arrays>(at: &At<'_, B>) -> B::Tensor {
+    fn negative<B: Arrays>(at: &OpContext<'_, B>) -> B::Tensor {
         let minus = at.arrays.affine(at.inputs[0], -1.0, 0.0);
         at.arrays.affine(&at.arrays.apply(Unary::from(Relu), &minus), -1.0, 0.0)
     }
@@ -49,12 +49,12 @@ impl Op for Prelu {
         Ok(x.to_vec())
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let positive = at.arrays.apply(Unary::from(Relu), at.inputs[0]);
         at.arrays.add(&positive, &at.arrays.mul(&Prelu::negative(at), &Prelu::slope(at)))
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let (arrays, x) = (at.arrays, at.inputs[0]);
         let positive = arrays.apply(Unary::from(Relu), x);
         let right = arrays.apply_derivative(Unary::from(Relu), Order::First, x, &positive, dy);
@@ -63,11 +63,11 @@ impl Op for Prelu {
         arrays.add(&right, &arrays.mul(&left, &Prelu::slope(at)))
     }
 
-    fn left<B: Arrays>(&self, _at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
-        (parameter == 0).then_some(Left::Rows)
+    fn input_operand<B: Arrays>(&self, _at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
+        (parameter == 0).then_some(InputOperand::Rows)
     }
 
-    fn rows<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
+    fn rows<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
         let product = at.arrays.mul(dy, &Prelu::negative(at));
         let (n, channels) = (at.input_shape(0)[0], at.parameter_shape(0)[0]);
         let entries = numel(&at.input_shape(0)[1..]);

@@ -1,6 +1,6 @@
 //! The same entries in another shape.
 
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
@@ -57,14 +57,14 @@ impl Op for Reshape {
         })
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let input = at.input_shape(0);
         let mut shape = vec![input[0]];
         shape.extend(self.target(&input[1..]).expect("the shape rule accepted the input"));
         at.arrays.reshape(at.inputs[0], &shape)
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         at.arrays.reshape(dy, at.input_shape(0))
     }
 

@@ -1,11 +1,11 @@
 //! Root mean square norm.
 
 use super::normalise::{Normalise, last_sums, mapped, sample_shape, unmapped};
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::Left;
+use crate::factor::InputOperand;
 use crate::shape::checked_numel;
 
 /// y\[n,t,i\] = w\[i\] xhat\[n,t,i\] with xhat = x / sqrt(mean over i of x\[n,t,i\]^2 + eps), for any number of position
@@ -50,22 +50,22 @@ impl Op for RmsNorm {
         Ok(x.to_vec())
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let normalise = self.normalise(sample_shape(at));
         mapped(at.arrays, normalise.xhat(at.arrays, at.inputs[0]), at.parameters, &[normalise.size])
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let normalise = self.normalise(sample_shape(at));
         let dxhat = unmapped(at.arrays, dy, at.parameters, &[normalise.size]);
         normalise.pull(at.arrays, at.inputs[0], &dxhat)
     }
 
-    fn left<B: Arrays>(&self, _at: &At<'_, B>, parameter: usize) -> Option<Left<B>> {
-        (parameter == 0).then_some(Left::Rows)
+    fn input_operand<B: Arrays>(&self, _at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
+        (parameter == 0).then_some(InputOperand::Rows)
     }
 
-    fn rows<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
+    fn rows<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
         let normalise = self.normalise(sample_shape(at));
         let xhat = normalise.xhat(at.arrays, at.inputs[0]);
         last_sums(at.arrays, &at.arrays.mul(dy, &xhat), normalise.size)

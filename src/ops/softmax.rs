@@ -1,6 +1,6 @@
 //! softmax and its logarithm.
 
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
@@ -37,12 +37,12 @@ impl Softmax {
     }
 
     /// The axis of \[n, ...\].
-    fn axis<B: Arrays>(&self, at: &At<'_, B>) -> usize {
+    fn axis<B: Arrays>(&self, at: &OpContext<'_, B>) -> usize {
         self.among(at.input_shape(0).len() - 1).expect("the shape rule said so") + 1
     }
 
     /// `f`, which works on the last axis, on the op's axis.
-    fn on_axis<B: Arrays>(&self, at: &At<'_, B>, f: impl Fn(&B::Tensor) -> B::Tensor) -> B::Tensor {
+    fn on_axis<B: Arrays>(&self, at: &OpContext<'_, B>, f: impl Fn(&B::Tensor) -> B::Tensor) -> B::Tensor {
         let (axis, last) = (self.axis(at), at.input_shape(0).len() - 1);
         if axis == last {
             return f(at.inputs[0]);
@@ -79,11 +79,11 @@ impl Op for Softmax {
         }
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         self.on_axis(at, |x| if self.log { at.arrays.log_softmax(x) } else { at.arrays.softmax(x) })
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let (arrays, axes) = (at.arrays, [self.axis(at)]);
         let minus = |x: &B::Tensor| arrays.affine(x, -1.0, 0.0);
         if self.log {

@@ -1,7 +1,7 @@
 //! Half the squared distance from a target.
 
 use super::target::{difference, pulled, shape, total};
-use super::{At, Case, Op};
+use super::{Case, Op, OpContext};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
@@ -25,12 +25,12 @@ impl Op for SquaredError {
         shape(self, inputs, parameters)
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let rest = difference(at.arrays, at.inputs[0], at.inputs[1]);
         at.arrays.affine(&total(at.arrays, &at.arrays.mul(&rest, &rest)), 0.5, 0.0)
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
         pulled(at, dy, &difference(at.arrays, at.inputs[input], at.inputs[1 - input]))
     }
 

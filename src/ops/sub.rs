@@ -1,7 +1,7 @@
 //! y = x1 - x2
 
 use super::add::{pair_cases, stretched};
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
@@ -24,11 +24,11 @@ impl Op for Sub {
         stretched(self, inputs[0], inputs[1])
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         at.arrays.add(at.inputs[0], &at.arrays.affine(at.inputs[1], -1.0, 0.0))
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
         let dx = at.arrays.sum_to(dy, at.input_shape(input));
         if input == 0 { dx } else { at.arrays.affine(&dx, -1.0, 0.0) }
     }

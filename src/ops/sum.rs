@@ -1,6 +1,6 @@
 //! Sums and means over axes of a sample.
 
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
@@ -63,7 +63,7 @@ impl Op for Sum {
         Ok((0..shape.len()).filter(|axis| !axes.contains(axis)).map(|axis| shape[axis]).collect())
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let input = at.input_shape(0);
         let axes: Vec<usize> = self.axes.iter().map(|axis| axis + 1).collect();
         let kept: Vec<usize> = (0..input.len()).filter(|axis| !axes.contains(axis)).map(|axis| input[axis]).collect();
@@ -71,7 +71,7 @@ impl Op for Sum {
         if self.mean { at.arrays.affine(&sum, self.factor(input), 0.0) } else { sum }
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let input = at.input_shape(0);
         let mut narrow = input.to_vec();
         self.axes.iter().for_each(|axis| narrow[axis + 1] = 1);

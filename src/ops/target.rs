@@ -1,6 +1,6 @@
 //! What losses share: outputs f and targets y of equal shape, and one number for each sample.
 
-use super::{At, Op, expect_arity};
+use super::{Op, OpContext, expect_arity};
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 
@@ -24,7 +24,7 @@ pub(super) fn total<B: Arrays>(arrays: &B, x: &B::Tensor) -> B::Tensor {
 }
 
 /// The loss's cotangent, \[n\], times its slope at the outputs or targets.
-pub(super) fn pulled<B: Arrays>(at: &At<'_, B>, dy: &B::Tensor, slope: &B::Tensor) -> B::Tensor {
+pub(super) fn pulled<B: Arrays>(at: &OpContext<'_, B>, dy: &B::Tensor, slope: &B::Tensor) -> B::Tensor {
     let mut column = vec![1; at.input_shape(0).len()];
     column[0] = at.input_shape(0)[0];
     at.arrays.mul(&at.arrays.reshape(dy, &column), slope)

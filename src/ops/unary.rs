@@ -1,6 +1,6 @@
 //! A function of one number, entry by entry: what [`crate::unary`] has is an op.
 
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
@@ -21,11 +21,11 @@ impl Op for Unary {
         Ok(inputs[0].to_vec())
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         at.arrays.apply(*self, at.inputs[0])
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         at.arrays.apply_derivative(*self, Order::First, at.inputs[0], y, dy)
     }
 

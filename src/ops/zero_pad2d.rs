@@ -1,6 +1,6 @@
 //! Zeros around planes.
 
-use super::{At, Case, Op, expect_arity};
+use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
@@ -43,13 +43,13 @@ impl Op for ZeroPad2d {
         })
     }
 
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let [left, right, top, bottom] = self.pad;
         let rows = padded(at.arrays, at.inputs[0], 2, [top, bottom]);
         padded(at.arrays, &rows, 3, [left, right])
     }
 
-    fn pull<B: Arrays>(&self, at: &At<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let ([left, _, top, _], shape) = (self.pad, at.input_shape(0));
         let rows = at.arrays.slice(dy, 2, top..top + shape[2]);
         at.arrays.slice(&rows, 3, left..left + shape[3])

@@ -8,18 +8,18 @@ use super::polynomial::polynomial;
 #[inline(always)]
 pub(super) fn erf<R: Real>(x: R) -> R {
     let near = erf_near_zero(x);
-    let far = (R::of(1.0) - right(x.abs())).with_sign_of(x);
-    if x.abs() < R::of(NEAR) { near } else { far }
+    let far = (R::from_f64(1.0) - right(x.abs())).with_sign_of(x);
+    if x.abs() < R::from_f64(NEAR) { near } else { far }
 }
 
 /// erfc(x), off by up to 3.95 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn erfc<R: Real>(x: R) -> R {
-    let one = R::of(1.0);
+    let one = R::from_f64(1.0);
     let near = one - erf_near_zero(x);
     let far = right(x.abs());
-    let far = if x < R::default() { R::of(2.0) - far } else { far };
-    if x.abs() < R::of(NEAR) { near } else { far }
+    let far = if x < R::default() { R::from_f64(2.0) - far } else { far };
+    if x.abs() < R::from_f64(NEAR) { near } else { far }
 }
 
 /// e^(x^2) erfc(x) for x >= 0, which falls like 1 / x: over 1 + 2 x, a polynomial in t = (x - 3) / (x + 3).
@@ -28,9 +28,9 @@ pub(super) fn erfc<R: Real>(x: R) -> R {
 /// higher terms counts for much.
 #[inline(always)]
 pub(crate) fn scaled_erfc<R: Real>(x: R) -> R {
-    let one = R::of(1.0);
+    let one = R::from_f64(1.0);
     // t by what is exact at x = 0, where the polynomial is steepest.
-    let half_way = x / (x + R::of(3.0));
+    let half_way = x / (x + R::from_f64(3.0));
     let t = (half_way + half_way) - one;
     polynomial(t, &SINGLE, &DOUBLE) / (one + (x + x))
 }
@@ -39,7 +39,7 @@ pub(crate) fn scaled_erfc<R: Real>(x: R) -> R {
 #[inline(always)]
 fn right<R: Real>(x: R) -> R {
     // It has vanished there.
-    let x = if x > R::of(30.0) { R::of(30.0) } else { x };
+    let x = if x > R::from_f64(30.0) { R::from_f64(30.0) } else { x };
     // The tail of x^2 counts, since e^-w has the relative error that w has absolutely.
     (-Pair::product(x, x)).exp() * scaled_erfc(x)
 }

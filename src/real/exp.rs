@@ -18,22 +18,22 @@ pub(super) fn exp<R: Real>(x: R) -> R {
 pub(super) fn exp_of_sum<R: Real>(x: R, tail: R) -> R {
     // Beyond these numbers it is 0 and infinite. NaN stays NaN.
     let (low, high) = if R::SINGLE { (-105.0, 89.0) } else { (-750.0, 710.0) };
-    let x = if x < R::of(low) { R::of(low) } else { x };
-    let x = if x > R::of(high) { R::of(high) } else { x };
+    let x = if x < R::from_f64(low) { R::from_f64(low) } else { x };
+    let x = if x > R::from_f64(high) { R::from_f64(high) } else { x };
     let (k, r) = reduced(x);
     // 2^k may be no normal number: it is multiplied by in two steps.
-    let half = (R::of(0.5) * k).nearest_integer();
-    (R::of(1.0) + less_one(r + tail)) * half.power_of_two() * (k - half).power_of_two()
+    let half = (R::from_f64(0.5) * k).nearest_integer();
+    (R::from_f64(1.0) + less_one(r + tail)) * half.power_of_two() * (k - half).power_of_two()
 }
 
 /// e^x - 1, off by up to 1.43 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn exp_m1<R: Real>(x: R) -> R {
-    let (one, half) = (R::of(1.0), R::of(0.5));
+    let (one, half) = (R::from_f64(1.0), R::from_f64(0.5));
     // Below, it is -1 to the last digit, and above infinite.
     let (low, high) = if R::SINGLE { (-30.0, 89.0) } else { (-60.0, 710.0) };
-    let inner = if x < R::of(low) { R::of(low) } else { x };
-    let inner = if inner > R::of(high) { R::of(high) } else { inner };
+    let inner = if x < R::from_f64(low) { R::from_f64(low) } else { x };
+    let inner = if inner > R::from_f64(high) { R::from_f64(high) } else { inner };
     let (k, r) = reduced(inner);
     // Half of everything, as 2^k itself may overflow.
     let power = (k - one).power_of_two();
@@ -45,8 +45,8 @@ pub(super) fn exp_m1<R: Real>(x: R) -> R {
 /// e^-x and 1 - e^-x for x >= 0, both to full relative accuracy, except that e^-x stops where 1 - e^-x is 1.
 #[inline(always)]
 pub(super) fn falling<R: Real>(x: R) -> (R, R) {
-    let one = R::of(1.0);
-    let end = R::of(if R::SINGLE { 30.0 } else { 60.0 });
+    let one = R::from_f64(1.0);
+    let end = R::from_f64(if R::SINGLE { 30.0 } else { 60.0 });
     let (k, r) = reduced(-if x > end { end } else { x });
     let (power, small) = (k.power_of_two(), less_one(r));
     (power + power * small, (one - power) - power * small)
@@ -55,7 +55,7 @@ pub(super) fn falling<R: Real>(x: R) -> (R, R) {
 /// k and r. x must be in the range where 2^k is a number, or nearly.
 #[inline(always)]
 fn reduced<R: Real>(x: R) -> (R, R) {
-    let k = (R::of(LOG2_E) * x).nearest_integer();
+    let k = (R::from_f64(LOG2_E) * x).nearest_integer();
     let (head, tail) = ln2();
     (k, (x - k * head) - k * tail)
 }

@@ -11,8 +11,8 @@ use super::{Real, ln2};
 pub(super) fn ln<R: Real>(x: R) -> R {
     // A subnormal number is made a normal one, 2^64 times larger.
     let smallest_normal = if R::SINGLE { f32::MIN_POSITIVE.into() } else { f64::MIN_POSITIVE };
-    let tiny = x < R::of(smallest_normal);
-    let (scaled, less) = if tiny { (x * R::of(0.5f64.powi(-64)), R::of(64.0)) } else { (x, R::default()) };
+    let tiny = x < R::from_f64(smallest_normal);
+    let (scaled, less) = if tiny { (x * R::from_f64(0.5f64.powi(-64)), R::from_f64(64.0)) } else { (x, R::default()) };
     let (k, m) = scaled.exponent_and_fraction();
     with_ends(x, sum(k - less, m, R::default()))
 }
@@ -20,7 +20,7 @@ pub(super) fn ln<R: Real>(x: R) -> R {
 /// ln(1 + x), off by up to 0.82 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn ln_1p<R: Real>(x: R) -> R {
-    let one = R::of(1.0);
+    let one = R::from_f64(1.0);
     let u = one + x;
     // What rounding took from u, found by taking the larger of 1 and x from it.
     let lost = if x > one { one - (u - x) } else { x - (u - one) };
@@ -32,9 +32,9 @@ pub(super) fn ln_1p<R: Real>(x: R) -> R {
 /// k ln(2) + ln(m) + more, where `more` is tiny.
 #[inline(always)]
 fn sum<R: Real>(k: R, m: R, more: R) -> R {
-    let f = m - R::of(1.0);
-    let s = f / (R::of(2.0) + f);
-    let (z, square) = (s * s, R::of(0.5) * f * f);
+    let f = m - R::from_f64(1.0);
+    let s = f / (R::from_f64(2.0) + f);
+    let (z, square) = (s * s, R::from_f64(0.5) * f * f);
     // 2 s = f - s f = f - f^2 / 2 + s f^2 / 2, where f is exact and all else small beside it.
     let small = s * (square + z * polynomial(z, &SINGLE, &DOUBLE));
     let (head, tail) = ln2();
@@ -44,10 +44,10 @@ fn sum<R: Real>(k: R, m: R, more: R) -> R {
 /// `y`, but what ln(x) is where that is no number.
 #[inline(always)]
 fn with_ends<R: Real>(x: R, y: R) -> R {
-    let (zero, infinity) = (R::default(), R::of(f64::INFINITY));
+    let (zero, infinity) = (R::default(), R::from_f64(f64::INFINITY));
     let y = if x < infinity { y } else { x };
     let y = if x == zero { -infinity } else { y };
-    if x < zero { R::of(f64::NAN) } else { y }
+    if x < zero { R::from_f64(f64::NAN) } else { y }
 }
 
 // 2 atanh(s) = 2 s + s z q(z), z = s^2: q from tests/reference/fit_elementary.py.

@@ -6,8 +6,8 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 use std::thread::LocalKey;
 
+use crate::backend::cpu::buffer_pool::BufferPool;
 use crate::backend::cpu::gemm::{self, Gemm};
-use crate::backend::cpu::shelf::Shelf;
 use crate::backend::cpu::vector::Vector;
 
 mod bits;
@@ -56,7 +56,7 @@ pub trait Real:
     const EPSILON: Self;
 
     /// The nearest number to `x`.
-    fn of(x: f64) -> Self;
+    fn from_f64(x: f64) -> Self;
     /// The same value as `f64`, exactly.
     fn f64(self) -> f64;
     /// Neither NaN nor infinite.
@@ -89,7 +89,7 @@ pub trait Real:
     #[doc(hidden)]
     fn gemm(call: Gemm<'_, Self>);
     #[doc(hidden)]
-    fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>>;
+    fn buffer_pool() -> &'static LocalKey<RefCell<BufferPool<Self>>>;
 }
 
 /// ln(2), as a head so short that its product with an exponent is exact, and the rest.
@@ -100,7 +100,7 @@ fn ln2<R: Real>() -> (R, R) {
     } else {
         (0.6931471805601177, -1.7239444525614835e-13)
     };
-    (R::of(head), R::of(tail))
+    (R::from_f64(head), R::from_f64(tail))
 }
 
 macro_rules! real {
@@ -110,7 +110,7 @@ macro_rules! real {
             const EPSILON: Self = $t::EPSILON;
 
             #[inline(always)]
-            fn of(x: f64) -> Self {
+            fn from_f64(x: f64) -> Self {
                 x as $t
             }
             #[inline(always)]
@@ -172,9 +172,9 @@ macro_rules! real {
             fn gemm(call: Gemm<'_, Self>) {
                 gemm::by_faer(call);
             }
-            fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>> {
+            fn buffer_pool() -> &'static LocalKey<RefCell<BufferPool<Self>>> {
                 thread_local! {
-                    static SHELF: RefCell<Shelf<$t>> = const { RefCell::new(Shelf::new()) };
+                    static SHELF: RefCell<BufferPool<$t>> = const { RefCell::new(BufferPool::new()) };
                 }
                 &SHELF
             }

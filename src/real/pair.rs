@@ -17,8 +17,8 @@ impl<R: Real> Pair<R> {
     /// The constant `head + tail`, given to more than the digits of `f64`.
     #[inline(always)]
     pub fn constant(head: f64, tail: f64) -> Self {
-        let rounded = R::of(head);
-        Pair { head: rounded, tail: R::of((head - rounded.f64()) + tail) }
+        let rounded = R::from_f64(head);
+        Pair { head: rounded, tail: R::from_f64((head - rounded.f64()) + tail) }
     }
 
     /// a b, exactly (Dekker 1971), unless something over- or underflows: keep the factors well inside the range.
@@ -81,7 +81,7 @@ impl<R: Real> std::ops::Neg for Pair<R> {
 fn halves<R: Real>(x: R) -> (R, R) {
     // 2^12 + 1 for the 24 digits of f32, 2^27 + 1 for the 53 of f64.
     let factor = if R::SINGLE { 4097.0 } else { 134217729.0 };
-    let scaled = R::of(factor) * x;
+    let scaled = R::from_f64(factor) * x;
     let high = scaled - (scaled - x);
     (high, x - high)
 }

@@ -11,9 +11,9 @@ pub(super) fn polynomial<R: Real, const S: usize, const D: usize>(x: R, single: 
 /// Without `mul_add`: where the machine has no such instruction, that is a slow call.
 #[inline(always)]
 fn horner<R: Real, const N: usize>(x: R, coefficients: &[f64; N]) -> R {
-    let mut sum = R::of(coefficients[N - 1]);
+    let mut sum = R::from_f64(coefficients[N - 1]);
     for k in (0..N - 1).rev() {
-        sum = sum * x + R::of(coefficients[k]);
+        sum = sum * x + R::from_f64(coefficients[k]);
     }
     sum
 }

@@ -9,9 +9,9 @@ use super::exp::falling;
 /// no larger than 1/2: so that the rounding of the quotient counts least. Nothing cancels or overflows.
 #[inline(always)]
 pub(super) fn tanh<R: Real>(x: R) -> R {
-    let one = R::of(1.0);
+    let one = R::from_f64(1.0);
     let (e, missing) = falling(x.abs() + x.abs());
-    let near = x.abs() < R::of(0.55);
+    let near = x.abs() < R::from_f64(0.55);
     let quotient = if near { missing } else { e + e } / (one + e);
     if near { quotient } else { one - quotient }.with_sign_of(x)
 }

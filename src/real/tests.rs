@@ -26,15 +26,15 @@ fn off<R: Real>(f: impl Fn(R) -> R, want: impl Fn(f64) -> f64) -> f64 {
     let stretch = if R::SINGLE { 1.0 } else { 1.000_000_012_345_679 };
     let (mut worst, mut place) = (0.0, 0.0);
     for x in sample().map(|x| f64::from(x) * stretch) {
-        let (got, want) = (f(R::of(x)).f64(), want(x));
-        if want.abs() >= smallest_normal && R::of(want).is_finite() {
+        let (got, want) = (f(R::from_f64(x)).f64(), want(x));
+        if want.abs() >= smallest_normal && R::from_f64(want).is_finite() {
             let error = (got - want).abs() / ulp::<R>(want).max(f64::from_bits(1));
             if error.is_nan() || error > worst {
                 (worst, place) = (error, x);
             }
         } else {
             let subnormals = smallest_normal * R::EPSILON.f64();
-            let met = got == R::of(want).f64() || (got - want).abs() <= 2.0 * subnormals;
+            let met = got == R::from_f64(want).f64() || (got - want).abs() <= 2.0 * subnormals;
             assert!(met || (got.is_nan() && want.is_nan()), "{got:?} and not {want:?} at {x:?}");
         }
     }
@@ -75,7 +75,7 @@ fn gelu() {
 #[test]
 fn ends_and_zeros() {
     fn check<R: Real>() {
-        let at = |f: fn(R) -> R, x: f64| f(R::of(x)).f64().to_bits();
+        let at = |f: fn(R) -> R, x: f64| f(R::from_f64(x)).f64().to_bits();
         let infinity = f64::INFINITY;
         for odd in [R::exp_m1, R::ln_1p, R::tanh, R::erf] {
             assert_eq!([0.0, -0.0].map(|x| at(odd, x)), [0f64, -0.0].map(f64::to_bits));
@@ -92,7 +92,7 @@ fn ends_and_zeros() {
         ];
         for (f, left, right) in ends {
             assert_eq!([-infinity, infinity].map(|x| at(f, x)), [left, right].map(f64::to_bits));
-            assert!(f(R::of(f64::NAN)).f64().is_nan());
+            assert!(f(R::from_f64(f64::NAN)).f64().is_nan());
         }
         assert_eq!([at(R::ln, 0.0), at(R::ln, -0.0), at(R::ln_1p, -1.0)], [(-infinity).to_bits(); 3]);
     }

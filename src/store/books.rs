@@ -37,7 +37,7 @@ impl Books {
         let Some(header) = &record.header else { return Ok(()) };
         match &self.header {
             None => {
-                self.sums = vec![None; header.layout.units.len()];
+                self.sums = vec![None; header.layout.regions.len()];
                 self.header = Some(header.clone());
             }
             Some(first) => {
@@ -49,7 +49,7 @@ impl Books {
                 }
             }
         }
-        for &(index, sum) in &record.units {
+        for &(index, sum) in &record.regions {
             if self.sums[index].replace(sum).is_some_and(|other| other != sum) {
                 let path = journal.display();
                 return Err(Error::format(format!("{path}: unit {index} was computed twice, with different results")));

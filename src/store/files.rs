@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::layout::{Header, Layout};
 use crate::error::{Error, Result};
-use crate::kernel::sink::Unit;
+use crate::kernel::sink::Region;
 
 /// The side of the squares in which a matrix is transposed: 32 x 32 numbers of 8 bytes are 8 KiB, a part of any first
 /// cache.
@@ -51,31 +51,31 @@ pub(super) trait Files: Debug + Send + Sync + Sized {
     fn strip(&self) -> usize;
 
     /// Writes the rectangle `area` of a block of a matrix: `bytes` are its entries, row-major.
-    fn write(&self, matrix: usize, block: usize, area: &Unit, bytes: &[u8]) -> Result<()>;
+    fn write(&self, matrix: usize, block: usize, area: &Region, bytes: &[u8]) -> Result<()>;
 
     /// Reads it.
-    fn read(&self, matrix: usize, block: usize, area: &Unit, bytes: &mut [u8]) -> Result<()>;
+    fn read(&self, matrix: usize, block: usize, area: &Region, bytes: &mut [u8]) -> Result<()>;
 
     /// Waits until all that was written is on the disk.
     fn sync(&self) -> Result<()>;
 
     /// Writes a unit, and its mirror image: `bytes` are its entries, \[matrices, blocks, rows, cols\].
-    fn put(&self, layout: &Layout, unit: &Unit, bytes: &[u8], buffers: &Buffers) -> Result<()> {
+    fn put(&self, layout: &Layout, region: &Region, bytes: &[u8], buffers: &Buffers) -> Result<()> {
         let size = layout.size;
-        for (k, entries) in bytes.chunks_exact(unit.entries() * size).enumerate() {
+        for (k, entries) in bytes.chunks_exact(region.entries() * size).enumerate() {
             let (matrix, block) = (k / layout.blocks, k % layout.blocks);
-            self.write(matrix, block, unit, entries)?;
-            let Some(mirror) = layout.mirror(unit) else { continue };
+            self.write(matrix, block, region, entries)?;
+            let Some(mirror) = layout.mirror(region) else { continue };
             // The rows above the diagonal's square are the first ones.
-            let (width, above) = (unit.cols.len(), mirror.cols.len());
+            let (width, above) = (region.cols.len(), mirror.cols.len());
             let strip = self.strip().clamp(1, width);
             buffers.with(strip * above * size, |buffer| {
                 for first in (0..width).step_by(strip) {
                     let cols = first..width.min(first + strip);
                     let image = &mut buffer[..cols.len() * above * size];
                     transpose(size, &entries[..above * width * size], width, cols.clone(), image);
-                    let rows = unit.cols.start + cols.start..unit.cols.start + cols.end;
-                    self.write(matrix, block, &Unit { rows, cols: mirror.cols.clone() }, image)?;
+                    let rows = region.cols.start + cols.start..region.cols.start + cols.end;
+                    self.write(matrix, block, &Region { rows, cols: mirror.cols.clone() }, image)?;
                 }
                 Ok(())
             })?;
@@ -84,16 +84,16 @@ pub(super) trait Files: Debug + Send + Sync + Sized {
     }
 
     /// What is wrong with a unit whose entries had the checksum `sum`, if anything is.
-    fn fault(&self, layout: &Layout, unit: &Unit, sum: u64, buffers: &Buffers) -> Option<String> {
+    fn fault(&self, layout: &Layout, region: &Region, sum: u64, buffers: &Buffers) -> Option<String> {
         let size = layout.size;
-        let mirror = layout.mirror(unit);
+        let mirror = layout.mirror(region);
         let image_bytes = mirror.as_ref().map_or(0, |mirror| mirror.entries() * size);
         let (mut direct, mut mirrored) = (Xxh3::new(), Xxh3::new());
-        let read = buffers.with(unit.entries() * size, |entries| {
+        let read = buffers.with(region.entries() * size, |entries| {
             buffers.with(image_bytes, |image| {
                 for k in 0..layout.matrices.len() * layout.blocks {
                     let (matrix, block) = (k / layout.blocks, k % layout.blocks);
-                    self.read(matrix, block, unit, entries)?;
+                    self.read(matrix, block, region, entries)?;
                     direct.update(entries);
                     if let Some(mirror) = &mirror {
                         // As the unit looks from below the diagonal.

@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use crate::error::{Error, Result};
-use crate::kernel::sink::Unit;
+use crate::kernel::sink::Region;
 
 /// A matrix in chunks: squares, but no wider or higher than the matrix. Those at its right and lower edge may stand out
 /// of it.
@@ -21,8 +21,8 @@ impl Grid {
     pub fn new(layout: &Layout) -> Result<Self> {
         let size = [layout.rows, layout.cols];
         let mut side = 0;
-        for unit in &layout.units {
-            for (range, end) in [(&unit.rows, size[0]), (&unit.cols, size[1])] {
+        for region in &layout.regions {
+            for (range, end) in [(&region.rows, size[0]), (&region.cols, size[1])] {
                 side = divisor(side, range.start);
                 if range.end != end {
                     side = divisor(side, range.end);
@@ -31,8 +31,8 @@ impl Grid {
         }
         // No edges inside: one unit is all.
         let side = if side == 0 { size[0].max(size[1]) } else { side };
-        match layout.units.iter().find(|unit| unit.cols.len() > side) {
-            Some(Unit { rows, cols }) => Err(Error::unsupported(format!(
+        match layout.regions.iter().find(|region| region.cols.len() > side) {
+            Some(Region { rows, cols }) => Err(Error::unsupported(format!(
                 "the units' edges lie on no grid of squares as wide as they are: {side} is their widest, and the unit \
                  {rows:?} x {cols:?} is wider"
             ))),
@@ -51,19 +51,19 @@ impl Grid {
     }
 
     /// The chunks that `area` touches.
-    pub fn touched(&self, area: &Unit) -> impl Iterator<Item = [usize; 2]> {
+    pub fn touched(&self, area: &Region) -> impl Iterator<Item = [usize; 2]> {
         let [high, wide] = self.chunk;
         let cols = area.cols.start / wide..area.cols.end.div_ceil(wide);
         (area.rows.start / high..area.rows.end.div_ceil(high)).flat_map(move |i| cols.clone().map(move |j| [i, j]))
     }
 
     /// What a chunk holds of the matrix.
-    pub fn place(&self, at: [usize; 2]) -> Unit {
+    pub fn place(&self, at: [usize; 2]) -> Region {
         let range = |axis: usize| {
             let start = at[axis] * self.chunk[axis];
             start..self.size[axis].min(start + self.chunk[axis])
         };
-        Unit { rows: range(0), cols: range(1) }
+        Region { rows: range(0), cols: range(1) }
     }
 }
 
@@ -75,18 +75,18 @@ fn divisor(a: usize, b: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::cut::Cut;
+    use crate::kernel::partition::Partition;
 
-    fn layout(rows: usize, cols: usize, symmetric: bool, units: Vec<Unit>) -> Layout {
-        Layout { format: "zarr", size: 4, matrices: vec!["total".into()], blocks: 1, rows, cols, symmetric, units }
+    fn layout(rows: usize, cols: usize, symmetric: bool, regions: Vec<Region>) -> Layout {
+        Layout { format: "zarr", size: 4, matrices: vec!["total".into()], blocks: 1, rows, cols, symmetric, regions }
     }
 
     /// How often each chunk is touched by a unit or its mirror image, which must hold all of it.
     fn touches(layout: &Layout, grid: &Grid) -> Vec<usize> {
         let [high, wide] = grid.counts();
         let mut touched = vec![0; high * wide];
-        let images = layout.units.iter().filter_map(|unit| layout.mirror(unit));
-        for area in layout.units.iter().cloned().chain(images) {
+        let images = layout.regions.iter().filter_map(|region| layout.mirror(region));
+        for area in layout.regions.iter().cloned().chain(images) {
             for at in grid.touched(&area) {
                 let place = grid.place(at);
                 assert!(area.rows.start <= place.rows.start && place.rows.end <= area.rows.end, "{area:?} {place:?}");
@@ -103,7 +103,7 @@ mod tests {
             [(1, None), (50, None), (51, None), (50, Some(23)), (50, Some(3)), (3, Some(50)), (0, None)]
         {
             for [tall, wide] in [[1, 1], [2, 2], [4, 2], [6, 3], [20, 1], [20, 20]] {
-                let cut = Cut::new((samples, cols), 4, 3, [tall, wide]);
+                let cut = Partition::new((samples, cols), 4, 3, [tall, wide]);
                 let [rows, columns] = cut.size();
                 let layout = layout(rows, columns, cols.is_none(), cut.places());
                 let grid = Grid::new(&layout).unwrap();
@@ -115,8 +115,8 @@ mod tests {
 
     #[test]
     fn a_cut_along_no_grid_is_refused() {
-        let strips = |edges: &[usize]| -> Vec<Unit> {
-            edges.windows(2).map(|pair| Unit { rows: 0..9, cols: pair[0]..pair[1] }).collect()
+        let strips = |edges: &[usize]| -> Vec<Region> {
+            edges.windows(2).map(|pair| Region { rows: 0..9, cols: pair[0]..pair[1] }).collect()
         };
         assert_eq!(Grid::new(&layout(9, 9, false, strips(&[0, 4, 8, 9]))).unwrap().chunk, [4, 4]);
         for edges in [&[0, 2, 5, 9][..], &[0, 3, 9], &[0, 4, 6, 9]] {

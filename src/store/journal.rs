@@ -27,7 +27,7 @@ pub(super) struct Record {
     /// `None` if its writer did not come so far: then there is nothing on the disk that it would tell of.
     pub header: Option<Header>,
     /// The units on the disk and their checksums.
-    pub units: Vec<(usize, u64)>,
+    pub regions: Vec<(usize, u64)>,
     /// The bytes of its whole lines.
     length: u64,
 }
@@ -56,32 +56,32 @@ impl Record {
             _ => return Err(Error::format("this is no journal of this crate")),
         }
         if lines.len() < HEAD {
-            return Ok(Record { header: None, units: Vec::new(), length: 0 });
+            return Ok(Record { header: None, regions: Vec::new(), length: 0 });
         }
         let faulty = |line: usize, what: &str| Error::format(format!("line {} of this journal is no {what}", line + 1));
         let json = |line: usize| serde_json::from_slice::<Value>(lines[line]).map_err(|_| faulty(line, "JSON"));
         let layout = Layout::from_json(&json(1)?).ok_or_else(|| faulty(1, "layout"))?;
         let layout = layout.map_err(|error| error.context("line 2 of this journal"))?;
-        let identity = json(2)?;
-        if !lines[3].starts_with(b"share ") {
-            return Err(faulty(3, "share"));
+        let fingerprint = json(2)?;
+        if !lines[3].starts_with(b"shard ") {
+            return Err(faulty(3, "shard"));
         }
-        let mut units = Vec::new();
+        let mut regions = Vec::new();
         for (number, line) in lines.iter().enumerate().skip(HEAD) {
-            let (index, sum) = unit(line).ok_or_else(|| faulty(number, "unit with a checksum"))?;
-            if index >= layout.units.len() {
-                let (line, count) = (number + 1, layout.units.len());
+            let (index, sum) = region(line).ok_or_else(|| faulty(number, "region with a checksum"))?;
+            if index >= layout.regions.len() {
+                let (line, count) = (number + 1, layout.regions.len());
                 return Err(Error::format(format!("line {line} of this journal: there is no unit {index} of {count}")));
             }
-            units.push((index, sum));
+            regions.push((index, sum));
         }
-        Ok(Record { header: Some(Header { layout, identity }), units, length })
+        Ok(Record { header: Some(Header { layout, fingerprint }), regions, length })
     }
 }
 
-/// The number and the checksum in `unit 17 0123456789abcdef`.
-fn unit(line: &[u8]) -> Option<(usize, u64)> {
-    let (index, sum) = std::str::from_utf8(line).ok()?.strip_prefix("unit ")?.split_once(' ')?;
+/// The number and the checksum in `region 17 0123456789abcdef`.
+fn region(line: &[u8]) -> Option<(usize, u64)> {
+    let (index, sum) = std::str::from_utf8(line).ok()?.strip_prefix("region ")?.split_once(' ')?;
     // `from_str_radix` would also take a sign.
     let whole = sum.len() == 16 && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
     Some((index.parse().ok()?, whole.then(|| u64::from_str_radix(sum, 16).ok())??))
@@ -116,9 +116,9 @@ impl Journal {
         file.set_len(record.length).and_then(|()| file.seek(SeekFrom::End(0))).map_err(at(&path))?;
         let mut journal = Journal { path, file, broken: false, _lock: lock };
         if !begun {
-            let Header { layout, identity } = header;
+            let Header { layout, fingerprint } = header;
             let (i, n) = part;
-            journal.append(&format!("{FIRST}\n{}\n{identity}\nshare {i} of {n}\n", layout.to_json()))?;
+            journal.append(&format!("{FIRST}\n{}\n{fingerprint}\nshard {i} of {n}\n", layout.to_json()))?;
             paths::sync_folder(paths::folder(&journal.path))?;
         }
         Ok(journal)
@@ -126,14 +126,14 @@ impl Journal {
 
     /// Tells of units, after `sync` has brought their data to the disk. After a failure it tells of nothing any more:
     /// what a system that failed to sync says later cannot be relied on.
-    pub fn tell(&mut self, units: &[(usize, u64)], sync: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub fn tell(&mut self, regions: &[(usize, u64)], sync: impl FnOnce() -> Result<()>) -> Result<()> {
         if self.broken {
             return Err(Error::io("an earlier failure to bring data to the disk").context(self.path.display()));
         }
         let mut lines = String::new();
-        for (index, sum) in units {
+        for (index, sum) in regions {
             // Into a string it cannot fail.
-            let _ = writeln!(lines, "unit {index} {sum:016x}");
+            let _ = writeln!(lines, "region {index} {sum:016x}");
         }
         let told = sync().and_then(|()| if lines.is_empty() { Ok(()) } else { self.append(&lines) });
         self.broken = told.is_err();

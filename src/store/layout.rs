@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::difference;
 use crate::error::{Error, Result};
-use crate::kernel::sink::{Frame, Unit};
+use crate::kernel::sink::{Frame, Region};
 use crate::real::Real;
 
 /// The sizes of a kernel, its cut into units, and how it is stored.
@@ -20,32 +20,32 @@ pub(super) struct Layout {
     pub rows: usize,
     pub cols: usize,
     pub symmetric: bool,
-    pub units: Vec<Unit>,
+    pub regions: Vec<Region>,
 }
 
 /// What every journal of a kernel begins with.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Header {
     pub layout: Layout,
-    pub identity: Value,
+    pub fingerprint: Value,
 }
 
 impl Header {
     pub fn new<R: Real>(format: &'static str, frame: &Frame) -> Result<Self> {
-        let Frame { matrices, blocks, rows, cols, symmetric, units, identity, .. } = frame.clone();
-        let identity = serde_json::from_str(&identity)
+        let Frame { matrices, blocks, rows, cols, symmetric, regions, fingerprint, .. } = frame.clone();
+        let fingerprint = serde_json::from_str(&fingerprint)
             .map_err(|error| Error::format(format!("the identity of this run is not JSON: {error}")))?;
-        let layout = Layout { format, size: size_of::<R>(), matrices, blocks, rows, cols, symmetric, units };
+        let layout = Layout { format, size: size_of::<R>(), matrices, blocks, rows, cols, symmetric, regions };
         layout.check()?;
-        Ok(Header { layout, identity })
+        Ok(Header { layout, fingerprint })
     }
 
     /// What differs between the run that left `self` and this one.
     pub fn difference(&self, here: &Header) -> Option<String> {
         let (a, b) = (&self.layout, &here.layout);
-        difference::first(&self.identity, &here.identity)
+        difference::first(&self.fingerprint, &here.fingerprint)
             .or_else(|| difference::first(&a.sizes(), &b.sizes()))
-            .or_else(|| (a.units != b.units).then(|| "the cut into units differs".into()))
+            .or_else(|| (a.regions != b.regions).then(|| "the cut into units differs".into()))
     }
 }
 
@@ -57,9 +57,9 @@ impl Layout {
     }
 
     /// The mirror image of a unit, if it has one.
-    pub fn mirror(&self, unit: &Unit) -> Option<Unit> {
-        let above = unit.above();
-        (self.symmetric && !above.is_empty()).then(|| Unit { rows: unit.cols.clone(), cols: above })
+    pub fn mirror(&self, region: &Region) -> Option<Region> {
+        let above = region.above();
+        (self.symmetric && !above.is_empty()).then(|| Region { rows: region.cols.clone(), cols: above })
     }
 
     fn sizes(&self) -> Value {
@@ -73,8 +73,8 @@ impl Layout {
 
     pub fn to_json(&self) -> Value {
         let mut all = self.sizes();
-        let cut = |unit: &Unit| json!([unit.rows.start, unit.rows.end, unit.cols.start, unit.cols.end]);
-        all["units"] = self.units.iter().map(cut).collect();
+        let cut = |region: &Region| json!([region.rows.start, region.rows.end, region.cols.start, region.cols.end]);
+        all["regions"] = self.regions.iter().map(cut).collect();
         all
     }
 
@@ -88,8 +88,8 @@ impl Layout {
             _ => return None,
         };
         let matrices = all["matrices"].as_array()?.iter().map(|name| name.as_str().map(str::to_owned));
-        let unit = |cut: &Value| match cut.as_array()?.iter().map(number).collect::<Option<Vec<_>>>()?[..] {
-            [top, bottom, left, right] => Some(Unit { rows: top..bottom, cols: left..right }),
+        let region = |cut: &Value| match cut.as_array()?.iter().map(number).collect::<Option<Vec<_>>>()?[..] {
+            [top, bottom, left, right] => Some(Region { rows: top..bottom, cols: left..right }),
             _ => None,
         };
         let layout = Layout {
@@ -100,7 +100,7 @@ impl Layout {
             rows: number(&all["rows"])?,
             cols: number(&all["cols"])?,
             symmetric: all["symmetric"].as_bool()?,
-            units: all["units"].as_array()?.iter().map(unit).collect::<Option<_>>()?,
+            regions: all["regions"].as_array()?.iter().map(region).collect::<Option<_>>()?,
         };
         Some(layout.check().map(|()| layout))
     }
@@ -126,16 +126,16 @@ impl Layout {
             return Err(Error::format(format!("a symmetric matrix is square, not of shape {shape}")));
         }
         let mut area = 0u128;
-        for unit in &self.units {
-            let (r, c) = (&unit.rows, &unit.cols);
+        for region in &self.regions {
+            let (r, c) = (&region.rows, &region.cols);
             let inside = r.start < r.end && r.end <= rows && c.start < c.end && c.end <= cols;
             let upper = r.end <= c.start || r.end == c.end && r.start <= c.start;
             if !inside || self.symmetric && !upper {
                 let triangle = if self.symmetric { "the upper triangle of " } else { "" };
                 return Err(Error::format(format!("the unit {r:?} x {c:?} is no part of {triangle}K, {shape}")));
             }
-            let mirror = self.mirror(unit).map_or(0, |mirror| mirror.entries());
-            area += unit.entries() as u128 + mirror as u128;
+            let mirror = self.mirror(region).map_or(0, |mirror| mirror.entries());
+            area += region.entries() as u128 + mirror as u128;
         }
         if area != rows as u128 * cols as u128 {
             return Err(Error::format(format!("the units have {area} entries, and K, {shape}, has more or fewer")));

@@ -15,7 +15,7 @@
 //! Journals are locked while they are written, so that no two processes compute the same share.
 //!
 //! ```
-//! use tangent_kernels::kernel::sink::{Frame, Part, Sink, Unit};
+//! use tangent_kernels::kernel::sink::{Frame, RegionData, Sink, Region};
 //! use tangent_kernels::store::{self, NpyFile};
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let path = folder.path().join("kernel.npy");
@@ -27,14 +27,14 @@
 //!     rows: 2,
 //!     cols: 2,
 //!     symmetric: true,
-//!     units: vec![Unit { rows: 0..2, cols: 0..2 }],
+//!     units: vec![Region { rows: 0..2, cols: 0..2 }],
 //!     share: 0..1,
 //!     part: (0, 1),
 //!     identity: r#"{ "model": "an example" }"#.into(),
 //! };
 //! let mut sink = NpyFile::new(&path);
 //! Sink::<f64>::begin(&mut sink, &frame)?;
-//! sink.put(&Part { frame: &frame, index: 0, entries: &[2.0, 1.0, 1.0, 3.0] })?;
+//! sink.put(&RegionData { frame: &frame, index: 0, entries: &[2.0, 1.0, 1.0, 3.0] })?;
 //! Sink::<f64>::end(&mut sink, &frame)?;
 //!
 //! assert!(store::check(&path)?.is_whole());
@@ -61,7 +61,7 @@ mod zarr;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::kernel::sink::{Frame, Part, Sink, Wants};
+use crate::kernel::sink::{Frame, RegionData, Requirements, Sink};
 use crate::real::Real;
 use run::Store;
 
@@ -103,8 +103,8 @@ macro_rules! sinks {
             }
 
             impl<R: Real> Sink<R> for $sink {
-                fn wants(&self) -> Wants {
-                    Wants { side: self.side, identity: true, shares: true, bytes_per_entry: 0.0 }
+                fn requirements(&self) -> Requirements {
+                    Requirements { side: self.side, fingerprint: true, shards: true, bytes_per_entry: 0.0 }
                 }
 
                 fn begin(&mut self, frame: &Frame) -> Result<()> {
@@ -115,7 +115,7 @@ macro_rules! sinks {
                     self.store.has(index)
                 }
 
-                fn put(&self, part: &Part<'_, R>) -> Result<()> {
+                fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
                     self.store.put(part)
                 }
 

@@ -8,7 +8,7 @@ use super::layout::{Header, Layout};
 use super::paths::{self, at};
 use super::positioned::Positioned;
 use crate::error::{Error, Result};
-use crate::kernel::sink::Unit;
+use crate::kernel::sink::Region;
 
 /// Where the numbers begin: at a page, after a header that is filled up with spaces, as numpy fills it.
 const START: usize = 4096;
@@ -32,7 +32,7 @@ impl Npy {
     fn rows(
         &self,
         block: usize,
-        area: &Unit,
+        area: &Region,
         mut work: impl FnMut(std::ops::Range<usize>, u64) -> std::io::Result<()>,
     ) -> std::io::Result<()> {
         let position = |row: usize| {
@@ -105,12 +105,12 @@ impl Files for Npy {
         64
     }
 
-    fn write(&self, matrix: usize, block: usize, area: &Unit, bytes: &[u8]) -> Result<()> {
+    fn write(&self, matrix: usize, block: usize, area: &Region, bytes: &[u8]) -> Result<()> {
         let (file, path) = &self.files[matrix];
         self.rows(block, area, |part, position| file.write(&bytes[part], position)).map_err(at(path))
     }
 
-    fn read(&self, matrix: usize, block: usize, area: &Unit, bytes: &mut [u8]) -> Result<()> {
+    fn read(&self, matrix: usize, block: usize, area: &Region, bytes: &mut [u8]) -> Result<()> {
         let (file, path) = &self.files[matrix];
         self.rows(block, area, |part, position| file.read(&mut bytes[part], position)).map_err(at(path))
     }

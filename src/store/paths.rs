@@ -43,8 +43,8 @@ pub(super) fn journals(path: &Path) -> Result<Vec<PathBuf>> {
 /// Is this the end of a journal's name: nothing or `-I-of-N`?
 fn ours(end: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let share = end.strip_prefix('-').and_then(|share| share.split_once("-of-"));
-    end.is_empty() || share.is_some_and(|(i, n)| number(i) && number(n))
+    let shard = end.strip_prefix('-').and_then(|shard| shard.split_once("-of-"));
+    end.is_empty() || shard.is_some_and(|(i, n)| number(i) && number(n))
 }
 
 /// The folder that `path` is in.

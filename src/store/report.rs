@@ -29,7 +29,7 @@ pub struct Report {
     /// It has its name: it was whole once.
     pub finished: bool,
     /// The number of units of K.
-    pub units: usize,
+    pub regions: usize,
     /// How many of them the journals tell of.
     pub done: usize,
     /// Those that they do not tell of, which are still to be computed.
@@ -43,7 +43,7 @@ pub struct Report {
 #[non_exhaustive]
 pub struct Place {
     /// Its number.
-    pub unit: usize,
+    pub region: usize,
     /// Its rows.
     pub rows: Range<usize>,
     /// Its columns.
@@ -68,24 +68,24 @@ impl Report {
 }
 
 impl Place {
-    fn of(layout: &Layout, unit: usize) -> Self {
-        let (rows, cols) = (layout.units[unit].rows.clone(), layout.units[unit].cols.clone());
-        Place { unit, rows, cols }
+    fn of(layout: &Layout, region: usize) -> Self {
+        let (rows, cols) = (layout.regions[region].rows.clone(), layout.regions[region].cols.clone());
+        Place { region, rows, cols }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unit {}, rows {:?}, columns {:?}", self.unit, self.rows, self.cols)
+        write!(f, "unit {}, rows {:?}, columns {:?}", self.region, self.rows, self.cols)
     }
 }
 
 /// A line for the whole, and one for each unit with something wrong, of which not more than some are listed.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { path, finished, units, done, missing, altered } = self;
+        let Report { path, finished, regions, done, missing, altered } = self;
         let state = if *finished { "finished" } else { "unfinished" };
-        write!(f, "{}: {state}, {done} of {units} units are there", path.display())?;
+        write!(f, "{}: {state}, {done} of {regions} regions are there", path.display())?;
         if *done > 0 {
             match altered.len() {
                 0 => write!(f, ", all as they were computed")?,
@@ -108,7 +108,7 @@ fn listed<T: fmt::Display>(what: &str, all: impl ExactSizeIterator<Item = T>) ->
 
 /// The list of missing units in a message.
 pub(super) fn list(layout: &Layout, missing: &[usize]) -> String {
-    listed("missing", missing.iter().map(|&unit| Place::of(layout, unit)))
+    listed("missing", missing.iter().map(|&region| Place::of(layout, region)))
 }
 
 /// Reads the kernel at `path`, finished or not, and compares it with its journals: every unit and its mirror image must
@@ -147,7 +147,7 @@ pub fn merge(path: impl AsRef<Path>) -> Result<Report> {
     let (books, header) = open(path)?;
     let missing = books.missing();
     if !missing.is_empty() {
-        let (done, all) = (books.done(), header.layout.units.len());
+        let (done, all) = (books.done(), header.layout.regions.len());
         let missing = list(&header.layout, &missing);
         return Err(Error::format(format!("{} has {done} of {all} units{missing}", path.display())));
     }
@@ -196,18 +196,18 @@ fn compare<F: Files>(path: &Path, books: &Books, header: &Header) -> Result<Repo
     if books.done() > 0 {
         let files = F::open(&pairs, header, false)?;
         let buffers = Buffers::default();
-        let fault = |(unit, sum): (usize, &Option<u64>)| {
-            let fault = files.fault(layout, &layout.units[unit], (*sum)?, &buffers)?;
-            Some(Altered { place: Place::of(layout, unit), fault })
+        let fault = |(region, sum): (usize, &Option<u64>)| {
+            let fault = files.fault(layout, &layout.regions[region], (*sum)?, &buffers)?;
+            Some(Altered { place: Place::of(layout, region), fault })
         };
         altered = books.sums.par_iter().enumerate().filter_map(fault).collect();
     }
     Ok(Report {
         path: path.to_owned(),
         finished: pairs.iter().all(|pair| pair.whole.exists()),
-        units: layout.units.len(),
+        regions: layout.regions.len(),
         done: books.done(),
-        missing: books.missing().into_iter().map(|unit| Place::of(layout, unit)).collect(),
+        missing: books.missing().into_iter().map(|region| Place::of(layout, region)).collect(),
         altered,
     })
 }

@@ -13,7 +13,7 @@ use super::journal::Journal;
 use super::layout::Header;
 use super::{paths, report};
 use crate::error::{Error, Result};
-use crate::kernel::sink::{Frame, Part};
+use crate::kernel::sink::{Frame, RegionData};
 use crate::real::Real;
 
 /// After so many bytes or so long, what was written is brought to the disk and the journal tells of it: what a crash can
@@ -57,7 +57,7 @@ impl<F: Files> Store<F> {
         self.finished = books.complete() && pairs.iter().all(|pair| pair.whole.exists());
         if self.finished {
             F::open(&pairs, &header, false)?;
-            self.done = vec![true; frame.units.len()];
+            self.done = vec![true; frame.regions.len()];
             return Ok(());
         }
         // The journal first: where there are data there is a journal.
@@ -82,7 +82,7 @@ impl<F: Files> Store<F> {
         self.done.get(index).copied().unwrap_or(false)
     }
 
-    pub fn put<R: Real>(&self, part: &Part<'_, R>) -> Result<()> {
+    pub fn put<R: Real>(&self, part: &RegionData<'_, R>) -> Result<()> {
         let run = self.run.as_ref().ok_or_else(|| self.idle())?;
         run.put(part).map_err(|error| {
             let path = self.path.display();
@@ -124,7 +124,7 @@ pub(super) fn finish(path: &Path, pairs: &[Pair], journal: &mut Journal) -> Resu
     let locks = others().map(|(path, _)| report::lock(path)).collect::<Result<Vec<_>>>()?;
     let mut untold = books.sums.clone();
     for (_, record) in books.records.iter().filter(|(path, _)| *path == own) {
-        record.units.iter().for_each(|&(index, _)| untold[index] = None);
+        record.regions.iter().for_each(|&(index, _)| untold[index] = None);
     }
     let untold: Vec<_> = untold.into_iter().enumerate().filter_map(|(index, sum)| Some((index, sum?))).collect();
     journal.tell(&untold, || Ok(()))?;
@@ -160,33 +160,33 @@ struct Run<F: Files> {
 /// Units that are written, but perhaps not on the disk yet.
 #[derive(Debug)]
 struct Pending {
-    units: Vec<(usize, u64)>,
+    regions: Vec<(usize, u64)>,
     bytes: u64,
     since: Instant,
 }
 
 impl Pending {
     fn new() -> Self {
-        Pending { units: Vec::new(), bytes: 0, since: Instant::now() }
+        Pending { regions: Vec::new(), bytes: 0, since: Instant::now() }
     }
 }
 
 impl<F: Files> Run<F> {
-    fn put<R: Real>(&self, part: &Part<'_, R>) -> Result<()> {
+    fn put<R: Real>(&self, part: &RegionData<'_, R>) -> Result<()> {
         let layout = &self.header.layout;
-        let unit = layout.units.get(part.index).filter(|unit| part.frame.units.get(part.index) == Some(unit));
-        let unit = unit.ok_or_else(|| Error::value(format!("unit {} is not of this run", part.index)))?;
+        let region = layout.regions.get(part.index).filter(|region| part.frame.regions.get(part.index) == Some(region));
+        let region = region.ok_or_else(|| Error::value(format!("unit {} is not of this run", part.index)))?;
         let bytes = little_endian(part.entries);
-        let expected = layout.matrices.len() * layout.blocks * unit.entries() * layout.size;
+        let expected = layout.matrices.len() * layout.blocks * region.entries() * layout.size;
         if bytes.len() != expected {
             let (index, bytes) = (part.index, bytes.len());
             return Err(Error::shape(format!("unit {index} has {expected} bytes, and {bytes} came")));
         }
         let sum = xxh3_64(&bytes);
-        self.files.put(layout, unit, &bytes, &self.buffers)?;
+        self.files.put(layout, region, &bytes, &self.buffers)?;
         let full = {
             let mut pending = self.pending();
-            pending.units.push((part.index, sum));
+            pending.regions.push((part.index, sum));
             pending.bytes += bytes.len() as u64;
             let full = pending.bytes >= BATCH || pending.since.elapsed() >= WAIT;
             if full {
@@ -202,8 +202,8 @@ impl<F: Files> Run<F> {
     fn flush(&self) -> Result<()> {
         // Taken before, not while, units are taken out: who comes second must not tell of units before the first synced.
         let mut journal = self.journal();
-        let units = std::mem::take(&mut self.pending().units);
-        journal.tell(&units, || self.files.sync())
+        let regions = std::mem::take(&mut self.pending().regions);
+        journal.tell(&regions, || self.files.sync())
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {
@@ -218,7 +218,7 @@ impl<F: Files> Run<F> {
 /// A run that ends early, by an error or because it was cancelled, keeps what it has.
 impl<F: Files> Drop for Run<F> {
     fn drop(&mut self) {
-        if !self.pending().units.is_empty() {
+        if !self.pending().regions.is_empty() {
             // Whom should it tell of a failure? The units are computed again then.
             let _ = self.flush();
         }

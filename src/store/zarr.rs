@@ -13,7 +13,7 @@ use super::grid::Grid;
 use super::layout::{Header, Layout};
 use super::paths::{self, at};
 use crate::error::{Error, Result};
-use crate::kernel::sink::Unit;
+use crate::kernel::sink::Region;
 
 /// What every node of a store is told by.
 const METADATA: &str = "zarr.json";
@@ -65,14 +65,14 @@ impl Zarr {
     /// where in the chunk's.
     fn common(
         &self,
-        area: &Unit,
+        area: &Region,
         at: [usize; 2],
         mut work: impl FnMut(std::ops::Range<usize>, std::ops::Range<usize>),
     ) {
         let chunk = self.grid.place(at);
         let rows = area.rows.start.max(chunk.rows.start)..area.rows.end.min(chunk.rows.end);
         let cols = area.cols.start.max(chunk.cols.start)..area.cols.end.min(chunk.cols.end);
-        let range = |row: usize, whole: &Unit, width: usize| {
+        let range = |row: usize, whole: &Region, width: usize| {
             let first = (row - whole.rows.start) * width + cols.start - whole.cols.start;
             first * self.size..(first + cols.len()) * self.size
         };
@@ -80,7 +80,7 @@ impl Zarr {
     }
 
     /// Fills a chunk's bytes with what `area` has of it, NaN where there is no matrix, and the checksum.
-    fn pack(&self, area: &Unit, at: [usize; 2], bytes: &[u8], chunk: &mut [u8]) {
+    fn pack(&self, area: &Region, at: [usize; 2], bytes: &[u8], chunk: &mut [u8]) {
         let (entries, sum) = chunk.split_at_mut(chunk.len() - SUM);
         match self.size {
             4 => entries.as_chunks_mut().0.fill(f32::NAN.to_le_bytes()),
@@ -156,7 +156,7 @@ impl Files for Zarr {
         self.grid.chunk[0]
     }
 
-    fn write(&self, matrix: usize, block: usize, area: &Unit, bytes: &[u8]) -> Result<()> {
+    fn write(&self, matrix: usize, block: usize, area: &Region, bytes: &[u8]) -> Result<()> {
         self.buffers.with(self.length(), |chunk| {
             for place in self.grid.touched(area) {
                 let path = self.file(matrix, block, place);
@@ -170,7 +170,7 @@ impl Files for Zarr {
         })
     }
 
-    fn read(&self, matrix: usize, block: usize, area: &Unit, bytes: &mut [u8]) -> Result<()> {
+    fn read(&self, matrix: usize, block: usize, area: &Region, bytes: &mut [u8]) -> Result<()> {
         self.buffers.with(self.length(), |chunk| {
             for place in self.grid.touched(area) {
                 self.load(&self.file(matrix, block, place), chunk)?;

@@ -6,5 +6,5 @@ mod run;
 mod weights;
 
 pub use graph::{Graph, Node, Parameter, ParameterInfo, Value};
-pub use run::{Swept, Tape, Use, Wanted};
+pub use run::{SweepTargets, Swept, Tape, Use};
 pub(crate) use weights::View;

@@ -3,8 +3,8 @@
 use super::graph::{Graph, Node, Value};
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::{Factor, Left};
-use crate::ops::{At, Op};
+use crate::factor::{Factor, InputOperand};
+use crate::ops::{Op, OpContext};
 use crate::shape::numel;
 
 /// A graph run on a batch: the value of every op, kept for reverse sweeps.
@@ -26,23 +26,23 @@ pub struct Use<B: Arrays> {
     /// Which of the node's parameters it is.
     pub position: usize,
     /// The left side of the factor.
-    pub left: Left<B>,
+    pub left: InputOperand<B>,
 }
 
 /// What a reverse sweep is to reach.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct SweepTargets<'a> {
     /// The cotangents of the inputs.
     pub inputs: bool,
     /// The parameters whose factors are wanted, one flag each; `None` for all.
     pub parameters: Option<&'a [bool]>,
 }
 
-impl Wanted<'_> {
+impl SweepTargets<'_> {
     /// The factors of all parameters.
-    pub const PARAMETERS: Wanted<'static> = Wanted { inputs: false, parameters: None };
+    pub const PARAMETERS: SweepTargets<'static> = SweepTargets { inputs: false, parameters: None };
     /// The factors of all parameters and the cotangents of the inputs.
-    pub const ALL: Wanted<'static> = Wanted { inputs: true, parameters: None };
+    pub const ALL: SweepTargets<'static> = SweepTargets { inputs: true, parameters: None };
 }
 
 /// What a reverse sweep found.
@@ -90,7 +90,7 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
         let shape = self.arrays.shape(self.output());
         let outputs = numel(&shape[1..]);
         let mut row = vec![B::Number::default(); outputs];
-        row[c] = crate::Real::of(1.0);
+        row[c] = crate::Real::from_f64(1.0);
         let one_sample = self.arrays.upload(&row, &[1, outputs]);
         let batch = self.arrays.add(&one_sample, &self.arrays.full(0.0, &[shape[0], outputs]));
         self.arrays.reshape(&batch, shape)
@@ -113,7 +113,7 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
                 if !trainable[parameter.0] {
                     continue;
                 }
-                let left = self.at(node, |at| node.op.left(at, position)).ok_or_else(|| {
+                let left = self.at(node, |at| node.op.input_operand(at, position)).ok_or_else(|| {
                     Error::unsupported(format!(
                         "{} gives no factor for '{}', so its part of a kernel is unknown; make it a buffer if it is not \
                          to have one",
@@ -128,7 +128,7 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
     }
 
     /// One reverse sweep: pulls `seed`, a cotangent of the output at every sample, back to what is wanted.
-    pub fn sweep(&self, seed: &B::Tensor, wanted: Wanted<'_>) -> Swept<B> {
+    pub fn sweep(&self, seed: &B::Tensor, wanted: SweepTargets<'_>) -> Swept<B> {
         let nodes = self.graph.nodes_up_to(self.output);
         let weights = match wanted.parameters {
             Some(flags) => self.graph.depending(flags),
@@ -149,8 +149,8 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
             let y = &self.values[result];
             by_node.push(self.at(node, |at| {
                 let right = |(position, p): (usize, &super::Parameter)| {
-                    weights[p.0].then(|| match node.op.left(at, position) {
-                        Some(Left::Rows) => node.op.rows(at, y, &dy, position),
+                    weights[p.0].then(|| match node.op.input_operand(at, position) {
+                        Some(InputOperand::Rows) => node.op.rows(at, y, &dy, position),
                         _ => dy.clone(),
                     })
                 };
@@ -208,9 +208,9 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
         needed
     }
 
-    fn at<T>(&self, node: &Node<O>, f: impl FnOnce(&At<'_, B>) -> T) -> T {
+    fn at<T>(&self, node: &Node<O>, f: impl FnOnce(&OpContext<'_, B>) -> T) -> T {
         let inputs: Vec<&B::Tensor> = node.inputs.iter().map(|v| &self.values[v.0]).collect();
         let parameters: Vec<&B::Tensor> = node.parameters.iter().map(|p| &self.weights[p.0]).collect();
-        f(&At { arrays: self.arrays, inputs: &inputs, parameters: &parameters })
+        f(&OpContext { arrays: self.arrays, inputs: &inputs, parameters: &parameters })
     }
 }

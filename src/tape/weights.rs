@@ -3,7 +3,7 @@
 use super::graph::{Graph, Parameter};
 use crate::backend::{Arrays, Cpu};
 use crate::error::{Error, Result};
-use crate::ops::{At, Op};
+use crate::ops::{Op, OpContext};
 use crate::shape::numel;
 
 /// What an op may take beside its inputs.
@@ -83,7 +83,7 @@ impl<O: Op> Graph<O> {
                 Origin::Derived { op, from } => {
                     let inputs = stretched(arrays, from, &all, 1);
                     let inputs: Vec<&B::Tensor> = inputs.iter().collect();
-                    let y = op.forward(&At { arrays, inputs: &inputs, parameters: &[] });
+                    let y = op.forward(&OpContext { arrays, inputs: &inputs, parameters: &[] });
                     arrays.reshape(&y, &weight.shape)
                 }
             });
@@ -127,7 +127,7 @@ impl<O: Op> Graph<O> {
             Origin::Derived { op, from } => {
                 let inputs = stretched(arrays, from, weights, n);
                 let inputs: Vec<&B::Tensor> = inputs.iter().collect();
-                let at = At { arrays, inputs: &inputs, parameters: &[] };
+                let at = OpContext { arrays, inputs: &inputs, parameters: &[] };
                 let y = op.forward(&at);
                 let dy = arrays.reshape(rows, arrays.shape(&y));
                 let pulled = from.iter().enumerate().flat_map(|(k, p)| {
@@ -158,7 +158,7 @@ impl<O: Op> Graph<O> {
                 };
                 let cpu = Cpu::<f64>::new();
                 let x = cpu.upload(&numbers, &[&[1], &shape[..]].concat());
-                let y = op.forward(&At { arrays: &cpu, inputs: &[&x], parameters: &[] });
+                let y = op.forward(&OpContext { arrays: &cpu, inputs: &[&x], parameters: &[] });
                 let entries: Vec<usize> = y.as_slice().iter().map(|k| (k / factor).round() as usize).collect();
                 let mut sorted = entries.clone();
                 sorted.sort_unstable();

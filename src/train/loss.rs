@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use crate::backend::{Arrays, Cpu, Dual};
 use crate::error::{Error, Result};
-use crate::ops::{At, BinaryCrossEntropy, Builtin, CrossEntropy, Op, SquaredError};
+use crate::ops::{BinaryCrossEntropy, Builtin, CrossEntropy, Op, OpContext, SquaredError};
 
 /// A loss of the outputs of every sample, with its targets: one of the ops [`SquaredError`], [`CrossEntropy`] and
 /// [`BinaryCrossEntropy`], in f64.
@@ -64,7 +64,7 @@ impl Loss<'_> {
     pub(crate) fn values(&self, range: Range<usize>, f: &[f64], outputs: usize) -> Vec<f64> {
         let cpu = Cpu::<f64>::new();
         let [f, y] = self.uploaded(&cpu, range, f, outputs);
-        self.op().forward(&At { arrays: &cpu, inputs: &[&f, &y], parameters: &[] }).as_slice().to_vec()
+        self.op().forward(&OpContext { arrays: &cpu, inputs: &[&f, &y], parameters: &[] }).as_slice().to_vec()
     }
 
     /// The derivative in the outputs `f` of the samples in `range`.
@@ -85,7 +85,7 @@ impl Loss<'_> {
     }
 
     fn pull<B: Arrays>(&self, arrays: &B, f: &B::Tensor, y: &B::Tensor) -> B::Tensor {
-        let at = At { arrays, inputs: &[f, y], parameters: &[] };
+        let at = OpContext { arrays, inputs: &[f, y], parameters: &[] };
         let (loss, one) = (self.op().forward(&at), arrays.full(1.0, &arrays.shape(f)[..1]));
         self.op().pull(&at, &loss, &one, 0)
     }

@@ -52,7 +52,7 @@ use crate::model::{Gradient, Model, Session, add};
 use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
-use crate::tape::Wanted;
+use crate::tape::SweepTargets;
 
 /// What moves the parameters of a model, given the gradient of a loss.
 pub trait Optimiser {
@@ -96,9 +96,9 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
                     }
                     sum = loss.values(range.clone(), &f, outputs).iter().sum();
                     let slopes = loss.slope(range.clone(), &f, outputs).into_iter();
-                    Ok(slopes.map(|slope| B::Number::of(slope / samples as f64)).collect())
+                    Ok(slopes.map(|slope| B::Number::from_f64(slope / samples as f64)).collect())
                 };
-                let pulled = self.pulled_by(x, range.clone(), seed, Wanted::PARAMETERS)?;
+                let pulled = self.pulled_by(x, range.clone(), seed, SweepTargets::PARAMETERS)?;
                 Ok((sum, pulled.parameters))
             },
             |_, (sum, block)| {

@@ -29,9 +29,9 @@ impl Function for Abs {
     #[inline(always)]
     fn first<R: Real>(self, x: R, _: R) -> R {
         if x < R::default() {
-            R::of(-1.0)
+            R::from_f64(-1.0)
         } else if x > R::default() {
-            R::of(1.0)
+            R::from_f64(1.0)
         } else {
             constant(0.0, x)
         }

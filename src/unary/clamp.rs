@@ -35,7 +35,7 @@ impl Function for Clamp {
 
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
-        let (min, max) = (R::of(self.min), R::of(self.max));
+        let (min, max) = (R::from_f64(self.min), R::from_f64(self.max));
         // Asked this way round, NaN stays NaN.
         if x < min {
             min
@@ -48,7 +48,7 @@ impl Function for Clamp {
 
     #[inline(always)]
     fn first<R: Real>(self, x: R, _: R) -> R {
-        if x < R::of(self.min) || x > R::of(self.max) { R::default() } else { constant(1.0, x) }
+        if x < R::from_f64(self.min) || x > R::from_f64(self.max) { R::default() } else { constant(1.0, x) }
     }
 
     #[inline(always)]

@@ -27,18 +27,18 @@ impl Function for Elu {
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
         // Computed first and chosen then, so that loops have no branch.
-        let left = R::of(self.alpha) * x.exp_m1();
+        let left = R::from_f64(self.alpha) * x.exp_m1();
         if x <= R::default() { left } else { x }
     }
 
     #[inline(always)]
     fn first<R: Real>(self, x: R, y: R) -> R {
-        if x <= R::default() { y + R::of(self.alpha) } else { constant(1.0, x) }
+        if x <= R::default() { y + R::from_f64(self.alpha) } else { constant(1.0, x) }
     }
 
     #[inline(always)]
     fn second<R: Real>(self, x: R, y: R) -> R {
-        if x <= R::default() { y + R::of(self.alpha) } else { constant(0.0, x) }
+        if x <= R::default() { y + R::from_f64(self.alpha) } else { constant(0.0, x) }
     }
 
     fn cases() -> Vec<Self> {

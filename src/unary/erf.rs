@@ -34,13 +34,13 @@ impl Function for Erf {
     fn first<R: Real>(self, x: R, _: R) -> R {
         // The rounding of x^2 costs relative accuracy in the tails, where the derivative is small; absolutely, it
         // never costs more than half an epsilon.
-        R::of(FRAC_2_SQRT_PI) * (-(x * x)).exp()
+        R::from_f64(FRAC_2_SQRT_PI) * (-(x * x)).exp()
     }
 
     #[inline(always)]
     fn second<R: Real>(self, x: R, y: R) -> R {
         let x = limited(x, END);
-        R::of(-2.0) * x * self.first(x, y)
+        R::from_f64(-2.0) * x * self.first(x, y)
     }
 
     fn cases() -> Vec<Self> {

@@ -107,26 +107,26 @@ mod exact {
     /// than 1: nothing underflows before the result does.
     #[inline(always)]
     pub fn value<R: Real>(x: R) -> R {
-        let (zero, half) = (R::default(), R::of(0.5));
+        let (zero, half) = (R::default(), R::from_f64(0.5));
         // -0 on the left, from where the value goes to 0.
         let positive_part = if x < zero { -zero } else { x };
         let size = limited(x, END).abs();
-        let root = R::of(FRAC_1_SQRT_2);
+        let root = R::from_f64(FRAC_1_SQRT_2);
         let weight = half * size * scaled_erfc(root * size);
         let Pair { head, tail } = Pair::product(size, size);
         let exponent = Pair { head: -(half * head), tail: -(half * tail) };
         let far = positive_part - exponent.exp() * weight;
         // Near 0, where all of these roundings are as large as the result's own, by erf itself, which is small.
         let near = half * x + half * x * erf_near_zero(root * x);
-        if size < R::of(0.7) { near } else { far }
+        if size < R::from_f64(0.7) { near } else { far }
     }
 
     #[inline(always)]
     pub fn first<R: Real>(x: R, y: R) -> R {
         // P(x) is y / x, which spares the costly erfc, except where y may be subnormal or infinite.
-        let near_zero = R::of(0.5) + R::of(FRAC_1_SQRT_2PI) * x;
-        let distribution = if x > R::of(END) { R::of(1.0) } else { y / x };
-        let distribution = if x.abs() < R::of(1e-5) { near_zero } else { distribution };
+        let near_zero = R::from_f64(0.5) + R::from_f64(FRAC_1_SQRT_2PI) * x;
+        let distribution = if x > R::from_f64(END) { R::from_f64(1.0) } else { y / x };
+        let distribution = if x.abs() < R::from_f64(1e-5) { near_zero } else { distribution };
         let x = limited(x, END);
         distribution + x * density(x)
     }
@@ -134,13 +134,13 @@ mod exact {
     #[inline(always)]
     pub fn second<R: Real>(x: R) -> R {
         let x = limited(x, END);
-        density(x) * (R::of(2.0) - x * x)
+        density(x) * (R::from_f64(2.0) - x * x)
     }
 
     /// p(x)
     #[inline(always)]
     fn density<R: Real>(x: R) -> R {
-        R::of(FRAC_1_SQRT_2PI) * (R::of(-0.5) * x * x).exp()
+        R::from_f64(FRAC_1_SQRT_2PI) * (R::from_f64(-0.5) * x * x).exp()
     }
 
     /// 1 / sqrt(2 pi)
@@ -173,7 +173,7 @@ mod by_tanh {
         let x = limited(x, END);
         let (w, slope) = exponent(x);
         let (s, rest) = both_sides(w);
-        s * (R::of(1.0) + x * rest * slope)
+        s * (R::from_f64(1.0) + x * rest * slope)
     }
 
     #[inline(always)]
@@ -181,14 +181,14 @@ mod by_tanh {
         let x = limited(x, END);
         let (w, slope) = exponent(x);
         let (s, rest) = both_sides(w);
-        let curvature = R::of(6.0 * B.0) * x;
-        s * rest * (R::of(2.0) * slope + x * (curvature + (rest - s) * slope * slope))
+        let curvature = R::from_f64(6.0 * B.0) * x;
+        s * rest * (R::from_f64(2.0) * slope + x * (curvature + (rest - s) * slope * slope))
     }
 
     /// w and w'
     #[inline(always)]
     fn exponent<R: Real>(x: R) -> (R, R) {
-        let b_square = R::of(B.0) * x * x;
-        ((R::of(A.0) + b_square) * x, R::of(A.0) + R::of(3.0) * b_square)
+        let b_square = R::from_f64(B.0) * x * x;
+        ((R::from_f64(A.0) + b_square) * x, R::from_f64(A.0) + R::from_f64(3.0) * b_square)
     }
 }

@@ -26,7 +26,7 @@ impl Function for LeakyRelu {
 
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
-        let (slope, zero) = (R::of(self.slope), R::default());
+        let (slope, zero) = (R::from_f64(self.slope), R::default());
         if x > zero {
             x
         } else if slope == zero {
@@ -39,7 +39,7 @@ impl Function for LeakyRelu {
 
     #[inline(always)]
     fn first<R: Real>(self, x: R, _: R) -> R {
-        if x <= R::default() { R::of(self.slope) } else { constant(1.0, x) }
+        if x <= R::default() { R::from_f64(self.slope) } else { constant(1.0, x) }
     }
 
     #[inline(always)]

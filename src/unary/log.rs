@@ -30,10 +30,10 @@ impl Function for Log {
     #[inline(always)]
     fn first<R: Real>(self, x: R, _: R) -> R {
         if x < R::default() {
-            R::of(f64::NAN)
+            R::from_f64(f64::NAN)
         } else {
             // Without its sign, as -0 is 0 here.
-            R::of(1.0) / x.abs()
+            R::from_f64(1.0) / x.abs()
         }
     }
 

@@ -220,14 +220,14 @@ fn parameter(name: &str, attributes: &Attributes, key: &str) -> Result<f64> {
 /// `value`, but NaN where `x` is.
 #[inline(always)]
 fn constant<R: Real>(value: f64, x: R) -> R {
-    if x <= R::of(f64::INFINITY) { R::of(value) } else { x }
+    if x <= R::from_f64(f64::INFINITY) { R::from_f64(value) } else { x }
 }
 
 /// `x` kept between `-limit` and `limit`; NaN stays NaN. Beyond a limit that is chosen well nothing changes any more,
 /// and no infinity gets multiplied by zero.
 #[inline(always)]
 fn limited<R: Real>(x: R, limit: f64) -> R {
-    let limit = R::of(limit);
+    let limit = R::from_f64(limit);
     if x < -limit {
         -limit
     } else if x > limit {

@@ -23,7 +23,7 @@ impl Function for Reciprocal {
 
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
-        R::of(1.0) / x
+        R::from_f64(1.0) / x
     }
 
     #[inline(always)]

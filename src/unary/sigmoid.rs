@@ -23,19 +23,19 @@ impl Function for Sigmoid {
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
         // e^-x on the right and e^x on the left: it never overflows.
-        let (e, one) = ((-x.abs()).exp(), R::of(1.0));
+        let (e, one) = ((-x.abs()).exp(), R::from_f64(1.0));
         let numerator = if x < R::default() { e } else { one };
         numerator / (one + e)
     }
 
     #[inline(always)]
     fn first<R: Real>(self, _: R, y: R) -> R {
-        y * (R::of(1.0) - y)
+        y * (R::from_f64(1.0) - y)
     }
 
     #[inline(always)]
     fn second<R: Real>(self, x: R, y: R) -> R {
-        self.first(x, y) * (R::of(1.0) - (y + y))
+        self.first(x, y) * (R::from_f64(1.0) - (y + y))
     }
 
     fn cases() -> Vec<Self> {
@@ -47,7 +47,7 @@ impl Function for Sigmoid {
 #[inline(always)]
 pub(super) fn both_sides<R: Real>(x: R) -> (R, R) {
     let e = (-x.abs()).exp();
-    let large = R::of(1.0) / (R::of(1.0) + e);
+    let large = R::from_f64(1.0) / (R::from_f64(1.0) + e);
     let small = e * large;
     if x < R::default() { (small, large) } else { (large, small) }
 }
@@ -57,15 +57,15 @@ pub(super) fn both_sides<R: Real>(x: R) -> (R, R) {
 /// x must be finite where w.head < 0.
 #[inline(always)]
 pub(super) fn times_sigmoid<R: Real>(x: R, w: Pair<R>) -> R {
-    let (one, zero) = (R::of(1.0), R::default());
-    let (left, far) = (w.head < zero, w.head < R::of(-40.0));
+    let (one, zero) = (R::from_f64(1.0), R::default());
+    let (left, far) = (w.head < zero, w.head < R::from_f64(-40.0));
     // Far on the left sigmoid(w) is e^w to the last digit, of either precision. As e^w may underflow where x e^w does
     // not, it is taken 2^64 times larger; to scale by a power of two costs no rounding.
     let enlarged = w.plus(Pair::constant(LN_2_TIMES_64.0, LN_2_TIMES_64.1));
     let exponent = if far { enlarged } else { w };
     let e = if left { exponent } else { -w }.exp();
     let numerator = if left { e } else { one };
-    let denominator = if far { R::of(2f64.powi(64)) } else { one + e };
+    let denominator = if far { R::from_f64(2f64.powi(64)) } else { one + e };
     x * numerator / denominator
 }
 

@@ -27,7 +27,7 @@ impl Function for Silu {
 
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
-        let x = if x < R::of(-END) { R::of(-END) } else { x };
+        let x = if x < R::from_f64(-END) { R::from_f64(-END) } else { x };
         times_sigmoid(x, Pair::from(x))
     }
 
@@ -35,14 +35,14 @@ impl Function for Silu {
     fn first<R: Real>(self, x: R, _: R) -> R {
         let x = limited(x, END);
         let (s, rest) = both_sides(x);
-        s * (R::of(1.0) + x * rest)
+        s * (R::from_f64(1.0) + x * rest)
     }
 
     #[inline(always)]
     fn second<R: Real>(self, x: R, _: R) -> R {
         let x = limited(x, END);
         let (s, rest) = both_sides(x);
-        s * rest * (R::of(2.0) + x * (rest - s))
+        s * rest * (R::from_f64(2.0) + x * (rest - s))
     }
 
     fn cases() -> Vec<Self> {

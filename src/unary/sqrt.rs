@@ -29,13 +29,13 @@ impl Function for Sqrt {
     #[inline(always)]
     fn first<R: Real>(self, _: R, y: R) -> R {
         // Without its sign, as the root of -0 is -0.
-        R::of(0.5) / y.abs()
+        R::from_f64(0.5) / y.abs()
     }
 
     #[inline(always)]
     fn second<R: Real>(self, x: R, y: R) -> R {
         // Not by x * y, which overflows and vanishes where the derivative does not.
-        R::of(-0.5) * self.first(x, y) / x.abs()
+        R::from_f64(-0.5) * self.first(x, y) / x.abs()
     }
 
     fn cases() -> Vec<Self> {

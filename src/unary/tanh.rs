@@ -28,12 +28,12 @@ impl Function for Tanh {
     #[inline(always)]
     fn first<R: Real>(self, _: R, y: R) -> R {
         // In factors, as 1 - y^2 cancels near the ends.
-        (R::of(1.0) - y) * (R::of(1.0) + y)
+        (R::from_f64(1.0) - y) * (R::from_f64(1.0) + y)
     }
 
     #[inline(always)]
     fn second<R: Real>(self, x: R, y: R) -> R {
-        R::of(-2.0) * y * self.first(x, y)
+        R::from_f64(-2.0) * y * self.first(x, y)
     }
 
     fn cases() -> Vec<Self> {

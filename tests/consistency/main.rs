@@ -33,7 +33,7 @@ use tangent_kernels::{Batch, Cpu, Model, Real, Session};
 /// Numbers between -1 and 1 without a pattern.
 pub fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
     let at = |k: u64| (((k + 1) * (k + 7) + seed * 7919) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0;
-    (0..count as u64).map(|k| R::of(at(k))).collect()
+    (0..count as u64).map(|k| R::from_f64(at(k))).collect()
 }
 
 fn dot<R: Real>(x: &[R], y: &[R]) -> f64 {
@@ -139,7 +139,7 @@ fn second_order<R: Real>(setup: &Setup) {
     let count = model.parameter_count();
     // Short steps stay away from kinks, and large networks move far along a direction of many parameters.
     let size = 1.0 / (count as f64).sqrt();
-    let along = |seed: u64| -> Vec<R> { numbers::<f64>(count, seed).iter().map(|x| R::of(size * x)).collect() };
+    let along = |seed: u64| -> Vec<R> { numbers::<f64>(count, seed).iter().map(|x| R::from_f64(size * x)).collect() };
     let (v, w, u) = (along(3), along(4), numbers::<R>(setup.samples * model.outputs(), 5));
     let product = |v: &[R]| {
         let direction = Direction::of_parameters(model, v).unwrap();

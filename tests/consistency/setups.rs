@@ -17,7 +17,7 @@ pub struct Setup {
 
 impl Setup {
     pub fn data<R: Real>(&self) -> Vec<Vec<R>> {
-        self.inputs.iter().map(|data| data.iter().map(|&x| R::of(x)).collect()).collect()
+        self.inputs.iter().map(|data| data.iter().map(|&x| R::from_f64(x)).collect()).collect()
     }
 
     pub fn batches<'a, R: Real>(&self, data: &'a [Vec<R>]) -> Vec<Batch<'a, R>> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tangent_kernels::kernel::sink::{Frame, Part, Sink, Unit, Wants};
+use tangent_kernels::kernel::sink::{Frame, Region, RegionData, Requirements, Sink};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{
     Batch, Cpu, Error, Kernel, Model, Ntk, Outputs, Parameterisation, Real, Result, Sequential, Session, ops::Builtin,
@@ -21,7 +21,7 @@ pub fn model(seed: u64) -> Model {
 }
 
 pub fn numbers<R: Real>(count: usize) -> Vec<R> {
-    (0..count).map(|k| R::of(((k * k) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
+    (0..count).map(|k| R::from_f64(((k * k) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
 }
 
 /// What every kernel here has in common, done with `samples` samples.
@@ -33,8 +33,8 @@ fn with<T>(samples: usize, seed: u64, work: impl FnOnce(Ntk<'_, Cpu<f32>, Builti
 }
 
 /// Fills a sink with a share of the kernel.
-pub fn fill<S: Sink<f32>>(samples: usize, seed: u64, share: (usize, usize), sink: &mut S) -> Result<()> {
-    with(samples, seed, |ntk, x| ntk.share(share.0, share.1).fill(x, sink).map(|_| ()))
+pub fn fill<S: Sink<f32>>(samples: usize, seed: u64, shard: (usize, usize), sink: &mut S) -> Result<()> {
+    with(samples, seed, |ntk, x| ntk.shard(shard.0, shard.1).fill(x, sink).map(|_| ()))
 }
 
 /// The kernel of seed 3 in memory.
@@ -57,8 +57,8 @@ impl<S> Stopping<S> {
 }
 
 impl<S: Sink<f32>> Sink<f32> for Stopping<S> {
-    fn wants(&self) -> Wants {
-        self.inner.wants()
+    fn requirements(&self) -> Requirements {
+        self.inner.requirements()
     }
     fn begin(&mut self, frame: &Frame) -> Result<()> {
         self.inner.begin(frame)
@@ -66,7 +66,7 @@ impl<S: Sink<f32>> Sink<f32> for Stopping<S> {
     fn has(&self, index: usize) -> bool {
         self.inner.has(index)
     }
-    fn put(&self, part: &Part<'_, f32>) -> Result<()> {
+    fn put(&self, part: &RegionData<'_, f32>) -> Result<()> {
         if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
             if self.by_abort {
                 std::process::abort();
@@ -85,8 +85,8 @@ impl<S: Sink<f32>> Sink<f32> for Stopping<S> {
 pub struct AfterBegin<S, F>(pub S, pub F);
 
 impl<S: Sink<f32>, F: Fn(&Frame) + Send + Sync> Sink<f32> for AfterBegin<S, F> {
-    fn wants(&self) -> Wants {
-        self.0.wants()
+    fn requirements(&self) -> Requirements {
+        self.0.requirements()
     }
     fn begin(&mut self, frame: &Frame) -> Result<()> {
         self.0.begin(frame)?;
@@ -96,7 +96,7 @@ impl<S: Sink<f32>, F: Fn(&Frame) + Send + Sync> Sink<f32> for AfterBegin<S, F> {
     fn has(&self, index: usize) -> bool {
         self.0.has(index)
     }
-    fn put(&self, part: &Part<'_, f32>) -> Result<()> {
+    fn put(&self, part: &RegionData<'_, f32>) -> Result<()> {
         self.0.put(part)
     }
     fn end(&mut self, frame: &Frame) -> Result<()> {
@@ -112,10 +112,10 @@ pub fn small_frame() -> Frame {
         rows: 2,
         cols: 2,
         symmetric: true,
-        units: vec![Unit { rows: 0..2, cols: 0..2 }],
-        share: 0..1,
+        regions: vec![Region { rows: 0..2, cols: 0..2 }],
+        shard: 0..1,
         part: (0, 1),
-        identity: "{}".into(),
+        fingerprint: "{}".into(),
     }
 }
 
@@ -129,7 +129,7 @@ pub fn names(folder: &Path) -> Vec<String> {
 /// What a child process is to do: the test `child` of the same program asks for its own.
 pub struct Job {
     pub path: PathBuf,
-    pub share: (usize, usize),
+    pub shard: (usize, usize),
     /// It dies after so many units.
     pub after: usize,
 }
@@ -140,7 +140,7 @@ impl Job {
         let path = std::env::var_os("STORE_CHILD")?.into();
         let job = std::env::var("STORE_JOB").unwrap();
         let job: Vec<usize> = job.split(' ').map(|number| number.parse().unwrap()).collect();
-        Some(Job { path, share: (job[0], job[1]), after: job[2] })
+        Some(Job { path, shard: (job[0], job[1]), after: job[2] })
     }
 
     /// Runs it in a process of its own.
@@ -150,13 +150,13 @@ impl Job {
 
     /// Runs it by a command that starts the test `child`.
     pub fn run_by(&self, command: &mut Command) -> Output {
-        let (i, n) = self.share;
+        let (i, n) = self.shard;
         let job = format!("{i} {n} {}", self.after);
         command.env("STORE_CHILD", &self.path).env("STORE_JOB", job).output().unwrap()
     }
 }
 
 /// Runs a share in a process of its own, which dies after some units if it should.
-pub fn process(path: &Path, share: (usize, usize), dies_after: Option<usize>) -> Output {
-    Job { path: path.to_owned(), share, after: dies_after.unwrap_or(usize::MAX) }.run()
+pub fn process(path: &Path, shard: (usize, usize), dies_after: Option<usize>) -> Output {
+    Job { path: path.to_owned(), shard, after: dies_after.unwrap_or(usize::MAX) }.run()
 }

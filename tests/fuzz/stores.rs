@@ -13,13 +13,13 @@ use crate::changes::{changed, changes};
 
 const SAMPLES: usize = 60;
 
-/// A kernel into a sink, of which `units` units are made before it is stopped.
-fn fill<S: Sink<f32>>(sink: &mut S, units: usize) -> Result<()> {
+/// A kernel into a sink, of which `regions` units are made before it is stopped.
+fn fill<S: Sink<f32>>(sink: &mut S, regions: usize) -> Result<()> {
     let mut model = Sequential::new(&[3], Parameterisation::Ntk).linear("a", 4).tanh().linear("b", 1).build()?;
     model.initialise(Parameterisation::Ntk, 1)?;
     let numbers: Vec<f32> = (0..SAMPLES * 3).map(|k| (k as f32).sin()).collect();
     let session = Session::new(&model, Cpu::<f32>::new())?;
-    let stop = |progress: tangent_kernels::Progress| match progress.done < units {
+    let stop = |progress: tangent_kernels::Progress| match progress.done < regions {
         true => ControlFlow::Continue(()),
         false => ControlFlow::Break(()),
     };
@@ -27,10 +27,10 @@ fn fill<S: Sink<f32>>(sink: &mut S, units: usize) -> Result<()> {
 }
 
 /// The same into the store that a path's ending says.
-fn fill_at(path: &Path, units: usize) -> Result<()> {
+fn fill_at(path: &Path, regions: usize) -> Result<()> {
     match path.extension().is_some_and(|ending| ending == "npy") {
-        true => fill(&mut NpyFile::new(path).side(16), units),
-        false => fill(&mut ZarrStore::new(path).side(16), units),
+        true => fill(&mut NpyFile::new(path).side(16), regions),
+        false => fill(&mut ZarrStore::new(path).side(16), regions),
     }
 }
 
@@ -60,10 +60,10 @@ fn files(folder: &Path) -> Files {
 /// Kernels that are whole, and kernels whose run was stopped: the name, and the files of each.
 fn stores() -> Vec<(&'static str, Files)> {
     let mut stores = Vec::new();
-    for (name, units) in [("k.npy", usize::MAX), ("k.npy", 3), ("k.zarr", usize::MAX), ("k.zarr", 3)] {
+    for (name, regions) in [("k.npy", usize::MAX), ("k.npy", 3), ("k.zarr", usize::MAX), ("k.zarr", 3)] {
         let folder = tempfile::tempdir().unwrap();
-        let done = fill_at(&folder.path().join(name), units);
-        assert_eq!(done.is_ok(), units == usize::MAX, "{done:?}");
+        let done = fill_at(&folder.path().join(name), regions);
+        assert_eq!(done.is_ok(), regions == usize::MAX, "{done:?}");
         stores.push((name, files(folder.path())));
     }
     stores

@@ -1,11 +1,11 @@
-use tangent_kernels::analysis::{Ridge, accuracy, argmax, class_accuracy, one_hot};
+use tangent_kernels::analysis::{Ridge, accuracy, argmax, class_accuracy, signed_targets};
 
 use crate::*;
 
 #[test]
 fn classes_by_hand() {
-    assert_eq!(one_hot(&[1, 0, 1], 2).unwrap(), [-1.0, 1.0, 1.0, -1.0, -1.0, 1.0]);
-    assert!(one_hot(&[0, 3], 3).unwrap_err().to_string().contains("sample 1 is 3"));
+    assert_eq!(signed_targets(&[1, 0, 1], 2).unwrap(), [-1.0, 1.0, 1.0, -1.0, -1.0, 1.0]);
+    assert!(signed_targets(&[0, 3], 3).unwrap_err().to_string().contains("sample 1 is 3"));
     let scores = [0.0, 2.0, 1.0, 5.0, 5.0, -1.0, -3.0, -2.0, -2.5];
     assert_eq!(argmax(&scores, 3).unwrap(), [1, 0, 1]);
     assert_eq!(argmax(&scores, 1).unwrap(), [0; 9]);
@@ -27,7 +27,7 @@ fn two_classes_by_sign_and_by_the_larger_score_are_one() {
     let classes: Vec<usize> = (0..30).map(|n| usize::from(train[(n, 0)] + train[(n, 1)] > 0.0)).collect();
     let truth: Vec<usize> = (0..25).map(|n| usize::from(test[(n, 0)] + test[(n, 1)] > 0.0)).collect();
     let (kernel, cross) = (gram(&train), kernel(&test, &train));
-    let scores = Ridge::fit(&kernel, &one_hot(&classes, 2).unwrap(), 1.0).unwrap().predict(&cross).unwrap();
+    let scores = Ridge::fit(&kernel, &signed_targets(&classes, 2).unwrap(), 1.0).unwrap().predict(&cross).unwrap();
     let sign = |classes: &[usize]| classes.iter().map(|&c| if c == 1 { 1.0 } else { -1.0 }).collect::<Vec<f64>>();
     let one = Ridge::fit(&kernel, &sign(&classes), 1.0).unwrap().predict(&cross).unwrap();
     let share = class_accuracy(&scores, &truth).unwrap();
@@ -41,7 +41,7 @@ fn two_classes_by_sign_and_by_the_larger_score_are_one() {
 fn targets_of_0_decide_as_those_of_minus_1() {
     let classes: Vec<usize> = (0..40).map(|n| (n * n + n / 3) % 4).collect();
     let (train, test) = (random(40, 10, 13), random(60, 10, 14));
-    let targets = one_hot(&classes, 4).unwrap();
+    let targets = signed_targets(&classes, 4).unwrap();
     let zeros: Vec<f64> = targets.iter().map(|y| (y + 1.0) / 2.0).collect();
     let decided = |targets: &[f64]| {
         let ridge = Ridge::fit(&gram(&train), targets, 0.5).unwrap();

@@ -18,12 +18,12 @@ impl Op for Centre {
     fn shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>> {
         Ok(inputs[0].to_vec())
     }
-    fn forward<B: Arrays>(&self, at: &At<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let n = at.input_shape(0)[0] as f64;
         let sum = at.arrays.sum(at.inputs[0], &[0]);
         at.arrays.add(at.inputs[0], &at.arrays.affine(&sum, -1.0 / n, 0.0))
     }
-    fn pull<B: Arrays>(&self, _: &At<'_, B>, _: &B::Tensor, dy: &B::Tensor, _: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, _: &OpContext<'_, B>, _: &B::Tensor, dy: &B::Tensor, _: usize) -> B::Tensor {
         dy.clone()
     }
     fn mixes_samples(&self) -> Option<&'static str> {
@@ -156,14 +156,14 @@ fn ops_that_say_that_they_mix_or_draw_are_refused_when_they_are_recorded() {
 #[test]
 fn derivatives_that_are_not_finite_are_an_error_that_names_the_component() {
     let mut graph = Graph::new(&[2]).unwrap();
-    let [inner, outer] = parameters(&mut graph, [("inner", &[2, 2]), ("outer", &[2, 2])]);
+    let [inner, outer] = parameters(&mut graph, [("inner", &[2, 2]), ("hadamard", &[2, 2])]);
     let x = graph.input();
     let h = graph.linear(x, inner, None).unwrap();
     let h = graph.unary(Sqrt, h).unwrap();
     let y = graph.linear(h, outer, None).unwrap();
     let mut model = Model::new(graph, y).unwrap();
     model.set("inner", &[2, 2], vec![1.0, 0.5, 0.5, 1.0]).unwrap();
-    model.set("outer", &[2, 2], vec![1.0; 4]).unwrap();
+    model.set("hadamard", &[2, 2], vec![1.0; 4]).unwrap();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
     let mut x = vec![1.0; 40];
     (x[30], x[31]) = (0.0, 0.0); // sample 15
@@ -181,7 +181,7 @@ fn derivatives_that_are_not_finite_are_an_error_that_names_the_component() {
                 says(ntk.between(&x, &few).unwrap_err(), Error::is_value, &["inner is not finite"]);
             }
             ntk.compute(&x.rows(0..15)).unwrap();
-            ntk.clone().parameters(&["outer"]).compute(&x).unwrap();
+            ntk.clone().parameters(&["hadamard"]).compute(&x).unwrap();
         }
         let error = session.ntk().outputs(outputs).diagonal(&x).unwrap_err();
         says(error, Error::is_value, &["not finite"]);

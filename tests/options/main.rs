@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tangent_kernels::backend::Arrays;
 use tangent_kernels::kernel::worst_difference;
-use tangent_kernels::ops::{At, BatchNorm, Builtin, Case, Conv2d, ConvTranspose2d, Dropout, Op, Permute};
+use tangent_kernels::ops::{BatchNorm, Builtin, Case, Conv2d, ConvTranspose2d, Dropout, Op, OpContext, Permute};
 use tangent_kernels::tape::{Parameter, Value};
 use tangent_kernels::unary::{Silu, Sqrt, Tanh};
 use tangent_kernels::{

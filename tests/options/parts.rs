@@ -11,7 +11,7 @@ fn some_parameters_have_the_components_that_they_have_among_all() {
         for outputs in modes(3) {
             let whole = session.ntk().outputs(outputs).compute(&x).unwrap();
             for patterns in [&["*.weight"][..], &["out.*", "d2*"], &["*bias"], &["*"]] {
-                let fitting = |pattern: &&&str| session.ntk().parameters(&[pattern]).explain(1).is_ok();
+                let fitting = |pattern: &&&str| session.ntk().parameters(&[pattern]).plan(1).is_ok();
                 let patterns: Vec<&str> = patterns.iter().filter(fitting).copied().collect();
                 for method in Method::ALL.into_iter().filter(|&method| does(method, name)) {
                     let some = session.ntk().outputs(outputs).method(method).parameters(&patterns);
@@ -117,18 +117,18 @@ pub fn metrics<'s>(ntk: &Asked<'s>, model: &Model) -> Vec<(&'static str, Asked<'
     let infos = model.parameters();
     let size = |k: usize| infos[k].shape.iter().product::<usize>();
     let ones = || (0..infos.len()).map(|k| (infos[k].name.clone(), vec![1.0; size(k)])).collect::<Weights>();
-    let mut uniform = (ntk.clone().weight("*", 0.3).weight("*.weight", 2.5), ones());
+    let mut uniform = (ntk.clone().metric("*", 0.3).metric("*.weight", 2.5), ones());
     let (mut elements, mut rank_one) = ((ntk.clone(), ones()), (ntk.clone(), ones()));
     for (k, info) in infos.iter().enumerate() {
         let name = &info.name;
         uniform.1[k].1.fill(if name.ends_with(".weight") { 2.5 } else { 0.3 });
         let weights = positive(size(k), 3 + k as u64);
-        elements = (elements.0.weights(name, weights.clone()), elements.1);
+        elements = (elements.0.metric_diagonal(name, weights.clone()), elements.1);
         elements.1[k].1 = weights;
         let rows = info.shape[0];
         let (out, input) = (positive(rows, 4 + k as u64), positive(size(k) / rows, 9 + k as u64));
         rank_one.1[k].1 = out.iter().flat_map(|o| input.iter().map(move |i| o * i)).collect();
-        rank_one = (rank_one.0.weights_of_rank_one(name, out, input), rank_one.1);
+        rank_one = (rank_one.0.metric_rank_one(name, out, input), rank_one.1);
     }
     let list = [("uniform", uniform), ("by entry", elements), ("of rank one", rank_one)];
     list.map(|(name, (ntk, weights))| (name, ntk, weights)).into()
@@ -152,10 +152,14 @@ fn a_metric_gives_j_m_j_transposed_by_every_method_and_way() {
                     }
                     assert_parts(&kernel.unwrap(), &want, &what);
                 }
-                for p in ntk.explain(9).unwrap().parameters {
-                    for (way, _) in p.alternatives {
-                        let kernel = ntk.clone().force(&p.name, way).compute(&x).unwrap();
-                        assert_parts(&kernel, &want, &format!("{name}, {outputs:?}, weights {kind}, {} {way}", p.name));
+                for p in ntk.plan(9).unwrap().parameters {
+                    for (strategy, _) in p.alternatives {
+                        let kernel = ntk.clone().force(&p.name, strategy).compute(&x).unwrap();
+                        assert_parts(
+                            &kernel,
+                            &want,
+                            &format!("{name}, {outputs:?}, weights {kind}, {} {strategy}", p.name),
+                        );
                     }
                 }
                 let other = Data::of(&model, 5, 7);
@@ -175,23 +179,27 @@ fn weights_that_are_none_are_refused_by_name() {
     let refused = |ntk: Ntk<'_, _, _>, is: fn(&Error) -> bool, parts: &[&str]| {
         says(ntk.clone().compute(&data.batches()).unwrap_err(), is, parts);
         says(ntk.clone().diagonal(&data.batches()).unwrap_err(), is, parts);
-        says(ntk.explain(3).unwrap_err(), is, parts);
+        says(ntk.plan(3).unwrap_err(), is, parts);
     };
     for (bad, word) in [(0.0, "is 0"), (-0.0, "is -0"), (-2.0, "is -2"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
-        refused(session.ntk().weight("d2.*", bad), Error::is_value, &["d2.weight", word, "positive"]);
+        refused(session.ntk().metric("d2.*", bad), Error::is_value, &["d2.weight", word, "positive"]);
         let mut list = vec![1.0; 5];
         list[3] = bad;
-        refused(session.ntk().weights("d1.bias", list.clone()), Error::is_value, &["d1.bias", "number 3", word]);
-        let rank_one = session.ntk().weights_of_rank_one("d1.weight", list, vec![1.0; 4]);
+        refused(
+            session.ntk().metric_diagonal("d1.bias", list.clone()),
+            Error::is_value,
+            &["d1.bias", "number 3", word],
+        );
+        let rank_one = session.ntk().metric_rank_one("d1.weight", list, vec![1.0; 4]);
         refused(rank_one, Error::is_value, &["d1.weight", word]);
     }
-    refused(session.ntk().weights("d1.weight", vec![1.0; 19]), Error::is_shape, &["d1.weight", "19", "[5, 4]"]);
-    refused(session.ntk().weights("d1.*", vec![1.0; 20]), Error::is_shape, &["d1.bias", "20", "[5]"]);
-    let turned = session.ntk().weights_of_rank_one("d1.weight", vec![1.0; 4], vec![1.0; 5]);
+    refused(session.ntk().metric_diagonal("d1.weight", vec![1.0; 19]), Error::is_shape, &["d1.weight", "19", "[5, 4]"]);
+    refused(session.ntk().metric_diagonal("d1.*", vec![1.0; 20]), Error::is_shape, &["d1.bias", "20", "[5]"]);
+    let turned = session.ntk().metric_rank_one("d1.weight", vec![1.0; 4], vec![1.0; 5]);
     refused(turned, Error::is_shape, &["d1.weight", "4 x 5", "[5, 4]"]);
-    let short = session.ntk().weights_of_rank_one("d1.weight", vec![1.0; 5], vec![1.0; 3]);
+    let short = session.ntk().metric_rank_one("d1.weight", vec![1.0; 5], vec![1.0; 3]);
     refused(short, Error::is_shape, &["d1.weight", "5 x 3"]);
-    refused(session.ntk().weight("d7.*", 1.0), Error::is_name, &["d7.*", "d1.weight"]);
+    refused(session.ntk().metric("d7.*", 1.0), Error::is_name, &["d7.*", "d1.weight"]);
     // The first thing that was wrong is told, whatever follows.
-    refused(session.ntk().weight("d7.*", 1.0).weight("d1.*", -1.0).parameters(&["d8"]), Error::is_name, &["d7.*"]);
+    refused(session.ntk().metric("d7.*", 1.0).metric("d1.*", -1.0).parameters(&["d8"]), Error::is_name, &["d7.*"]);
 }

@@ -70,7 +70,7 @@ fn a_pool_s_threads_compute_and_no_others() {
     let name = |pool: &'static str| move |thread: usize| format!("{pool} {thread}");
     let pool =
         |pool, threads| rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name(pool)).build().unwrap();
-    let (own, outer) = (pool("own", 2), pool("outer", 1));
+    let (own, outer) = (pool("own", 2), pool("hadamard", 1));
     let seen = Mutex::new(HashSet::new());
     let note = |_: Progress| {
         seen.lock().unwrap().insert(std::thread::current().name().unwrap_or("nameless").to_string());
@@ -90,7 +90,7 @@ fn a_pool_s_threads_compute_and_no_others() {
         assert_eq!(outer.install(|| ntk.clone().pool(&own).compute(&x)).unwrap(), kernel);
         only("own");
         assert_eq!(outer.install(|| ntk.compute(&x)).unwrap(), kernel);
-        only("outer");
+        only("hadamard");
         ntk.clone().pool(&own).between(&x, &x).unwrap();
         only("own");
     }

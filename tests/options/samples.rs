@@ -45,7 +45,8 @@ fn a_reader_gives_the_bits_of_memory<R: Real>() {
     for (name, model) in models() {
         let session = Session::new(&model, Cpu::<R>::new()).unwrap();
         let data = Data::of(&model, 40, 1);
-        let own: Vec<Vec<R>> = data.inputs.iter().map(|(list, _)| list.iter().map(|&x| R::of(x)).collect()).collect();
+        let own: Vec<Vec<R>> =
+            data.inputs.iter().map(|(list, _)| list.iter().map(|&x| R::from_f64(x)).collect()).collect();
         let shapes: Vec<&[usize]> = model.input_shapes().iter().map(Vec::as_slice).collect();
         let reader = Reader::new(40, &shapes, |input, range| {
             let size = shapes[input].iter().product::<usize>();

@@ -54,7 +54,7 @@ impl<B: Gram, O: Op> Operator for Hessian<'_, B, O> {
         let outputs = operators.session.model().outputs();
         let seed = |range: Range<usize>, value: &[B::Number], tangent: &[B::Number]| {
             let (f, df) = (wide(value.to_vec()), wide(tangent.to_vec()));
-            let narrow = |x: Vec<f64>| x.into_iter().map(B::Number::of).collect::<Vec<_>>();
+            let narrow = |x: Vec<f64>| x.into_iter().map(B::Number::from_f64).collect::<Vec<_>>();
             let slope = narrow(self.loss.slope(range.clone(), &f, outputs));
             Ok((slope, Some(narrow(self.loss.curvature(range, &f, &df, outputs)))))
         };

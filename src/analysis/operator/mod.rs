@@ -107,7 +107,7 @@ impl<'a, B: Gram, O: Op> Operators<'a, B, O> {
     /// The samples are not such as the model takes, or depend on each other.
     pub fn new(session: &'a Session<'a, B, O>, x: &'a dyn Samples<B::Number>) -> Result<Self> {
         session.check(x)?;
-        session.probe(x)?;
+        session.independence_check(x)?;
         let wanted = vec![true; session.model().parameters().len()];
         Operators { session, x, wanted, block: 1, budget: None }.planned()
     }
@@ -131,8 +131,8 @@ impl<'a, B: Gram, O: Op> Operators<'a, B, O> {
     }
 
     fn planned(mut self) -> Result<Self> {
-        let grain = self.session.arrays().grain();
-        self.block = pass_samples::<B::Number, O>(self.session.model(), &grain, &self.wanted, self.budget)?;
+        let tile_config = self.session.arrays().tile_config();
+        self.block = pass_samples::<B::Number, O>(self.session.model(), &tile_config, &self.wanted, self.budget)?;
         Ok(self)
     }
 

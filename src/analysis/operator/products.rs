@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::model::blocks::{folded, mapped};
 use crate::ops::Op;
 use crate::real::Real;
-use crate::tape::Wanted;
+use crate::tape::SweepTargets;
 
 impl<B: Gram, O: Op> Operators<'_, B, O> {
     pub(super) fn direction(&self, v: &[f64]) -> Result<Direction<B::Number>> {
@@ -17,7 +17,7 @@ impl<B: Gram, O: Op> Operators<'_, B, O> {
         let mut first = 0;
         for (info, _) in self.session.model().parameters().iter().zip(&self.wanted).filter(|(_, wanted)| **wanted) {
             let size = crate::shape::numel(&info.shape);
-            let values: Vec<B::Number> = v[first..first + size].iter().map(|&x| B::Number::of(x)).collect();
+            let values: Vec<B::Number> = v[first..first + size].iter().map(|&x| B::Number::from_f64(x)).collect();
             direction = direction.parameter(&info.name, &values)?;
             first += size;
         }
@@ -45,9 +45,9 @@ impl<B: Gram, O: Op> Operators<'_, B, O> {
 
     /// J^T u, summed over blocks in f64.
     pub(super) fn jtu(&self, u: &[f64]) -> Result<Vec<f64>> {
-        let u: Vec<B::Number> = u.iter().map(|&x| B::Number::of(x)).collect();
+        let u: Vec<B::Number> = u.iter().map(|&x| B::Number::from_f64(x)).collect();
         let mut sum = vec![0.0; self.columns()];
-        let wanted = Wanted { inputs: false, parameters: Some(&self.wanted) };
+        let wanted = SweepTargets { inputs: false, parameters: Some(&self.wanted) };
         let of_block = |range: Range<usize>| self.session.pulled(self.x, range, &u, wanted);
         folded(self.x.samples(), self.block, of_block, |_, block| self.add(&mut sum, block.parameters))?;
         Ok(sum)

@@ -86,10 +86,10 @@ impl Density {
         }
         let step = length / (points - 1) as f64;
         let places: Vec<f64> = (0..points).map(|k| first + k as f64 * step).collect();
-        let unit = 1.0 / (width * (2.0 * std::f64::consts::PI).sqrt());
+        let region = 1.0 / (width * (2.0 * std::f64::consts::PI).sqrt());
         let smeared = |x: &f64| {
             let of_node = |(node, weight): (&f64, &f64)| weight * (-((x - node) / width).powi(2) / 2.0).exp();
-            unit * nodes.iter().zip(&self.weights).map(of_node).sum::<f64>()
+            region * nodes.iter().zip(&self.weights).map(of_node).sum::<f64>()
         };
         let values = places.iter().map(smeared).collect();
         Ok(Curve { places, values })

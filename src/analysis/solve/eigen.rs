@@ -1,7 +1,7 @@
 //! The largest eigenvalues of an operator.
 
 use super::krylov::Krylov;
-use super::random::{uniform, unit};
+use super::random::{region, uniform};
 use super::small::spectrum;
 use super::vectors::{add, norm, product};
 use crate::analysis::operator::Operator;
@@ -131,7 +131,7 @@ fn written_out(operator: &dyn Operator, k: usize, options: &EigenOptions) -> Res
             options.steps
         )));
     }
-    let columns = (0..size).map(|j| product(operator, &unit(size, j))).collect::<Result<Vec<_>>>()?;
+    let columns = (0..size).map(|j| product(operator, &region(size, j))).collect::<Result<Vec<_>>>()?;
     let mut all = spectrum(size, |i, j| (columns[i][j] + columns[j][i]) / 2.0)?;
     all.values.truncate(k);
     all.vectors.truncate(k);

@@ -1,7 +1,7 @@
 //! Stochastic Lanczos quadrature.
 
 use super::krylov::Krylov;
-use super::random::{signs, unit};
+use super::random::{region, signs};
 use crate::analysis::operator::Operator;
 use crate::error::{Error, Result};
 
@@ -58,7 +58,7 @@ impl Probing {
             return Err(Error::value(format!("{} probes, where an error takes 2", self.probes)));
         }
         let count = if exact { size } else { self.probes };
-        Ok((0..count).map(move |k| if exact { unit(size, k) } else { signs(size, self.seed, k as u64) }))
+        Ok((0..count).map(move |k| if exact { region(size, k) } else { signs(size, self.seed, k as u64) }))
     }
 
     pub(super) fn lanczos_steps(&self) -> Result<usize> {

@@ -21,8 +21,8 @@ fn mixed(x: u64) -> u64 {
 
 /// Numbers uniform in (-1, 1): a start that is orthogonal to no eigenvector.
 pub(super) fn uniform(size: usize, seed: u64, stream: u64) -> Vec<f64> {
-    let unit = |bits: u64| ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-    (0..size as u64).map(|k| 2.0 * unit(bits(seed, stream, k)) - 1.0).collect()
+    let region = |bits: u64| ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    (0..size as u64).map(|k| 2.0 * region(bits(seed, stream, k)) - 1.0).collect()
 }
 
 /// Rademacher signs over sqrt(size): a probe z / |z|, with E[z z^T] = I. Of all distributions of independent entries it
@@ -33,7 +33,7 @@ pub(super) fn signs(size: usize, seed: u64, stream: u64) -> Vec<f64> {
 }
 
 /// Entry 1 at `at`.
-pub(super) fn unit(size: usize, at: usize) -> Vec<f64> {
+pub(super) fn region(size: usize, at: usize) -> Vec<f64> {
     let mut x = vec![0.0; size];
     x[at] = 1.0;
     x

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use crate::backend::{Arrays, Cpu, Gram};
 use crate::error::Result;
-use crate::kernel::sink::{Frame, Part, Unit};
+use crate::kernel::sink::{Frame, Region, RegionData};
 use crate::kernel::{Constant, Ntk, left};
 use crate::model::Session;
 use crate::ops::Op;
@@ -37,8 +37,8 @@ impl Layers {
     }
 
     /// Row `row` of a unit, counted from its first: of every layer, then of the total, \[layers + 1, cols\].
-    pub fn row<R: Real>(&self, part: &Part<'_, R>, constants: &Grams<R>, row: usize, out: &mut [R]) {
-        let width = part.unit().cols.len();
+    pub fn row<R: Real>(&self, part: &RegionData<'_, R>, constants: &Grams<R>, row: usize, out: &mut [R]) {
+        let width = part.region().cols.len();
         out.fill(R::default());
         let (layers, total) = out.split_at_mut((self.names.len() - 1) * width);
         for (component, &layer) in self.of.iter().enumerate() {
@@ -92,7 +92,7 @@ impl<R: Real> Grams<R> {
     }
 
     /// The same kernel with all components, those that these Grams belong to without them.
-    pub fn bare<'s, B: Gram<Number = R>, O: Op>(&self, ntk: Ntk<'s, B, O>) -> Ntk<'s, B, O> {
+    pub fn without_input_gram<'s, B: Gram<Number = R>, O: Op>(&self, ntk: Ntk<'s, B, O>) -> Ntk<'s, B, O> {
         let constants: Vec<Constant> = self.list.iter().map(|own| own.constant).collect();
         ntk.components(true).without_lefts(&constants)
     }
@@ -101,29 +101,29 @@ impl<R: Real> Grams<R> {
     pub fn begin(&mut self, frame: &Frame) {
         for own in self.list.iter_mut().filter(|own| own.tiles.is_empty()) {
             own.inner = frame.rows / (own.sides.0.len() / own.width.max(1)).max(1);
-            own.tiles = frame.units.iter().map(|_| OnceLock::new()).collect();
+            own.tiles = frame.regions.iter().map(|_| OnceLock::new()).collect();
         }
     }
 
     /// The row of G beside row `row` of a component, and how many columns of K an entry of it is for.
-    fn row(&self, component: usize, part: &Part<'_, R>, row: usize) -> Option<(&[R], usize)> {
+    fn row(&self, component: usize, part: &RegionData<'_, R>, row: usize) -> Option<(&[R], usize)> {
         let own = self.list.iter().find(|own| own.constant.parameter == component)?;
-        let unit = part.unit();
-        let tile = own.tiles[part.index].get_or_init(|| own.tile(unit));
-        let cols = unit.cols.len() / own.inner;
+        let region = part.region();
+        let tile = own.tiles[part.index].get_or_init(|| own.tile(region));
+        let cols = region.cols.len() / own.inner;
         Some((&tile[row / own.inner * cols..][..cols], own.inner))
     }
 }
 
 impl<R: Real> Constants<R> {
-    fn tile(&self, unit: &Unit) -> Vec<R> {
+    fn tile(&self, region: &Region) -> Vec<R> {
         let cpu = Cpu::<R>::new();
         let side = |rows: &[R], range: &std::ops::Range<usize>| {
             let (first, last) = (range.start / self.inner, range.end / self.inner);
             cpu.upload(&rows[first * self.width..last * self.width], &[last - first, self.width])
         };
-        let rows = side(&self.sides.0, &unit.rows);
-        let cols = side(self.sides.1.as_ref().unwrap_or(&self.sides.0), &unit.cols);
+        let rows = side(&self.sides.0, &region.rows);
+        let cols = side(self.sides.1.as_ref().unwrap_or(&self.sides.0), &region.cols);
         cpu.matmul(&rows, false, &cols, true).as_slice().to_vec()
     }
 }

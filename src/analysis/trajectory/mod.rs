@@ -289,10 +289,10 @@ impl<'a, R: Real> Trajectory<'a, R> {
         State { recorder, scores, .. }: &mut State<R>,
     ) -> Result<Vec<LayerRecord>> {
         let ntk = || session.ntk().outputs(self.outputs);
-        recorder.grams.bare(ntk()).fill(self.x, recorder)?;
+        recorder.grams.without_input_gram(ntk()).fill(self.x, recorder)?;
         let mut of_test = None;
         if let (Some(scores), Some((z, labels))) = (scores, &self.test) {
-            scores.grams.bare(ntk()).fill_between(*z, self.x, scores)?;
+            scores.grams.without_input_gram(ntk()).fill_between(*z, self.x, scores)?;
             of_test = Some(scores.scores().iter().map(|scores| accuracy(scores, labels)).collect::<Result<Vec<_>>>()?);
         }
         let options = EigenOptions::default().tolerance(TOLERANCE);

@@ -10,14 +10,14 @@ use crate::analysis::operator::Operator;
 use crate::backend::cpu::vectorised;
 use crate::error::{Error, Result};
 use crate::kernel::Matrix;
-use crate::kernel::sink::{Frame, Part, Sink, Unit};
+use crate::kernel::sink::{Frame, Region, RegionData, Sink};
 use crate::real::Real;
 use crate::shape::zeros;
 
 /// A sink that is filled again and again.
 pub(super) struct Recorder<R> {
     pub layers: Layers,
-    units: Vec<Unit>,
+    regions: Vec<Region>,
     rows: usize,
     pub grams: Grams<R>,
     labels: Option<Vec<f64>>,
@@ -37,15 +37,15 @@ struct Held<R> {
 
 impl<R: Real> Recorder<R> {
     pub fn new(grams: Grams<R>, labels: Option<Vec<f64>>) -> Self {
-        let (layers, units, held) = (Layers::default(), Vec::new(), Vec::new());
-        Recorder { layers, units, rows: 0, grams, labels, held, squares: None }
+        let (layers, regions, held) = (Layers::default(), Vec::new(), Vec::new());
+        Recorder { layers, regions, rows: 0, grams, labels, held, squares: None }
     }
 
     /// The sums over what came, one for every layer and the total, and |K|^2 at the first record and at the one before.
     pub fn finish(&mut self) -> Vec<(Sums, [f64; 2])> {
         let mut totals: Vec<Sums> = self.layers.names.iter().map(|_| Sums::new(self.rows, 0)).collect();
-        for (unit, held) in self.units.iter().zip(&self.held) {
-            totals.iter_mut().zip(&lock(held).sums).for_each(|(total, sums)| total.add(unit, sums));
+        for (region, held) in self.regions.iter().zip(&self.held) {
+            totals.iter_mut().zip(&lock(held).sums).for_each(|(total, sums)| total.add(region, sums));
         }
         let own: Vec<f64> = totals.iter().map(|sums| sums.squares[0]).collect();
         let [first, last] = self.squares.take().unwrap_or_else(|| [own.clone(), own.clone()]);
@@ -65,13 +65,13 @@ impl<R: Real> Recorder<R> {
         let n = self.rows;
         let mut data: Vec<R> =
             zeros(&[n, n]).ok_or_else(|| Error::memory(format!("a kernel of {n} x {n} {} does not fit", R::NAME)))?;
-        for (unit, held) in self.units.iter().zip(&self.held) {
-            let (held, width) = (lock(held), unit.cols.len());
-            let entries = &if first { &held.first } else { &held.last }[layer * unit.entries()..][..unit.entries()];
-            for (row, entries) in unit.rows.clone().zip(entries.chunks_exact(width.max(1))) {
-                data[row * n + unit.cols.start..][..width].copy_from_slice(entries);
-                if unit.above().contains(&row) {
-                    entries.iter().zip(unit.cols.clone()).for_each(|(&x, col)| data[col * n + row] = x);
+        for (region, held) in self.regions.iter().zip(&self.held) {
+            let (held, width) = (lock(held), region.cols.len());
+            let entries = &if first { &held.first } else { &held.last }[layer * region.entries()..][..region.entries()];
+            for (row, entries) in region.rows.clone().zip(entries.chunks_exact(width.max(1))) {
+                data[row * n + region.cols.start..][..width].copy_from_slice(entries);
+                if region.above().contains(&row) {
+                    entries.iter().zip(region.cols.clone()).for_each(|(&x, col)| data[col * n + row] = x);
                 }
             }
         }
@@ -83,9 +83,9 @@ impl<R: Real> Recorder<R> {
         Stored { recorder: self, layer }
     }
 
-    fn new_held(&self, unit: &Unit) -> Result<Mutex<Held<R>>> {
+    fn new_held(&self, region: &Region) -> Result<Mutex<Held<R>>> {
         let entries = || {
-            let list = zeros(&[self.layers.names.len(), unit.entries()]);
+            let list = zeros(&[self.layers.names.len(), region.entries()]);
             list.ok_or_else(|| {
                 let (n, count) = (self.rows, self.layers.names.len());
                 Error::memory(format!(
@@ -110,26 +110,26 @@ impl<R: Real> Sink<R> for Recorder<R> {
                 return Err(Error::shape(format!("{given} labels for a kernel of {rows} rows")));
             }
             self.layers = Layers::of(frame);
-            (self.units, self.rows) = (frame.units.clone(), frame.rows);
-            self.held = self.units.iter().map(|unit| self.new_held(unit)).collect::<Result<_>>()?;
+            (self.regions, self.rows) = (frame.regions.clone(), frame.rows);
+            self.held = self.regions.iter().map(|region| self.new_held(region)).collect::<Result<_>>()?;
         }
-        if Layers::of(frame) != self.layers || frame.units != self.units {
+        if Layers::of(frame) != self.layers || frame.regions != self.regions {
             return Err(Error::shape("this kernel has other layers or another size than those recorded before"));
         }
         self.grams.begin(frame);
         Ok(())
     }
 
-    fn put(&self, part: &Part<'_, R>) -> Result<()> {
-        let unit = part.unit();
-        let (width, high, count) = (unit.cols.len(), unit.rows.len(), self.layers.names.len());
+    fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
+        let region = part.region();
+        let (width, high, count) = (region.cols.len(), region.rows.len(), self.layers.names.len());
         let mut held = lock(&self.held[part.index]);
         let Held { first, last, sums } = &mut *held;
         *sums = (0..count).map(|_| Sums::new(high, width)).collect();
         let mut row_of_all = vec![R::default(); count * width];
-        for (row, at) in unit.rows.clone().enumerate() {
+        for (row, at) in region.rows.clone().enumerate() {
             vectorised(|| self.layers.row(part, &self.grams, row, &mut row_of_all));
-            let mirrored = part.frame.symmetric && unit.above().contains(&at);
+            let mirrored = part.frame.symmetric && region.above().contains(&at);
             for (layer, entries) in row_of_all.chunks_exact(width).enumerate() {
                 let place = (layer * high + row) * width;
                 let (first, last) = (&mut first[place..][..width], &mut last[place..][..width]);
@@ -137,8 +137,8 @@ impl<R: Real> Sink<R> for Recorder<R> {
                     first.copy_from_slice(entries);
                     last.copy_from_slice(entries);
                 }
-                let labels = self.labels.as_deref().map(|y| (&y[unit.cols.clone()], y[at]));
-                let on_diagonal = at.checked_sub(unit.cols.start).filter(|&col| col < width);
+                let labels = self.labels.as_deref().map(|y| (&y[region.cols.clone()], y[at]));
+                let on_diagonal = at.checked_sub(region.cols.start).filter(|&col| col < width);
                 let sums = &mut sums[layer];
                 sums.trace += on_diagonal.map_or(0.0, |col| entries[col].f64());
                 vectorised(|| sums.take(row, entries, [first, last], mirrored, labels));
@@ -161,14 +161,14 @@ impl<R: Real> Operator for Stored<'_, R> {
     }
 
     fn apply(&self, x: &[f64]) -> Result<Vec<f64>> {
-        let of_unit = |(unit, held): (&Unit, &Mutex<Held<R>>)| {
-            let (held, width) = (lock(held), unit.cols.len());
-            let mut sums = Sums::new(unit.rows.len(), width);
-            let entries = &held.last[self.layer * unit.entries()..][..unit.entries()];
+        let of_unit = |(region, held): (&Region, &Mutex<Held<R>>)| {
+            let (held, width) = (lock(held), region.cols.len());
+            let mut sums = Sums::new(region.rows.len(), width);
+            let entries = &held.last[self.layer * region.entries()..][..region.entries()];
             vectorised(|| {
-                for ((row, at), entries) in unit.rows.clone().enumerate().zip(entries.chunks_exact(width.max(1))) {
-                    sums.own[row] = dot(entries, &x[unit.cols.clone()]);
-                    if unit.above().contains(&at) {
+                for ((row, at), entries) in region.rows.clone().enumerate().zip(entries.chunks_exact(width.max(1))) {
+                    sums.own[row] = dot(entries, &x[region.cols.clone()]);
+                    if region.above().contains(&at) {
                         add_scaled(&mut sums.image, entries, x[at]);
                     }
                 }
@@ -176,9 +176,9 @@ impl<R: Real> Operator for Stored<'_, R> {
             sums
         };
         let recorder = self.recorder;
-        let parts: Vec<Sums> = recorder.units.par_iter().zip(&recorder.held).map(of_unit).collect();
+        let parts: Vec<Sums> = recorder.regions.par_iter().zip(&recorder.held).map(of_unit).collect();
         let mut total = Sums::new(recorder.rows, 0);
-        recorder.units.iter().zip(&parts).for_each(|(unit, sums)| total.add(unit, sums));
+        recorder.regions.iter().zip(&parts).for_each(|(region, sums)| total.add(region, sums));
         Ok(total.own)
     }
 

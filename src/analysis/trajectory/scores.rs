@@ -6,7 +6,7 @@ use super::layers::{Grams, Layers};
 use super::sums::dot;
 use crate::backend::cpu::vectorised;
 use crate::error::{Error, Result};
-use crate::kernel::sink::{Frame, Part, Sink};
+use crate::kernel::sink::{Frame, RegionData, Sink};
 use crate::real::Real;
 
 /// A sink that is filled again and again: the sign classifier's scores.
@@ -44,16 +44,16 @@ impl<R: Real> Sink<R> for Scores<R> {
             return Err(Error::shape(format!("{} labels for a kernel of {} columns", self.labels.len(), frame.cols)));
         }
         (self.layers, self.rows) = (Layers::of(frame), frame.rows);
-        self.places = frame.units.iter().map(|unit| unit.rows.clone()).collect();
-        self.parts = frame.units.iter().map(|_| Mutex::default()).collect();
+        self.places = frame.regions.iter().map(|region| region.rows.clone()).collect();
+        self.parts = frame.regions.iter().map(|_| Mutex::default()).collect();
         self.grams.begin(frame);
         Ok(())
     }
 
-    fn put(&self, part: &Part<'_, R>) -> Result<()> {
-        let unit = part.unit();
-        let (width, high, count) = (unit.cols.len(), unit.rows.len(), self.layers.names.len());
-        let labels = &self.labels[unit.cols.clone()];
+    fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
+        let region = part.region();
+        let (width, high, count) = (region.cols.len(), region.rows.len(), self.layers.names.len());
+        let labels = &self.labels[region.cols.clone()];
         let mut scores = vec![0.0; count * high];
         let mut row_of_all = vec![R::default(); count * width];
         for row in 0..high {

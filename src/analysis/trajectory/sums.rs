@@ -1,6 +1,6 @@
 //! Sums over the entries of a kernel, in f64.
 
-use crate::kernel::sink::Unit;
+use crate::kernel::sink::Region;
 use crate::real::Real;
 
 /// Sums that run side by side, so that a processor adds many at a time. Their number decides the order of additions, so it
@@ -47,13 +47,13 @@ impl Sums {
         }
     }
 
-    /// Adds the sums over `unit`.
-    pub fn add(&mut self, unit: &Unit, part: &Sums) {
+    /// Adds the sums over `region`.
+    pub fn add(&mut self, region: &Region, part: &Sums) {
         self.trace += part.trace;
         self.squares.iter_mut().zip(part.squares).for_each(|(sum, square)| *sum += square);
-        self.own[unit.rows.clone()].iter_mut().zip(&part.own).for_each(|(sum, x)| *sum += x);
-        if !unit.above().is_empty() {
-            self.own[unit.cols.clone()].iter_mut().zip(&part.image).for_each(|(sum, x)| *sum += x);
+        self.own[region.rows.clone()].iter_mut().zip(&part.own).for_each(|(sum, x)| *sum += x);
+        if !region.above().is_empty() {
+            self.own[region.cols.clone()].iter_mut().zip(&part.image).for_each(|(sum, x)| *sum += x);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::shelf::{self, Entries};
+use super::buffer_pool::{self, Entries};
 use crate::real::Real;
 use crate::shape::{numel, strides};
 
@@ -77,7 +77,7 @@ pub(super) fn permuted<R: Real>(x: &Array<R>, order: &[usize]) -> Array<R> {
     let shape: Vec<usize> = order.iter().map(|&axis| x.shape()[axis]).collect();
     let steps: Vec<usize> = order.iter().map(|&axis| own[axis]).collect();
     let entries = x.as_slice();
-    let mut out = shelf::empty(entries.len());
+    let mut out = buffer_pool::empty(entries.len());
     if !entries.is_empty() {
         walk(&shape, &steps, &steps, |from, _| out.push(entries[from]));
     }
@@ -90,7 +90,7 @@ pub(super) fn sliced<R: Real>(x: &Array<R>, axis: usize, range: std::ops::Range<
     shape[axis] = range.len();
     let step = numel(&x.shape()[axis + 1..]);
     let run = x.shape()[axis] * step;
-    let mut out = shelf::empty(numel(&shape));
+    let mut out = buffer_pool::empty(numel(&shape));
     for row in 0..numel(&x.shape()[..axis]) {
         out.extend_from_slice(&x.as_slice()[row * run..(row + 1) * run][range.start * step..range.end * step]);
     }
@@ -100,7 +100,7 @@ pub(super) fn sliced<R: Real>(x: &Array<R>, axis: usize, range: std::ops::Range<
 pub(super) fn concatenated<R: Real>(list: &[&Array<R>], axis: usize) -> Array<R> {
     let mut shape = list[0].shape().to_vec();
     shape[axis] = list.iter().map(|x| x.shape()[axis]).sum();
-    let mut out = shelf::empty(numel(&shape));
+    let mut out = buffer_pool::empty(numel(&shape));
     for row in 0..numel(&shape[..axis]) {
         for x in list {
             let run = numel(&x.shape()[axis..]);

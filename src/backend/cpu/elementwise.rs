@@ -1,7 +1,7 @@
 //! Sums, products and functions entry by entry.
 
 use super::array::{Array, walk};
-use super::{shelf, vectorised};
+use super::{buffer_pool, vectorised};
 use crate::real::Real;
 use crate::shape::{broadcast, broadcast_strides, numel, strides};
 use crate::unary::{Function, Order, Visit};
@@ -14,7 +14,7 @@ pub(super) fn zip<R: Real>(x: &Array<R>, y: &Array<R>, f: impl Fn(R, R) -> R) ->
     }
     let shape = broadcast(x.shape(), y.shape())
         .unwrap_or_else(|| panic!("shapes {:?} and {:?} do not broadcast", x.shape(), y.shape()));
-    let mut out = shelf::empty(numel(&shape));
+    let mut out = buffer_pool::empty(numel(&shape));
     if numel(&shape) > 0 {
         let runs = Runs::new(&shape, broadcast_strides(x.shape(), &shape), broadcast_strides(y.shape(), &shape));
         let count = runs.count;
@@ -67,7 +67,7 @@ impl Runs {
 }
 
 fn collected<R: Real>(entries: impl ExactSizeIterator<Item = R>, shape: &[usize]) -> Array<R> {
-    let mut out = shelf::empty(entries.len());
+    let mut out = buffer_pool::empty(entries.len());
     vectorised(
         #[inline(always)]
         || out.extend(entries),
@@ -79,7 +79,7 @@ fn collected<R: Real>(entries: impl ExactSizeIterator<Item = R>, shape: &[usize]
 /// `vectorised` compiles. It owns what it uses: the parameters of `f`, behind a reference, might be overwritten by `out`,
 /// for all that the compiler knows.
 pub(super) fn map<R: Real>(x: &Array<R>, f: impl Fn(R) -> R) -> Array<R> {
-    let mut out = shelf::unset(x.as_slice().len());
+    let mut out = buffer_pool::unset(x.as_slice().len());
     let pairs = out.iter_mut().zip(x.as_slice());
     vectorised(
         #[inline(always)]
@@ -133,7 +133,7 @@ impl<R: Real> Visit for ApplyDerivative<'_, R> {
 impl<R: Real> ApplyDerivative<'_, R> {
     fn zip(&self, slope: impl Fn(R, R) -> R) -> Array<R> {
         assert_eq!(self.x.shape(), self.g.shape(), "shapes of x and g");
-        let mut out = shelf::unset(self.x.as_slice().len());
+        let mut out = buffer_pool::unset(self.x.as_slice().len());
         let triples = self.x.as_slice().iter().zip(self.y.as_slice()).zip(self.g.as_slice());
         let quadruples = out.iter_mut().zip(triples);
         vectorised(
@@ -154,7 +154,7 @@ pub(super) fn sum<R: Real>(x: &Array<R>, axes: &[usize]) -> Array<R> {
     for &axis in axes {
         shape[axis] = 1;
     }
-    let mut out = shelf::zeros(numel(&shape));
+    let mut out = buffer_pool::zeros(numel(&shape));
     let entries = x.as_slice();
     if !entries.is_empty() {
         let own = strides(x.shape());

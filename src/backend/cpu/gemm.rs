@@ -73,7 +73,7 @@ pub(crate) fn by_faer<R: Real + RealField>(call: Gemm<'_, R>) {
     // bounds. `tests/backend.rs` watches the entries around a product.
     let out = MatMut::from_column_major_slice_with_stride_mut(call.out, cols, rows, call.out_stride).transpose_mut();
     let accumulate = if call.accumulate { Accum::Add } else { Accum::Replace };
-    matmul(out, accumulate, as_faer(call.lhs), as_faer(call.rhs), R::of(1.0), Par::Seq);
+    matmul(out, accumulate, as_faer(call.lhs), as_faer(call.rhs), R::from_f64(1.0), Par::Seq);
 }
 
 fn as_faer<R: Real>(view: View<'_, R>) -> MatRef<'_, R> {

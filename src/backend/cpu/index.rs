@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::array::Array;
-use super::shelf;
+use super::buffer_pool;
 use crate::real::Real;
 use crate::shape::numel;
 
@@ -40,16 +40,16 @@ pub(super) fn indices<R: Real>(x: &Array<R>, rows: usize, apart: bool) -> Index 
 pub(super) fn gather<R: Real>(x: &Array<R>, index: &Index) -> Array<R> {
     let d = x.shape()[1];
     if d == 1 {
-        let entry = |&row: &usize| x.as_slice().get(row).copied().unwrap_or(R::of(f64::NAN));
-        let mut out = shelf::empty(index.rows.len());
+        let entry = |&row: &usize| x.as_slice().get(row).copied().unwrap_or(R::from_f64(f64::NAN));
+        let mut out = buffer_pool::empty(index.rows.len());
         out.extend(index.rows.iter().map(entry));
         return Array::new(out, [&index.shape[..], &[1]].concat());
     }
-    let mut out = shelf::empty(index.rows.len() * d);
+    let mut out = buffer_pool::empty(index.rows.len() * d);
     for &row in index.rows.iter() {
         match x.as_slice().get(row.saturating_mul(d)..row.saturating_mul(d).saturating_add(d)) {
             Some(entries) => out.extend_from_slice(entries),
-            None => out.resize(out.len() + d, R::of(f64::NAN)),
+            None => out.resize(out.len() + d, R::from_f64(f64::NAN)),
         }
     }
     Array::new(out, [&index.shape[..], &[d]].concat())
@@ -57,7 +57,7 @@ pub(super) fn gather<R: Real>(x: &Array<R>, index: &Index) -> Array<R> {
 
 pub(super) fn scatter<R: Real>(y: &Array<R>, index: &Index, rows: usize) -> Array<R> {
     let d = y.shape()[y.shape().len() - 1];
-    let mut out = shelf::zeros(rows * d);
+    let mut out = buffer_pool::zeros(rows * d);
     for (&row, entries) in index.rows.iter().zip(y.as_slice().chunks_exact(d.max(1))) {
         if row != Index::NOWHERE {
             out[row * d..][..d].iter_mut().zip(entries).for_each(|(to, &x)| *to += x);

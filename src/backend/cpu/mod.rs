@@ -1,12 +1,12 @@
 //! The CPU: contiguous arrays, products by faer, threads by rayon.
 
 mod array;
+pub(crate) mod buffer_pool;
 mod convolution;
 mod elementwise;
 pub(crate) mod gemm;
 mod index;
 mod pool;
-pub(crate) mod shelf;
 mod softmax;
 mod tile;
 pub(crate) mod vector;
@@ -46,7 +46,7 @@ impl<R: Real> Arrays for Cpu<R> {
     type Index = Index;
 
     fn upload(&self, data: &[R], shape: &[usize]) -> Array<R> {
-        let mut entries = shelf::empty(data.len());
+        let mut entries = buffer_pool::empty(data.len());
         entries.extend_from_slice(data);
         Array::new(entries, shape.to_vec())
     }
@@ -57,8 +57,8 @@ impl<R: Real> Arrays for Cpu<R> {
         x.shape()
     }
     fn full(&self, value: f64, shape: &[usize]) -> Array<R> {
-        let mut entries = shelf::empty(shape::numel(shape));
-        entries.resize(shape::numel(shape), R::of(value));
+        let mut entries = buffer_pool::empty(shape::numel(shape));
+        entries.resize(shape::numel(shape), R::from_f64(value));
         Array::new(entries, shape.to_vec())
     }
     fn reshape(&self, x: &Array<R>, shape: &[usize]) -> Array<R> {
@@ -77,7 +77,7 @@ impl<R: Real> Arrays for Cpu<R> {
         elementwise::sum(x, axes)
     }
     fn affine(&self, x: &Array<R>, a: f64, b: f64) -> Array<R> {
-        let (a, b) = (R::of(a), R::of(b));
+        let (a, b) = (R::from_f64(a), R::from_f64(b));
         map(x, |x| a * x + b)
     }
     fn add(&self, x: &Array<R>, y: &Array<R>) -> Array<R> {
@@ -146,7 +146,7 @@ pub(crate) fn vectorised<T>(run: impl FnOnce() -> T) -> T {
 
 fn matmul<R: Real>(x: &Array<R>, transpose_x: bool, y: &Array<R>, transpose_y: bool) -> Array<R> {
     let shape = shape::matmul(x.shape(), transpose_x, y.shape(), transpose_y);
-    let mut out = shelf::unset(shape::numel(&shape));
+    let mut out = buffer_pool::unset(shape::numel(&shape));
     let matrix = |s: &[usize]| (s[s.len() - 2], s[s.len() - 1]);
     let ((rows_x, cols_x), (rows_y, cols_y)) = (matrix(x.shape()), matrix(y.shape()));
     if y.shape().len() == 2 && !transpose_x {

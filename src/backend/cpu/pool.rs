@@ -2,7 +2,7 @@
 
 use super::array::Array;
 use super::index::Index;
-use super::{shelf, vectorised};
+use super::{buffer_pool, vectorised};
 use crate::backend::Window;
 use crate::real::Real;
 
@@ -66,7 +66,7 @@ fn side_by_side(window: &Window) -> bool {
 pub(super) fn window_sum<R: Real>(x: &Array<R>, window: &Window) -> Array<R> {
     let planes = Planes::of(x.shape(), [x.shape()[2], x.shape()[3]], window);
     let (plane_x, plane_y) = (planes.size[0] * planes.size[1], planes.positions[0] * planes.positions[1]);
-    let mut out = shelf::zeros(planes.count() * plane_y);
+    let mut out = buffer_pool::zeros(planes.count() * plane_y);
     for (x, y) in x.as_slice().chunks_exact(plane_x.max(1)).zip(out.chunks_exact_mut(plane_y)) {
         match window.kernel[1] {
             2 if side_by_side(window) => vectorised(|| sum_lines::<R, 2>(x, y, window, &planes)),
@@ -98,7 +98,7 @@ fn sum_lines<R: Real, const W: usize>(x: &[R], y: &mut [R], window: &Window, pla
 pub(super) fn window_spread<R: Real>(dy: &Array<R>, window: &Window, size: [usize; 2]) -> Array<R> {
     let planes = Planes::of(dy.shape(), size, window);
     let (plane_x, plane_y) = (size[0] * size[1], planes.positions[0] * planes.positions[1]);
-    let mut out = shelf::zeros(planes.count() * plane_x);
+    let mut out = buffer_pool::zeros(planes.count() * plane_x);
     for (x, y) in out.chunks_exact_mut(plane_x.max(1)).zip(dy.as_slice().chunks_exact(plane_y)) {
         match window.kernel[1] {
             2 if side_by_side(window) => vectorised(|| spread_lines::<R, 2>(x, y, window, &planes)),

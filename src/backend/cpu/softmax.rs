@@ -2,7 +2,7 @@
 
 use super::array::Array;
 use super::elementwise::total;
-use super::{shelf, vectorised};
+use super::{buffer_pool, vectorised};
 use crate::real::Real;
 
 /// Writes e^(x - largest) of every row to its row of `out`, and hands that to `f` with the row, its largest entry and
@@ -23,7 +23,7 @@ fn by_row<R: Real>(x: &Array<R>, out: &mut [R], mut f: impl FnMut(&mut [R], &[R]
 }
 
 pub(super) fn softmax<R: Real>(x: &Array<R>) -> Array<R> {
-    let mut out = shelf::unset(x.as_slice().len());
+    let mut out = buffer_pool::unset(x.as_slice().len());
     vectorised(
         #[inline(always)]
         || {
@@ -32,7 +32,7 @@ pub(super) fn softmax<R: Real>(x: &Array<R>) -> Array<R> {
                 &mut out,
                 #[inline(always)]
                 |exponentials, _, _, others| {
-                    let sum = R::of(1.0) + others;
+                    let sum = R::from_f64(1.0) + others;
                     for e in exponentials {
                         *e = *e / sum;
                     }
@@ -45,7 +45,7 @@ pub(super) fn softmax<R: Real>(x: &Array<R>) -> Array<R> {
 
 /// The largest entry's own 1 is left to `ln_1p`, which keeps the digits where it outweighs all others.
 pub(super) fn log_softmax<R: Real>(x: &Array<R>) -> Array<R> {
-    let mut out = shelf::unset(x.as_slice().len());
+    let mut out = buffer_pool::unset(x.as_slice().len());
     vectorised(
         #[inline(always)]
         || {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tangent_kernels::{Method, Outputs};
 
-use crate::words;
+use crate::parsers;
 
 #[derive(Parser)]
 #[command(
@@ -31,7 +31,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  ntk info net.onnx")]
     Info(Info),
     /// How a kernel would be computed, with predicted time and memory, before anything runs
-    #[command(after_help = "Example:\n  ntk plan net.onnx x.npy --outputs trace-mean")]
+    #[command(after_help = "Example:\n  ntk plan net.onnx x.npy --mode trace-mean")]
     Plan(Plan),
     /// The kernel of a network on samples
     #[command(after_help = KERNEL)]
@@ -44,7 +44,7 @@ pub enum Command {
     Spectrum(Spectrum),
     /// Classifies samples by the kernel of a network
     #[command(
-        after_help = "Example:\n  ntk classify net.onnx train.npy test.npy --labels y.npy --test-labels t.npy --method ridge"
+        after_help = "Example:\n  ntk classify net.onnx train.npy test.npy --labels y.npy --test-labels t.npy --by ridge"
     )]
     Classify(Classify),
     /// A picture of a stored kernel
@@ -70,9 +70,9 @@ OUT.json is written beside the kernel: the plan, precision, device, version and 
 
 Examples:
   ntk kernel net.onnx x.npy --out k.npy
-  ntk kernel net.onnx x.npy z.npy --out k.npz --outputs trace-mean --precision f64
+  ntk kernel net.onnx x.npy z.npy --out k.npz --mode trace-mean --precision f64
   ntk kernel net.onnx ids=ids.npy,mask=mask.npy --out k.zarr --params 'layers.0.*'
-  ntk kernel net.onnx x.npy --out k.npy --memory 4GiB --share 1/8    # then 2/8 ... 8/8, and: ntk merge k.npy";
+  ntk kernel net.onnx x.npy --out k.npy --memory 4GiB --shard 1/8    # then 2/8 ... 8/8, and: ntk merge k.npy";
 
 /// The network, and which part of it is meant.
 #[derive(Args)]
@@ -82,20 +82,20 @@ pub struct Network {
     pub network: PathBuf,
 
     /// Of several outputs the one called NAME; repeated, these one after another (all of them if not given)
-    #[arg(long = "head", value_name = "NAME")]
-    pub heads: Vec<String>,
+    #[arg(long = "output", value_name = "NAME")]
+    pub outputs: Vec<String>,
 
     /// Makes initialisers that fit PATTERN parameters wherever they are used, factors of a Mul among them (* for any letters)
     #[arg(long, value_name = "PATTERN")]
-    pub also: Vec<String>,
+    pub trainable: Vec<String>,
 }
 
 /// How a kernel is computed.
 #[derive(Args)]
 pub struct Computing {
     /// What becomes of several outputs: full, trace-sum, trace-mean, per-output, sum, or the number of one
-    #[arg(long, default_value = "full", value_parser = words::outputs)]
-    pub outputs: Outputs,
+    #[arg(long, default_value = "full", value_parser = parsers::mode)]
+    pub mode: Outputs,
 
     /// The kernel of the parameters that fit PATTERN only (* for any letters); repeated, of all that fit one
     #[arg(long = "params", value_name = "PATTERN")]
@@ -109,15 +109,15 @@ pub struct Computing {
     pub device: String,
 
     /// structured, closed-form, full-jacobian, autograd, layerwise, layerwise-batched or forward-mode
-    #[arg(long, default_value = "structured", value_name = "NAME", value_parser = words::method)]
+    #[arg(long, default_value = "structured", value_name = "NAME", value_parser = parsers::method)]
     pub method: Method,
 
     /// How many threads compute; all that the machine has if not given
-    #[arg(long, value_name = "N", value_parser = words::threads)]
+    #[arg(long, value_name = "N", value_parser = parsers::threads)]
     pub threads: Option<usize>,
 
     /// The most memory that may be used, beside the samples: 4GiB, 500MB
-    #[arg(long, value_name = "BYTES", value_parser = words::bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = parsers::bytes)]
     pub memory: Option<u64>,
 }
 
@@ -133,7 +133,7 @@ pub struct Info {
     pub network: Network,
 
     /// The shape of one sample of an input, where the file leaves it open: ids=128 or image=3,224,224
-    #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = words::shape)]
+    #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = parsers::shape)]
     pub shapes: Vec<(String, Vec<usize>)>,
 }
 
@@ -173,18 +173,18 @@ pub struct Kernel {
 
     /// Writes every component to a file of its own, DIR/NAME.npy
     #[arg(long, value_name = "DIR")]
-    pub layerwise: Option<PathBuf>,
+    pub components_dir: Option<PathBuf>,
 
     /// Without components in .npz and .zarr
-    #[arg(long, conflicts_with = "layerwise")]
+    #[arg(long, conflicts_with = "components_dir")]
     pub total_only: bool,
 
     #[command(flatten)]
     pub computing: Computing,
 
     /// Computes the I-th of N even shares, counted from 1; shares may run anywhere that sees the same files
-    #[arg(long, value_name = "I/N", value_parser = words::share)]
-    pub share: Option<(usize, usize)>,
+    #[arg(long, value_name = "I/N", value_parser = parsers::shard)]
+    pub shard: Option<(usize, usize)>,
 
     /// Goes on with a kernel that was interrupted
     #[arg(long)]

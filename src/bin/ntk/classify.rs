@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use tangent_kernels::analysis::{Ridge, argmax, one_hot, sign_scores};
+use tangent_kernels::analysis::{Ridge, argmax, sign_scores, signed_targets};
 use tangent_kernels::backend::Gram;
 use tangent_kernels::io::npy;
 use tangent_kernels::{Error, Matrix, Outputs, Result, Samples, Session};
@@ -85,7 +85,7 @@ impl Task for Classifying<'_> {
         let session = Session::new(&built.model, arrays)?;
         // Several outputs become one number for a pair of samples, unless the caller says which.
         let mut computing = asked(session.ntk(), &options.computing).components(false);
-        if options.computing.outputs == Outputs::Full && built.model.outputs() > 1 {
+        if options.computing.mode == Outputs::Full && built.model.outputs() > 1 {
             computing = computing.outputs(Outputs::TraceMean);
         }
         let bar = Bar::new("kernels");
@@ -117,14 +117,14 @@ fn decide<R: tangent_kernels::Real>(
         }
         Classifier::Ridge => {
             let mean = own.trace() / own.rows().max(1) as f64;
-            let targets = one_hot(&labels.classes, labels.count)?;
+            let targets = signed_targets(&labels.classes, labels.count)?;
             let fit = Ridge::fit(own, &targets, options.ridge * mean)?;
             argmax(&fit.predict(kernel)?, labels.count)
         }
     }
 }
 
-fn share(found: &[usize], labels: &Labels) -> f64 {
+fn shard(found: &[usize], labels: &Labels) -> f64 {
     let right = found.iter().zip(&labels.classes).filter(|(one, two)| one == two).count();
     right as f64 / found.len().max(1) as f64
 }
@@ -136,7 +136,7 @@ fn answer(
     train: &[usize],
     found: &[usize],
 ) -> Result<Answer> {
-    let (on_train, on_test) = (share(train, labels), test.map(|test| share(found, test)));
+    let (on_train, on_test) = (shard(train, labels), test.map(|test| shard(found, test)));
     let mut text = format!("{} classes, by {:?}\n", labels.count, options.by).to_lowercase();
     text += &format!("right on X: {:.2} % of {}\n", 100.0 * on_train, train.len());
     if let Some(right) = on_test {

@@ -39,7 +39,7 @@ fn device(name: &str) -> Result<Device> {
 
 /// The kernel with the options of the command line.
 pub fn asked<'s, B: Gram>(mut ntk: Ntk<'s, B, Builtin>, options: &Computing) -> Ntk<'s, B, Builtin> {
-    ntk = ntk.outputs(options.outputs).method(options.method);
+    ntk = ntk.outputs(options.mode).method(options.method);
     if !options.parameters.is_empty() {
         ntk = ntk.parameters(&options.parameters);
     }

@@ -108,7 +108,7 @@ fn described(built: &Built) -> Value {
         "constants": infos(built.model.buffers()),
         "parameter_count": built.model.parameter_count(),
         "outputs": built.model.outputs(),
-        "heads": built.outputs.iter().map(|(name, shape)| json!({ "name": name, "shape": shape })).collect::<Vec<_>>(),
+        "outputs": built.outputs.iter().map(|(name, shape)| json!({ "name": name, "shape": shape })).collect::<Vec<_>>(),
         "warnings": built.warnings,
     })
 }

@@ -13,8 +13,8 @@ use crate::arguments::Network;
 
 /// The network of the command line, decoded.
 pub fn network(options: &Network) -> Result<onnx::Network> {
-    let network = onnx::Network::read(&options.network)?.also(&options.also);
-    match &options.heads[..] {
+    let network = onnx::Network::read(&options.network)?.also(&options.trainable);
+    match &options.outputs[..] {
         [] => Ok(network),
         heads => network.choose(heads).map_err(|error| error.context(options.network.display())),
     }

@@ -32,8 +32,8 @@ enum Format {
 
 pub fn run(options: &Kernel) -> Result<Answer> {
     let format = format(&options.out)?;
-    if format == Format::Npz && (options.share.is_some() || options.resume) {
-        return Err(Error::unsupported("--share and --resume need --out K.npy or K.zarr: a .npz is written at once"));
+    if format == Format::Npz && (options.shard.is_some() || options.resume) {
+        return Err(Error::unsupported("--shard and --resume need --out K.npy or K.zarr: a .npz is written at once"));
     }
     make_room(options)?;
     on_device(&options.computing, Computation { options, format })
@@ -68,14 +68,14 @@ fn make_room(options: &Kernel) -> Result<()> {
     if out.exists() {
         return Err(Error::io(format!("{} is there already: --force replaces it", out.display())));
     }
-    if let Some(path) = begun.first().filter(|path| !options.resume && options.share.is_none() && path.exists()) {
+    if let Some(path) = begun.first().filter(|path| !options.resume && options.shard.is_none() && path.exists()) {
         return Err(Error::io(format!(
-            "{} was begun ({} is there): --resume or the next --share goes on with it, --force begins anew",
+            "{} was begun ({} is there): --resume or the next --shard goes on with it, --force begins anew",
             out.display(),
             path.display()
         )));
     }
-    if let Some(folder) = &options.layerwise {
+    if let Some(folder) = &options.components_dir {
         std::fs::create_dir_all(folder).map_err(|error| Error::from(error).context(folder.display()))?;
     }
     Ok(())
@@ -115,14 +115,14 @@ impl Task for Computation<'_> {
         let bar = Bar::new("kernel");
         let show = |progress| bar.show(progress);
         let start = Instant::now();
-        let components = options.layerwise.is_some() || (self.format != Format::Npy && !options.total_only);
+        let components = options.components_dir.is_some() || (self.format != Format::Npy && !options.total_only);
         let ntk = asked(session.ntk(), &options.computing).components(components).progress(&show);
-        let ntk = match options.share {
-            Some((part, parts)) => ntk.share(part, parts),
+        let ntk = match options.shard {
+            Some((part, parts)) => ntk.shard(part, parts),
             None => ntk,
         };
         let z = z.as_ref().map(|z| z as &dyn Samples<B::Number>);
-        let shape = extent(options.computing.outputs, built.model.outputs(), x.samples(), z.map(|z| z.samples()));
+        let shape = extent(options.computing.mode, built.model.outputs(), x.samples(), z.map(|z| z.samples()));
         let entries: usize = shape.iter().fold(1, |product, &size| product.saturating_mul(size));
         let manifest = match self.streams(entries.saturating_mul(size_of::<B::Number>())) {
             true => stream(&ntk, options, self.format, &x, z)?,
@@ -147,13 +147,13 @@ fn extent(outputs: Outputs, count: usize, n: usize, m: Option<usize>) -> [usize;
 impl Computation<'_> {
     /// Whether a kernel of so many bytes goes to the disk while it is computed.
     fn streams(&self, bytes: usize) -> bool {
-        let Kernel { share, resume, computing, layerwise, .. } = self.options;
+        let Kernel { shard, resume, computing, components_dir, .. } = self.options;
         match self.format {
             Format::Zarr => true,
             Format::Npz => false,
             Format::Npy => {
-                let asked = share.is_some() || *resume || computing.memory.is_some();
-                asked || (bytes > LARGE && layerwise.is_none())
+                let asked = shard.is_some() || *resume || computing.memory.is_some();
+                asked || (bytes > LARGE && components_dir.is_none())
             }
         }
     }
@@ -171,8 +171,8 @@ fn hold<B: Gram>(
         Some(z) => ntk.between(x, z)?,
         None => ntk.compute(x)?,
     };
-    for (name, component) in kernel.components().iter().filter(|_| options.layerwise.is_some()) {
-        let folder = options.layerwise.as_ref().expect("it was asked for");
+    for (name, component) in kernel.components().iter().filter(|_| options.components_dir.is_some()) {
+        let folder = options.components_dir.as_ref().expect("it was asked for");
         npy::write(folder.join(format!("{}.npy", file_name(name))), &axes(component), component.as_slice())?;
     }
     let total = kernel.total();
@@ -190,7 +190,7 @@ fn hold<B: Gram>(
     kernel.manifest().cloned().ok_or_else(|| Error::unsupported("a kernel without a manifest"))
 }
 
-/// Unit by unit, with a journal.
+/// Region by region, with a journal.
 fn stream<B: Gram>(
     ntk: &Ntk<'_, B, Builtin>,
     options: &Kernel,
@@ -198,15 +198,15 @@ fn stream<B: Gram>(
     x: &dyn Samples<B::Number>,
     z: Option<&dyn Samples<B::Number>>,
 ) -> Result<Manifest> {
-    if let (Some(folder), Format::Npy) = (&options.layerwise, format) {
+    if let (Some(folder), Format::Npy) = (&options.components_dir, format) {
         return Err(Error::unsupported(format!(
-            "--layerwise {} needs a kernel that is held in memory, without --share, --resume and --memory; --out K.zarr has \
+            "--components-dir {} needs a kernel that is held in memory, without --shard, --resume and --memory; --out K.zarr has \
              all components without it",
             folder.display()
         )));
     }
-    if let (Some(_), Format::Zarr) = (&options.layerwise, format) {
-        return Err(Error::unsupported("--layerwise is not needed with --out K.zarr, which has all components"));
+    if let (Some(_), Format::Zarr) = (&options.components_dir, format) {
+        return Err(Error::unsupported("--components-dir is not needed with --out K.zarr, which has all components"));
     }
     match format {
         Format::Zarr => fill(ntk, x, z, ZarrStore::new(&options.out)),
@@ -254,13 +254,13 @@ fn answer(
     let [blocks, rows, columns] = shape;
     let blocks = if blocks == 1 { String::new() } else { format!("{blocks} matrices of ") };
     let mut text = format!("{out}: {blocks}{rows} x {columns}, {seconds:.3} s");
-    if let Some((part, parts)) = options.share.filter(|_| !options.out.exists()) {
+    if let Some((part, parts)) = options.shard.filter(|_| !options.out.exists()) {
         text = format!(
             "{out}: share {} of {parts} is there, {seconds:.3} s; after all of them: ntk merge {out}",
             part + 1
         );
     }
-    if let Some(folder) = &options.layerwise {
+    if let Some(folder) = &options.components_dir {
         text += &format!("; components in {}", folder.display());
     }
     Ok(Answer { text, json: json!({ "kernel": described }), good: true })

@@ -10,12 +10,12 @@ mod info;
 mod inputs;
 mod kernel;
 mod manifest;
+mod parsers;
 mod plan;
 mod progress;
 mod spectrum;
 mod stored;
 mod verify;
-mod words;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -27,19 +27,19 @@ pub fn describe(
     Ok(json!({
         "kernel": options.out.display().to_string(),
         "shape": if shape[0] == 1 { vec![shape[1], shape[2]] } else { shape.to_vec() },
-        "outputs": mode(computing.outputs),
-        "heads": built.outputs.iter().map(|(name, shape)| json!({ "name": name, "shape": shape })).collect::<Vec<_>>(),
+        "mode": mode(computing.mode),
+        "outputs": built.outputs.iter().map(|(name, shape)| json!({ "name": name, "shape": shape })).collect::<Vec<_>>(),
         "parameters": built.model.parameters().iter().map(|info| json!({ "name": info.name, "shape": info.shape }))
             .collect::<Vec<_>>(),
         "params": computing.parameters,
-        "also": options.network.also,
-        "share": options.share.map(|(part, parts)| format!("{}/{parts}", part + 1)),
+        "trainable": options.network.trainable,
+        "shard": options.shard.map(|(part, parts)| format!("{}/{parts}", part + 1)),
         "precision": if computing.precision == Precision::F32 { "f32" } else { "f64" },
         "threads": rayon::current_num_threads(),
         "seconds": seconds,
-        "went_in": {
+        "inputs": {
             "network": told(&options.network.network)?,
-            "beside_it": network(&options.network)?.data_files().iter().map(|path| told(path)).collect::<Result<Vec<_>>>()?,
+            "external_data": network(&options.network)?.data_files().iter().map(|path| told(path)).collect::<Result<Vec<_>>>()?,
             "x": files(&options.x)?,
             "z": options.z.as_deref().map(files).transpose()?,
         },
@@ -63,7 +63,7 @@ fn mode(outputs: Outputs) -> String {
 /// Where the manifest of a kernel is: `K.npy.json`, or that of a share, `K.npy.1-of-8.json`.
 pub fn path(options: &Kernel) -> PathBuf {
     let mut name = options.out.as_os_str().to_owned();
-    if let Some((part, parts)) = options.share {
+    if let Some((part, parts)) = options.shard {
         name.push(format!(".{}-of-{parts}", part + 1));
     }
     name.push(".json");

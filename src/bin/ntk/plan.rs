@@ -33,8 +33,8 @@ impl Task for Planning<'_> {
         let session = Session::new(&built.model, arrays)?;
         let ntk = asked(session.ntk(), computing);
         let plan = match columns {
-            Some(columns) => ntk.explain_between(rows, columns)?,
-            None => ntk.explain(rows)?,
+            Some(columns) => ntk.plan_between(rows, columns)?,
+            None => ntk.plan(rows)?,
         };
         let json: Value = parsed(&plan.to_json())?;
         Ok(Answer { text: plan.to_string(), json, good: true })

@@ -19,10 +19,10 @@ fn told(report: Report) -> Answer {
     let json = json!({
         "kernel": report.path.display().to_string(),
         "finished": report.finished,
-        "units": report.units,
+        "regions": report.regions,
         "done": report.done,
         "missing": report.missing.iter().map(|place| place.to_string()).collect::<Vec<_>>(),
-        "altered": report.altered.iter().map(|altered| format!("{}: {}", altered.place, altered.fault)).collect::<Vec<_>>(),
+        "corrupt": report.altered.iter().map(|altered| format!("{}: {}", altered.place, altered.fault)).collect::<Vec<_>>(),
         "whole": report.is_whole(),
     });
     Answer { text: report.to_string(), json, good: report.is_whole() }

@@ -20,7 +20,7 @@ const MOST_BYTES: f64 = 8e9;
 
 pub fn run(options: &Verify) -> Result<Answer> {
     let computing = Computing {
-        outputs: tangent_kernels::Outputs::Full,
+        mode: tangent_kernels::Outputs::Full,
         parameters: Vec::new(),
         precision: options.precision,
         device: "cpu".into(),
@@ -95,7 +95,7 @@ fn fits(built: &Built, samples: usize) -> Result<()> {
         true => Ok(()),
         false => Err(Error::memory(format!(
             "the Jacobian of {samples} samples, {outputs} outputs and {entries} entries of parameters takes {:.1} GB; fewer \
-             --samples or one --head take less",
+             --samples or one --output take less",
             bytes / 1e9
         ))),
     }

@@ -2,7 +2,7 @@
 
 use crate::backend::{Arrays, Cpu};
 use crate::error::{Error, Result};
-use crate::ops::{At, Builtin, Op};
+use crate::ops::{Builtin, Op, OpContext};
 use crate::shape::{broadcast, broadcast_strides, checked_numel, numel};
 
 /// The most entries that an array has which a file does not hold itself but asks for: masks, ranges, grown constants.
@@ -99,7 +99,7 @@ impl Array {
         let cpu = Cpu::<f64>::new();
         let tensors: Vec<_> = inputs.iter().map(|a| cpu.upload(&a.values, &[&[1], &a.shape[..]].concat())).collect();
         let inputs: Vec<_> = tensors.iter().collect();
-        let y = op.forward(&At { arrays: &cpu, inputs: &inputs, parameters: &[] });
+        let y = op.forward(&OpContext { arrays: &cpu, inputs: &inputs, parameters: &[] });
         Ok(Array::new(&shape, y.as_slice().to_vec(), kind))
     }
 }

@@ -1,4 +1,4 @@
-//! The closed form for multilayer perceptrons, without the tape: the method `closed-form`.
+//! The closed form for multilayer perceptrons, without the tape: the method `closed-structure`.
 //!
 //! The network (Engel et al., section 3.2; here with samples first, W of shape \[out, in\], and any number of outputs)
 //! with X_0 = X and hidden layers l = 1..L of widths d_l is
@@ -32,9 +32,9 @@ mod plain;
 pub(crate) use plain::plain;
 
 use super::choice::Metric;
+use super::contraction_plan::Pair;
 use super::outputs::{Layout, Seeds};
 use super::pack;
-use super::recipe::Pair;
 use crate::backend::{Arrays, Panels, RightPanel};
 use crate::real::Real;
 use crate::shape::numel;
@@ -124,9 +124,9 @@ fn backward<B: Arrays>(
     let count = layout.seeds.len();
     // S_{L+1}, [s, C], is the same for all samples, and so is its product with W.
     let seeds = seeds(arrays, &layout.seeds, last.after, outputs);
-    let unit = matches!(layout.seeds, Seeds::Units(_)) && last.after == 1.0;
+    let region = matches!(layout.seeds, Seeds::Units(_)) && last.after == 1.0;
     let read_out = || arrays.add(&arrays.reshape(&seeds, &[1, count, outputs]), &arrays.full(0.0, &[n, 1, 1]));
-    let mut panels = vec![if unit { RightPanel::Unit } else { packed(arrays, layout, &read_out()) }];
+    let mut panels = vec![if region { RightPanel::OneHot } else { packed(arrays, layout, &read_out()) }];
     let pull = |s: &B::Tensor, weight: usize| {
         let shape = arrays.shape(s);
         let flat = arrays.reshape(s, &[shape[0] * shape[1], shape[2]]);
@@ -148,7 +148,7 @@ fn backward<B: Arrays>(
 fn seeds<B: Arrays>(arrays: &B, seeds: &Seeds, after: f64, outputs: usize) -> B::Tensor {
     let Seeds::Units(list) = seeds else { return arrays.full(after, &[1, outputs]) };
     let mut rows = vec![B::Number::default(); list.len() * outputs];
-    list.iter().enumerate().for_each(|(row, &c)| rows[row * outputs + c] = B::Number::of(after));
+    list.iter().enumerate().for_each(|(row, &c)| rows[row * outputs + c] = B::Number::from_f64(after));
     arrays.upload(&rows, &[list.len(), outputs])
 }
 

@@ -1,19 +1,19 @@
 //! Which way every parameter goes, and what changes where a budget is tight.
 
 use super::cost::{Cost, Problem};
-use super::layer::{Form, Layer};
+use super::layer::{Layer, Structure};
 use super::memory::{Memory, Room};
 use super::{PlannedParameter, table};
 use crate::backend::Gram;
 use crate::error::{Error, Result};
 use crate::kernel::Ntk;
-use crate::kernel::way::Way;
+use crate::kernel::strategy::Strategy;
 use crate::model::Model;
 use crate::ops::Op;
 
 /// The ways that a parameter can go, the cheapest first, and which one it does.
 pub(super) struct Choice {
-    candidates: Vec<(Way, Cost)>,
+    candidates: Vec<(Strategy, Cost)>,
     chosen: usize,
     /// The caller said so, and no budget undoes it.
     forced: bool,
@@ -26,23 +26,23 @@ impl Choice {
 
     pub fn planned<O: Op>(self, model: &Model<O>, layer: &Layer) -> PlannedParameter {
         let info = &model.parameters()[layer.parameter];
-        let (way, cost) = self.candidates[self.chosen];
-        let positions = |form: Form| match form {
-            Form::Sides { t, .. } | Form::Ids { t, .. } | Form::Sum { t, .. } => t,
-            Form::Rows => 1,
+        let (strategy, cost) = self.candidates[self.chosen];
+        let positions = |structure: Structure| match structure {
+            Structure::Sides { t, .. } | Structure::Ids { t, .. } | Structure::Sum { t, .. } => t,
+            Structure::Rows => 1,
         };
         let others = self.candidates.iter().enumerate().filter(|(k, _)| *k != self.chosen);
         PlannedParameter {
             name: info.name.clone(),
             shape: info.shape.clone(),
             uses: layer.uses.len(),
-            positions: layer.uses.iter().map(|one| positions(one.form)).max().unwrap_or(1),
-            way,
+            positions: layer.uses.iter().map(|one| positions(one.structure)).max().unwrap_or(1),
+            strategy,
             forming_flops: cost.forming,
             gram_flops: cost.gram,
             bytes: cost.bytes,
             seconds: cost.seconds,
-            alternatives: others.map(|(_, (way, cost))| (*way, cost.seconds)).collect(),
+            alternatives: others.map(|(_, (strategy, cost))| (*strategy, cost.seconds)).collect(),
         }
     }
 }
@@ -81,14 +81,15 @@ pub(super) fn fit<'a>(
 ) -> Result<(&'a Room, Memory)> {
     loop {
         let products = choices.iter().map(|choice| choice.cost().seconds).sum();
-        let cuts: Vec<_> = rooms.iter().map(|room| (room, room.cut(panel(choices), products))).collect();
-        let fitting = || cuts.iter().filter_map(|(room, cut)| cut.as_ref().ok().map(|memory| (*room, *memory)));
-        if let Some(found) = fitting().find(|(_, memory)| memory.held).or_else(|| fitting().next()) {
+        let partitions: Vec<_> = rooms.iter().map(|room| (room, room.partition(panel(choices), products))).collect();
+        let fitting =
+            || partitions.iter().filter_map(|(room, partition)| partition.as_ref().ok().map(|memory| (*room, *memory)));
+        if let Some(found) = fitting().find(|(_, memory)| memory.resident).or_else(|| fitting().next()) {
             return Ok(found);
         }
-        let (room, needed) = cuts
+        let (room, needed) = partitions
             .iter()
-            .filter_map(|(room, cut)| cut.err().map(|needed| (*room, needed)))
+            .filter_map(|(room, partition)| partition.err().map(|needed| (*room, needed)))
             .min_by(|one, two| one.1.total_cmp(&two.1))
             .expect("there are rooms, and none fits");
         let Some((k, other)) = cheapest_change(choices) else {

@@ -2,7 +2,7 @@
 
 use super::layer::{self, Layer};
 use super::table::bytes;
-use crate::backend::{Arrays, Count, Grain};
+use crate::backend::{Arrays, Count, TileConfig};
 use crate::error::{Error, Result};
 use crate::kernel::Outputs;
 use crate::kernel::outputs::Layout;
@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::ops::Op;
 use crate::real::Real;
 use crate::shape::numel;
-use crate::tape::{ParameterInfo, Tape, Wanted};
+use crate::tape::{ParameterInfo, SweepTargets, Tape};
 
 /// What a run on shapes alone tells of a model.
 pub(super) struct Counted {
@@ -19,7 +19,7 @@ pub(super) struct Counted {
     pub forward: f64,
     pub reverse: f64,
     pub touched: f64,
-    pub held: f64,
+    pub resident: f64,
 }
 
 pub(super) fn counted<R: Real, O: Op>(model: &Model<O>, layout: &Layout, wanted: &[bool]) -> Result<Counted> {
@@ -31,7 +31,7 @@ pub(super) fn counted<R: Real, O: Op>(model: &Model<O>, layout: &Layout, wanted:
     let uses = tape.uses()?;
     let forward = arrays.flops() - flops;
     let (flops, start) = (arrays.flops(), arrays.touched_entries());
-    let swept = tape.sweep(&tape.ones_seed(), Wanted { inputs: false, parameters: Some(wanted) });
+    let swept = tape.sweep(&tape.ones_seed(), SweepTargets { inputs: false, parameters: Some(wanted) });
     let touched_sweep = arrays.touched_entries() - start;
     let seeds = layout.seeds.len() as f64;
     let layers = layer::layers(model, &arrays, wanted, &uses, &swept);
@@ -44,7 +44,7 @@ pub(super) fn counted<R: Real, O: Op>(model: &Model<O>, layout: &Layout, wanted:
         reverse: (arrays.flops() - flops) as f64 * seeds,
         // What another sample touches: a pass reads its weights once.
         touched: (two[0] - touched_forward) as f64 + (two[1] - touched_sweep) as f64 * seeds,
-        held: (arrays.peak_entries() - before) as f64 + (seeds - 1.0) * kept as f64,
+        resident: (arrays.peak_entries() - before) as f64 + (seeds - 1.0) * kept as f64,
     })
 }
 
@@ -55,18 +55,18 @@ pub(super) fn counted<R: Real, O: Op>(model: &Model<O>, layout: &Layout, wanted:
 /// One sample does not fit.
 pub(crate) fn pass_samples<R: Real, O: Op>(
     model: &Model<O>,
-    grain: &Grain,
+    tile_config: &TileConfig,
     wanted: &[bool],
     budget: Option<u64>,
 ) -> Result<usize> {
-    let Counted { held, .. } = counted::<R, O>(model, &Outputs::SumOfOutputs.layout(model.outputs())?, wanted)?;
+    let Counted { resident, .. } = counted::<R, O>(model, &Outputs::SumOfOutputs.layout(model.outputs())?, wanted)?;
     // Every array has a tangent beside it, and the sweep's are made from both.
-    let sample = 3.0 * held * size_of::<R>() as f64;
-    let in_cache = (grain.pass_bytes / sample.max(1.0)).max(SAMPLES_AT_LEAST);
+    let sample = 3.0 * resident * size_of::<R>() as f64;
+    let in_cache = (tile_config.pass_bytes / sample.max(1.0)).max(SAMPLES_AT_LEAST);
     let Some(budget) = budget else { return Ok(in_cache as usize) };
     // Parameters, a direction, the gradients of a block and their sum.
     let parameters = 6.0 * model.parameter_count() as f64 * size_of::<f64>() as f64;
-    let threads = grain.workers.unwrap_or_else(rayon::current_num_threads) as f64;
+    let threads = tile_config.workers.unwrap_or_else(rayon::current_num_threads) as f64;
     let room = (budget as f64 - parameters) / (threads * sample);
     match room >= 1.0 {
         true => Ok(in_cache.min(room) as usize),
@@ -88,7 +88,7 @@ fn touched<R: Real, O: Op>(model: &Model<O>, wanted: &[bool], samples: usize) ->
     let start = arrays.touched_entries();
     let tape = Tape::run(model.graph(), model.output(), &arrays, &weights, inputs(model, &arrays, samples));
     let forward = arrays.touched_entries();
-    tape.sweep(&tape.ones_seed(), Wanted { inputs: false, parameters: Some(wanted) });
+    tape.sweep(&tape.ones_seed(), SweepTargets { inputs: false, parameters: Some(wanted) });
     [forward - start, arrays.touched_entries() - forward]
 }
 

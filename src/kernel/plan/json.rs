@@ -39,13 +39,14 @@ impl Plan {
             .iter()
             .map(|p| {
                 let others = p.alternatives.iter();
-                let others: Vec<String> = others.map(|(way, s)| member(way.name(), format!("{s:e}"))).collect();
+                let others: Vec<String> =
+                    others.map(|(strategy, s)| member(strategy.name(), format!("{s:e}"))).collect();
                 let members = [
                     member("name", text(&p.name)),
                     member("shape", format!("{:?}", p.shape)),
                     member("uses", p.uses),
                     member("positions", p.positions),
-                    member("way", text(p.way.name())),
+                    member("strategy", text(p.strategy.name())),
                     member("forming_flops", p.forming_flops),
                     member("gram_flops", p.gram_flops),
                     member("bytes", p.bytes),
@@ -70,7 +71,7 @@ impl Plan {
             member("chunk", self.chunk),
             member("tall", self.tall),
             member("wide", self.wide),
-            member("held", self.held),
+            member("resident", self.resident),
             member("forward_flops", self.forward_flops),
             member("reverse_flops", self.reverse_flops),
             member("result_bytes", self.result_bytes),

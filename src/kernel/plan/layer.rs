@@ -1,7 +1,7 @@
 //! What a plan knows of a parameter: its uses by form, and which of them meet.
 
 use crate::backend::{Count, Counted};
-use crate::factor::Left;
+use crate::factor::InputOperand;
 use crate::model::Model;
 use crate::ops::Op;
 use crate::real::Real;
@@ -10,7 +10,7 @@ use crate::tape::{Swept, Use, View};
 
 /// The form of a use's factor, by sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Form {
+pub(crate) enum Structure {
     /// a\[n,g,t,i\] and b\[n,g,t,o\]
     Sides { g: usize, t: usize, i: usize, o: usize, swapped: bool },
     /// Row numbers \[n,t\] and b\[n,t,o\].
@@ -27,7 +27,7 @@ pub(crate) struct LayerUse {
     /// Its index among the tape's uses.
     pub index: usize,
     pub node: usize,
-    pub form: Form,
+    pub structure: Structure,
     /// The cotangent of the op's result is the seed itself.
     pub is_seed: bool,
     /// What the parameter was multiplied by on its way.
@@ -83,12 +83,13 @@ pub(crate) fn layers<R: Real, O: Op>(
             .map(|&k| {
                 let right = swept.rights[k].as_ref().expect("it was asked above");
                 let node = uses[k].node;
-                let form = form(arrays, &uses[k].left, right);
-                let vector = model.output_shape().len() == 1 && !matches!(form, Form::Rows | Form::Ids { .. });
+                let structure = structure(arrays, &uses[k].left, right);
+                let vector =
+                    model.output_shape().len() == 1 && !matches!(structure, Structure::Rows | Structure::Ids { .. });
                 LayerUse {
                     index: k,
                     node,
-                    form,
+                    structure,
                     is_seed: vector && graph.result(node) == model.output(),
                     factor: views[k].as_ref().map_or(1.0, |view| view.factor),
                     direct: views[k].as_ref().is_some_and(|view| view.entries.is_none() && view.factor == 1.0),
@@ -103,7 +104,7 @@ pub(crate) fn layers<R: Real, O: Op>(
     layers
 }
 
-fn form<R: Real>(arrays: &Count<R>, left: &Left<Count<R>>, right: &Counted) -> Form {
+fn structure<R: Real>(arrays: &Count<R>, left: &InputOperand<Count<R>>, right: &Counted) -> Structure {
     use crate::backend::Arrays;
     let s = arrays.shape(right);
     let last = if s.len() > 1 { s[s.len() - 1] } else { 1 };
@@ -112,22 +113,22 @@ fn form<R: Real>(arrays: &Count<R>, left: &Left<Count<R>>, right: &Counted) -> F
         channels / window.groups * window.kernel[0] * window.kernel[1]
     };
     match left {
-        Left::Features(a) => {
-            Form::Sides { g: 1, t: arrays.shape(a)[1], i: arrays.shape(a)[2], o: last, swapped: false }
+        InputOperand::Features(a) => {
+            Structure::Sides { g: 1, t: arrays.shape(a)[1], i: arrays.shape(a)[2], o: last, swapped: false }
         }
-        Left::Patches(x, window) => {
+        InputOperand::Patches(x, window) => {
             let i = patch(arrays.shape(x)[1], window);
-            Form::Sides { g: window.groups, t: numel(&s[2..]), i, o: s[1] / window.groups, swapped: false }
+            Structure::Sides { g: window.groups, t: numel(&s[2..]), i, o: s[1] / window.groups, swapped: false }
         }
-        Left::Planes(x, window) => {
+        InputOperand::Planes(x, window) => {
             let x = arrays.shape(x);
             let (g, t) = (window.groups, numel(&x[2..]));
-            Form::Sides { g, t, i: x[1] / g, o: patch(s[1], window), swapped: true }
+            Structure::Sides { g, t, i: x[1] / g, o: patch(s[1], window), swapped: true }
         }
-        Left::Ids { rows, .. } => Form::Ids { t: between, o: last, rows: *rows },
-        Left::Last => Form::Sum { t: between, o: last },
-        Left::Channels => Form::Sum { t: numel(&s[2..]), o: s[1] },
-        Left::Rows => Form::Rows,
+        InputOperand::Ids { rows, .. } => Structure::Ids { t: between, o: last, rows: *rows },
+        InputOperand::Last => Structure::Sum { t: between, o: last },
+        InputOperand::Channels => Structure::Sum { t: numel(&s[2..]), o: s[1] },
+        InputOperand::Rows => Structure::Rows,
     }
 }
 
@@ -138,13 +139,14 @@ fn meetings(uses: &[LayerUse], views: &[&View], shapes: &[&[usize]]) -> Option<V
         for two in 0..uses.len() {
             let pair = [one, two];
             if same(views[one], views[two]) {
-                if !alike(uses[one].form, uses[two].form) {
+                if !alike(uses[one].structure, uses[two].structure) {
                     return None;
                 }
                 list.push(Meeting { uses: pair, crossed: false });
             } else if !apart(views[one], views[two]) {
-                let vectors =
-                    pair.iter().all(|&k| matches!(uses[k].form, Form::Sides { g: 1, t: 1, swapped: false, .. }));
+                let vectors = pair
+                    .iter()
+                    .all(|&k| matches!(uses[k].structure, Structure::Sides { g: 1, t: 1, swapped: false, .. }));
                 if !vectors || !transposed(views[one], shapes[one], views[two], shapes[two]) {
                     return None;
                 }
@@ -155,12 +157,13 @@ fn meetings(uses: &[LayerUse], views: &[&View], shapes: &[&[usize]]) -> Option<V
     Some(list)
 }
 
-fn alike(one: Form, two: Form) -> bool {
+fn alike(one: Structure, two: Structure) -> bool {
     match (one, two) {
-        (Form::Sides { g, i, o, swapped, .. }, Form::Sides { g: g2, i: i2, o: o2, swapped: swapped2, .. }) => {
-            (g, i, o, swapped) == (g2, i2, o2, swapped2)
-        }
-        (Form::Ids { .. }, Form::Ids { .. }) => true,
+        (
+            Structure::Sides { g, i, o, swapped, .. },
+            Structure::Sides { g: g2, i: i2, o: o2, swapped: swapped2, .. },
+        ) => (g, i, o, swapped) == (g2, i2, o2, swapped2),
+        (Structure::Ids { .. }, Structure::Ids { .. }) => true,
         _ => false,
     }
 }

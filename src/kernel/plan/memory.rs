@@ -24,7 +24,7 @@ pub(super) struct Room {
     /// The most bytes that there may be.
     pub budget: Option<f64>,
     /// The most bytes of arrays that are let go which a thread keeps for the next ones.
-    pub shelf: f64,
+    pub buffer_pool: f64,
     /// The most bytes that one array can have, and what the samples in one are padded to.
     pub array: f64,
     pub multiple: usize,
@@ -37,7 +37,7 @@ pub(super) struct Memory {
     pub tall: usize,
     pub wide: usize,
     /// The panels of all samples are held; else those of a band of `tall` blocks.
-    pub held: bool,
+    pub resident: bool,
     pub held_bytes: f64,
     /// Bytes of a thread.
     pub thread: f64,
@@ -53,7 +53,7 @@ impl Room {
     ///
     /// # Errors
     /// The bytes that are needed at least.
-    pub fn cut(&self, panel: f64, products: f64) -> Result<Memory, f64> {
+    pub fn partition(&self, panel: f64, products: f64) -> Result<Memory, f64> {
         if self.one_array(panel) > self.array {
             return Err(f64::INFINITY);
         }
@@ -78,7 +78,7 @@ impl Room {
         if let Some((_, found)) = quickest {
             return Ok(found);
         }
-        let [all, least] = [self.all_held(panel, 1), self.band(panel, 1, 1)];
+        let [all, least] = [self.all_held(panel, 1), self.row_block(panel, 1, 1)];
         if fits(&all, 1.0) { Ok(all) } else { Err(self.needs(&least, 1.0).min(self.needs(&all, 1.0))) }
     }
 
@@ -109,7 +109,7 @@ impl Room {
         self.samples.1.map_or(self.rows(), |m| m.div_ceil(self.block.max(1)))
     }
 
-    fn unit(&self, tall: usize, wide: usize) -> f64 {
+    fn region(&self, tall: usize, wide: usize) -> f64 {
         (tall.min(self.rows()) * wide.min(self.columns())) as f64 * self.tile
     }
 
@@ -120,27 +120,27 @@ impl Room {
 
     fn all_held(&self, panel: f64, side: usize) -> Memory {
         let samples = (self.samples.0 + self.samples.1.unwrap_or(0)) as f64;
-        let thread = self.work + self.unit(side, side) + self.parts(panel);
-        Memory { tall: side, wide: side, held: true, held_bytes: samples * panel, thread, made: samples }
+        let thread = self.work + self.region(side, side) + self.parts(panel);
+        Memory { tall: side, wide: side, resident: true, held_bytes: samples * panel, thread, made: samples }
     }
 
-    fn band(&self, panel: f64, tall: usize, wide: usize) -> Memory {
+    fn row_block(&self, panel: f64, tall: usize, wide: usize) -> Memory {
         let n = self.samples.0;
-        let band = (tall * self.block).min(n);
-        let thread = self.work + self.unit(tall, wide) + 2.0 * self.parts(panel);
+        let row_block = (tall * self.block).min(n);
+        let thread = self.work + self.region(tall, wide) + 2.0 * self.parts(panel);
         let made = match self.samples.1 {
             // The band's own, and all to the right of it.
-            None => (0..n).step_by(band.max(1)).map(|start| (n - start) as f64).sum(),
-            Some(m) => n as f64 + (n.div_ceil(band.max(1)) * m) as f64,
+            None => (0..n).step_by(row_block.max(1)).map(|start| (n - start) as f64).sum(),
+            Some(m) => n as f64 + (n.div_ceil(row_block.max(1)) * m) as f64,
         };
         // The panels of the band before lie on a thread's shelf for a while.
-        let panels = band as f64 * panel;
-        Memory { tall, wide, held: false, held_bytes: panels + panels.min(self.shelf), thread, made }
+        let panels = row_block as f64 * panel;
+        Memory { tall, wide, resident: false, held_bytes: panels + panels.min(self.buffer_pool), thread, made }
     }
 
     /// The highest bands that fit beside `threads` threads.
     fn streamed(&self, panel: f64, wide: usize, threads: f64, budget: f64) -> Option<Memory> {
-        let fits = |bands: usize| self.needs(&self.band(panel, bands * wide, wide), threads) <= budget;
+        let fits = |row_blocks: usize| self.needs(&self.row_block(panel, row_blocks * wide, wide), threads) <= budget;
         let most = self.rows().div_ceil(wide).max(1);
         // What bands need rises with their height.
         let (mut low, mut high) = (0, most);
@@ -148,6 +148,6 @@ impl Room {
             let middle = (low + high).div_ceil(2);
             if fits(middle) { low = middle } else { high = middle - 1 }
         }
-        (low > 0).then(|| self.band(panel, low * wide, wide))
+        (low > 0).then(|| self.row_block(panel, low * wide, wide))
     }
 }

@@ -17,14 +17,14 @@ use cost::IN_CACHE;
 pub(crate) use cost::{Cost, Problem};
 pub(crate) use counted::pass_samples;
 use counted::{Counted, counted};
-pub(crate) use layer::{Form, Layer, LayerUse};
+pub(crate) use layer::{Layer, LayerUse, Structure};
 
-use super::cut;
+use super::partition;
 use super::rows::chosen;
-use super::sink::Wants;
-use super::way::Way;
+use super::sink::Requirements;
+use super::strategy::Strategy;
 use super::{Method, Ntk};
-use crate::backend::{Grain, Gram, Rates};
+use crate::backend::{Gram, Rates, TileConfig};
 use crate::error::Result;
 use crate::kernel::Outputs;
 use crate::kernel::outputs::Layout;
@@ -34,7 +34,7 @@ use crate::real::Real;
 use crate::shape::numel;
 use memory::Room;
 
-/// What [`Ntk::explain`](super::Ntk::explain) gives: the choices, as data, as a table (by `Display`) and as JSON.
+/// What [`Ntk::plan`](super::Ntk::plan) gives: the choices, as data, as a table (by `Display`) and as JSON.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
@@ -61,7 +61,7 @@ pub struct Plan {
     /// Blocks along its columns.
     pub wide: usize,
     /// Samples whose factors are held at a time: all, or a band of rows.
-    pub held: usize,
+    pub resident: usize,
     /// Samples whose factors are made, counted as often as they are: more than there are where they are not all held.
     pub made: f64,
     /// Bytes of what is held.
@@ -93,7 +93,7 @@ pub struct PlannedParameter {
     /// The most positions that a use has.
     pub positions: usize,
     /// How its part is contracted.
-    pub way: Way,
+    pub strategy: Strategy,
     /// Multiplications and additions where gradients are multiplied out, for all samples.
     pub forming_flops: f64,
     /// The same in products for pairs of samples, of the half of K that is computed.
@@ -103,7 +103,7 @@ pub struct PlannedParameter {
     /// Predicted seconds on one thread.
     pub seconds: f64,
     /// The other ways that its uses allow, with their predicted seconds, the cheapest first.
-    pub alternatives: Vec<(Way, f64)>,
+    pub alternatives: Vec<(Strategy, f64)>,
 }
 
 impl Plan {
@@ -125,7 +125,7 @@ impl Plan {
 
     /// Are the factors of all samples held while tiles are computed?
     pub fn is_held(&self) -> bool {
-        self.held == self.samples.0 + self.samples.1.unwrap_or(0)
+        self.resident == self.samples.0 + self.samples.1.unwrap_or(0)
     }
 
     /// The predicted peak of memory with `threads` threads, in bytes: parameters, K, what is held, and what every thread
@@ -163,7 +163,11 @@ const PASS_ROWS: f64 = 192.0;
 /// # Errors
 /// An output that does not exist; an op without a factor; a way that was forced and fits nothing; a budget that is too
 /// small, with what would be needed.
-pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<usize>), wants: Wants) -> Result<Plan> {
+pub(crate) fn plan<B: Gram, O: Op>(
+    ntk: &Ntk<'_, B, O>,
+    samples: (usize, Option<usize>),
+    requirements: Requirements,
+) -> Result<Plan> {
     let (n, m) = samples;
     let model = ntk.session.model();
     let layout = ntk.outputs.layout(model.outputs())?;
@@ -179,8 +183,8 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
 
     let components = if ntk.components { chosen(&wanted).count() } else { 0 };
     let kept = layout.blocks * (1 + components);
-    let entries = kept as f64 * (rows * layout.inner as f64) * (cols * layout.inner as f64);
-    let result_bytes = entries * wants.bytes_per_entry;
+    let entries = kept as f64 * (rows * layout.outputs_per_sample as f64) * (cols * layout.outputs_per_sample as f64);
+    let result_bytes = entries * requirements.bytes_per_entry;
     let parameters = model.parameters().iter().chain(model.buffers()).map(|info| numel(&info.shape)).sum::<usize>();
     let parameter_bytes = parameters as f64 * (number + size_of::<f64>() as f64);
     let size = Size {
@@ -192,7 +196,7 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
         parameters: parameters as f64,
         pass: (counted.forward + counted.reverse) / rates.forming + counted.touched / (IN_CACHE * rates.entries),
     };
-    let rooms = rooms(ntk, &size, &layout, &wants, &counted);
+    let rooms = rooms(ntk, &size, &layout, &requirements, &counted);
     let panel = |choices: &[Choice]| match ntk.method {
         Method::Structured | Method::ClosedForm => {
             choices.iter().map(|choice| choice.cost().bytes).sum::<f64>() / all.max(1.0)
@@ -214,7 +218,7 @@ pub(crate) fn plan<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, samples: (usize, Option<
         chunk: room.chunk,
         tall: memory.tall,
         wide: memory.wide,
-        held: if memory.held { n + m.unwrap_or(0) } else { (memory.tall * room.block).min(n) },
+        resident: if memory.resident { n + m.unwrap_or(0) } else { (memory.tall * room.block).min(n) },
         made: memory.made,
         held_bytes: memory.held_bytes,
         result_bytes,
@@ -248,18 +252,19 @@ fn rooms<B: Gram, O: Op>(
     ntk: &Ntk<'_, B, O>,
     size: &Size,
     layout: &Layout,
-    wants: &Wants,
+    requirements: &Requirements,
     counted: &Counted,
 ) -> Vec<Room> {
-    let grain = ntk.session.arrays().grain();
+    let tile_config = ntk.session.arrays().tile_config();
     let (n, m) = size.samples;
     let longest = n.max(m.unwrap_or(0));
-    let pass = chunk(&grain, counted.held * size.number, counted.forward / (2.0 * size.parameters));
+    let pass = chunk(&tile_config, counted.resident * size.number, counted.forward / (2.0 * size.parameters));
     let room = |&side: &usize| {
-        let block = cut::block(&grain, longest, layout.inner, size.computed, side).min(longest);
+        let block =
+            partition::block(&tile_config, longest, layout.outputs_per_sample, size.computed, side).min(longest);
         let chunk = pass.clamp(1, block.max(1));
-        let tile = ((block * layout.inner) as f64).powi(2) * size.number;
-        let forward = chunk as f64 * counted.held * size.number;
+        let tile = ((block * layout.outputs_per_sample) as f64).powi(2) * size.number;
+        let forward = chunk as f64 * counted.resident * size.number;
         Room {
             samples: size.samples,
             block,
@@ -267,18 +272,18 @@ fn rooms<B: Gram, O: Op>(
             tile: tile * size.kept as f64,
             fixed: size.fixed,
             // Arrays that are dropped lie on the thread's shelf for a while.
-            work: forward + forward.min(grain.large_pass_bytes) + tile * (size.computed + 2) as f64,
+            work: forward + forward.min(tile_config.large_pass_bytes) + tile * (size.computed + 2) as f64,
             pass: size.pass,
-            side: wants.side.div_ceil((block * layout.inner).max(1)),
-            budget: ntk.budget.map(|bytes| bytes as f64).or(grain.unasked_bytes.map(|bytes| bytes + size.fixed)),
-            shelf: grain.large_pass_bytes,
-            array: grain.array_bytes,
-            multiple: grain.multiple,
+            side: requirements.side.div_ceil((block * layout.outputs_per_sample).max(1)),
+            budget: ntk.budget.map(|bytes| bytes as f64).or(tile_config.unasked_bytes.map(|bytes| bytes + size.fixed)),
+            buffer_pool: tile_config.large_pass_bytes,
+            array: tile_config.array_bytes,
+            multiple: tile_config.multiple,
         }
     };
-    let bounded = ntk.budget.is_some() || grain.array_bytes.is_finite();
-    let sides = if bounded { grain.tile_sides.len() } else { 1 };
-    grain.tile_sides[..sides].iter().map(room).collect()
+    let bounded = ntk.budget.is_some() || tile_config.array_bytes.is_finite();
+    let sides = if bounded { tile_config.tile_sides.len() } else { 1 };
+    tile_config.tile_sides[..sides].iter().map(room).collect()
 }
 
 /// Numbers of a sample's Jacobian that a method holds at a time: of all parameters, or of one after another.
@@ -293,8 +298,8 @@ fn jacobian_numbers<O: Op>(method: Method, model: &Model<O>, layout: &Layout, wa
 
 /// The samples of a forward pass where one takes `bytes` and uses every weight `reuse` times: as many as stay in cache, or
 /// more if products would have too few rows.
-fn chunk(grain: &Grain, bytes: f64, reuse: f64) -> usize {
-    let in_cache = grain.pass_bytes / bytes.max(1.0);
-    let for_weights = (PASS_ROWS / reuse).min(grain.large_pass_bytes / bytes.max(1.0));
+fn chunk(tile_config: &TileConfig, bytes: f64, reuse: f64) -> usize {
+    let in_cache = tile_config.pass_bytes / bytes.max(1.0);
+    let for_weights = (PASS_ROWS / reuse).min(tile_config.large_pass_bytes / bytes.max(1.0));
     in_cache.max(for_weights) as usize
 }

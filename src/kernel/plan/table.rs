@@ -43,12 +43,14 @@ impl fmt::Display for Plan {
         writeln!(
             f,
             "{:<names$} {:<shapes$} {:>4} {:>6}  {:<14} {:>9} {:>9} {:>10} {:>9}  next best",
-            "parameter", "shape", "uses", "t", "way", "forming", "Gram", "held", "time"
+            "parameter", "shape", "uses", "t", "strategy", "forming", "Gram", "resident", "time"
         )?;
         for p in &self.parameters {
             let next = match p.alternatives.first() {
-                Some((way, other)) if p.seconds > 0.0 => format!("{way} ({:.1} times the time)", other / p.seconds),
-                Some((way, _)) => way.to_string(),
+                Some((strategy, other)) if p.seconds > 0.0 => {
+                    format!("{strategy} ({:.1} times the time)", other / p.seconds)
+                }
+                Some((strategy, _)) => strategy.to_string(),
                 None => String::new(),
             };
             writeln!(
@@ -58,7 +60,7 @@ impl fmt::Display for Plan {
                 format!("{:?}", p.shape),
                 p.uses,
                 p.positions,
-                p.way,
+                p.strategy,
                 flops(p.forming_flops),
                 flops(p.gram_flops),
                 bytes(p.bytes),
@@ -79,7 +81,7 @@ impl fmt::Display for Plan {
             writeln!(
                 f,
                 "factors of {} samples are held at a time; they are made {:.1} times over",
-                self.held,
+                self.resident,
                 self.made / (n + m.unwrap_or(0)).max(1) as f64
             )?;
         }

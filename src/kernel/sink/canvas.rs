@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Frame, Unit};
+use super::{Frame, Region};
 use crate::backend::cpu::vectorised;
 use crate::error::{Error, Result};
 use crate::real::Real;
@@ -31,7 +31,7 @@ pub(crate) struct Canvas<R> {
     cols: usize,
     symmetric: bool,
     /// Its own copy: their rectangles are known not to overlap.
-    units: Vec<Unit>,
+    regions: Vec<Region>,
     taken: Vec<AtomicBool>,
     matrices: Vec<Box<[UnsafeCell<R>]>>,
     size: usize,
@@ -66,8 +66,8 @@ impl<R: Real> Canvas<R> {
             blocks: frame.blocks,
             cols,
             symmetric: frame.symmetric,
-            units: frame.units.clone(),
-            taken: frame.units.iter().map(|_| AtomicBool::new(false)).collect(),
+            regions: frame.regions.clone(),
+            taken: frame.regions.iter().map(|_| AtomicBool::new(false)).collect(),
             matrices: frame.matrices.iter().map(matrix).collect::<Result<_>>()?,
             size: size.unwrap_or(0),
         })
@@ -78,8 +78,8 @@ impl<R: Real> Canvas<R> {
     /// # Errors
     /// There is no such unit, it was written before, or has another size.
     pub fn write(&self, index: usize, entries: &[R]) -> Result<()> {
-        let unit = self.units.get(index).ok_or_else(|| Error::value(format!("there is no unit {index}")))?;
-        let (size, width) = (unit.entries(), unit.cols.len());
+        let region = self.regions.get(index).ok_or_else(|| Error::value(format!("there is no unit {index}")))?;
+        let (size, width) = (region.entries(), region.cols.len());
         if entries.len() != self.matrices.len() * self.blocks * size {
             return Err(Error::shape(format!("unit {index} has {} entries", entries.len())));
         }
@@ -93,12 +93,12 @@ impl<R: Real> Canvas<R> {
         for (number, tile) in entries.chunks_exact(size).enumerate() {
             let matrix = &self.matrices[number / self.blocks];
             let block = number % self.blocks * self.size;
-            for (row, entries) in unit.rows.clone().zip(tile.chunks_exact(width)) {
-                let first = if self.layout == Layout::Upper { row.max(unit.cols.start) } else { unit.cols.start };
-                put(matrix, block + self.row(row) + first, &entries[first - unit.cols.start..]);
+            for (row, entries) in region.rows.clone().zip(tile.chunks_exact(width)) {
+                let first = if self.layout == Layout::Upper { row.max(region.cols.start) } else { region.cols.start };
+                put(matrix, block + self.row(row) + first, &entries[first - region.cols.start..]);
             }
             if self.symmetric && self.layout == Layout::Full {
-                vectorised(|| self.mirror(matrix, block, unit, tile));
+                vectorised(|| self.mirror(matrix, block, region, tile));
             }
         }
         Ok(())
@@ -106,8 +106,8 @@ impl<R: Real> Canvas<R> {
 
     /// Writes the mirror image of a unit, by squares, each of which is transposed on the stack.
     #[inline(always)]
-    fn mirror(&self, matrix: &[UnsafeCell<R>], block: usize, unit: &Unit, tile: &[R]) {
-        let (width, above) = (unit.cols.len(), unit.above());
+    fn mirror(&self, matrix: &[UnsafeCell<R>], block: usize, region: &Region, tile: &[R]) {
+        let (width, above) = (region.cols.len(), region.above());
         for col in (0..width).step_by(SQUARE) {
             for row in (0..above.len()).step_by(SQUARE) {
                 let (high, wide) = (SQUARE.min(above.len() - row), SQUARE.min(width - col));
@@ -117,7 +117,7 @@ impl<R: Real> Canvas<R> {
                     from.iter().zip(&mut square).for_each(|(&x, line)| line[r] = x);
                 }
                 for (c, line) in square[..wide].iter().enumerate() {
-                    let to = block + self.row(unit.cols.start + col + c) + above.start + row;
+                    let to = block + self.row(region.cols.start + col + c) + above.start + row;
                     put(matrix, to, &line[..high]);
                 }
             }
@@ -170,15 +170,15 @@ fn check(frame: &Frame) -> Result<()> {
     let wrong = |index: usize| Error::value(format!("unit {index} overlaps another, or is not inside the kernel"));
     let mut events: Vec<(usize, bool, Range<usize>, usize)> = Vec::new();
     let mut area = 0u128;
-    for (index, unit) in frame.units.iter().enumerate() {
-        let (rows, cols) = (&unit.rows, &unit.cols);
+    for (index, region) in frame.regions.iter().enumerate() {
+        let (rows, cols) = (&region.rows, &region.cols);
         let inside =
             rows.start <= rows.end && rows.end <= frame.rows && cols.start <= cols.end && cols.end <= frame.cols;
         let upper = rows.end <= cols.start || (rows.start <= cols.start && rows.end == cols.end);
         if !inside || (frame.symmetric && !upper) {
             return Err(wrong(index));
         }
-        let mirror = frame.symmetric.then(|| (unit.cols.clone(), unit.above()));
+        let mirror = frame.symmetric.then(|| (region.cols.clone(), region.above()));
         for (rows, cols) in std::iter::once((rows.clone(), cols.clone())).chain(mirror) {
             if !rows.is_empty() && !cols.is_empty() {
                 area += rows.len() as u128 * cols.len() as u128;
@@ -209,12 +209,12 @@ fn check(frame: &Frame) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn frame(units: &[(Range<usize>, Range<usize>)], n: usize) -> Frame {
-        let units: Vec<Unit> = units.iter().map(|(r, c)| Unit { rows: r.clone(), cols: c.clone() }).collect();
-        let share = 0..units.len();
+    fn frame(regions: &[(Range<usize>, Range<usize>)], n: usize) -> Frame {
+        let regions: Vec<Region> = regions.iter().map(|(r, c)| Region { rows: r.clone(), cols: c.clone() }).collect();
+        let shard = 0..regions.len();
         let matrices = vec!["total".to_string(), "w".to_string()];
-        let identity = String::new();
-        Frame { matrices, blocks: 2, rows: n, cols: n, symmetric: true, units, share, part: (0, 1), identity }
+        let fingerprint = String::new();
+        Frame { matrices, blocks: 2, rows: n, cols: n, symmetric: true, regions, shard, part: (0, 1), fingerprint }
     }
 
     #[test]
@@ -225,12 +225,12 @@ mod tests {
         for layout in [Layout::Full, Layout::Upper] {
             let canvas = Canvas::<f64>::new(&frame, layout).unwrap();
             std::thread::scope(|scope| {
-                for (index, unit) in frame.units.iter().enumerate().rev() {
+                for (index, region) in frame.regions.iter().enumerate().rev() {
                     let canvas = &canvas;
                     scope.spawn(move || {
-                        let row = |k, r| unit.cols.clone().map(move |c| entry(k, r, c));
+                        let row = |k, r| region.cols.clone().map(move |c| entry(k, r, c));
                         let tile: Vec<f64> =
-                            (0..4).flat_map(|k| unit.rows.clone().flat_map(move |r| row(k, r))).collect();
+                            (0..4).flat_map(|k| region.rows.clone().flat_map(move |r| row(k, r))).collect();
                         canvas.write(index, &tile).unwrap();
                         assert!(canvas.write(index, &tile).is_err());
                     });
@@ -245,8 +245,8 @@ mod tests {
 
     #[test]
     fn units_that_overlap_or_leave_gaps_are_refused() {
-        for units in [vec![(0..2, 0..2), (0..4, 2..4), (0..1, 3..4)], vec![(0..2, 0..2)], vec![(0..5, 0..5)]] {
-            assert!(Canvas::<f32>::new(&frame(&units, 4), Layout::Full).is_err(), "{units:?}");
+        for regions in [vec![(0..2, 0..2), (0..4, 2..4), (0..1, 3..4)], vec![(0..2, 0..2)], vec![(0..5, 0..5)]] {
+            assert!(Canvas::<f32>::new(&frame(&regions, 4), Layout::Full).is_err(), "{regions:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! K in memory, all of it.
 
 use super::canvas::{Canvas, Layout};
-use super::{Frame, Part, Sink, Wants};
+use super::{Frame, RegionData, Requirements, Sink};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Manifest, Matrix};
 use crate::real::Real;
@@ -32,8 +32,8 @@ impl<R: Real> Dense<R> {
 }
 
 impl<R: Real> Sink<R> for Dense<R> {
-    fn wants(&self) -> Wants {
-        Wants::dense::<R>()
+    fn requirements(&self) -> Requirements {
+        Requirements::dense::<R>()
     }
 
     fn begin(&mut self, frame: &Frame) -> Result<()> {
@@ -41,7 +41,7 @@ impl<R: Real> Sink<R> for Dense<R> {
         Ok(())
     }
 
-    fn put(&self, part: &Part<'_, R>) -> Result<()> {
+    fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
         let canvas = self.canvas.as_ref().ok_or_else(|| Error::value("a unit before the beginning"))?;
         canvas.write(part.index, part.entries)
     }

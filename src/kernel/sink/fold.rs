@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Mutex;
 
-use super::{Frame, Part, Sink, Unit};
+use super::{Frame, Region, RegionData, Sink};
 use crate::error::{Error, Result};
 use crate::real::Real;
 
@@ -27,8 +27,8 @@ pub trait Fold<R: Real>: Send + Sync {
     /// What a tile adds.
     fn of(&self, tile: &Tile<'_, R>) -> Self::Partial;
 
-    /// Adds what a tile of `unit` gave.
-    fn add(&self, sum: &mut Self::Sum, unit: &Unit, partial: Self::Partial);
+    /// Adds what a tile of `region` gave.
+    fn add(&self, sum: &mut Self::Sum, region: &Region, partial: Self::Partial);
 }
 
 /// A unit's part of one matrix.
@@ -36,8 +36,8 @@ pub trait Fold<R: Real>: Send + Sync {
 #[non_exhaustive]
 pub struct Tile<'a, R> {
     /// Where it is.
-    pub unit: &'a Unit,
-    /// K(X, X): its rows in [`Unit::above`] have a mirror image.
+    pub region: &'a Region,
+    /// K(X, X): its rows in [`Region::above`] have a mirror image.
     pub symmetric: bool,
     /// \[rows, cols\], row-major.
     pub entries: &'a [R],
@@ -46,12 +46,12 @@ pub struct Tile<'a, R> {
 impl<'a, R: Real> Tile<'a, R> {
     /// Its rows, each with its number in K.
     pub fn rows(&self) -> impl Iterator<Item = (usize, &'a [R])> {
-        self.unit.rows.clone().zip(self.entries.chunks_exact(self.unit.cols.len().max(1)))
+        self.region.rows.clone().zip(self.entries.chunks_exact(self.region.cols.len().max(1)))
     }
 
     /// The rows that stand for their mirror image too.
     pub fn mirrored(&self) -> Range<usize> {
-        if self.symmetric { self.unit.above() } else { 0..0 }
+        if self.symmetric { self.region.above() } else { 0..0 }
     }
 }
 
@@ -119,22 +119,22 @@ impl<R: Real, F: Fold<R>> Sink<R> for Folding<R, F> {
     fn begin(&mut self, frame: &Frame) -> Result<()> {
         let count = frame.matrices.len() * frame.blocks;
         let sums = (0..count).map(|_| self.fold.start(frame.rows, frame.cols)).collect::<Result<Vec<_>>>()?;
-        let (next, names, blocks) = (frame.share.start, frame.matrices.clone(), frame.blocks);
+        let (next, names, blocks) = (frame.shard.start, frame.matrices.clone(), frame.blocks);
         *self.state.get_mut().unwrap_or_else(|poison| poison.into_inner()) =
             State { next, waiting: BTreeMap::new(), sums, names, blocks };
         Ok(())
     }
 
-    fn put(&self, part: &Part<'_, R>) -> Result<()> {
-        let (unit, symmetric) = (part.unit(), part.frame.symmetric);
-        let tiles = part.entries.chunks_exact(unit.entries().max(1));
-        let partials = tiles.map(|entries| self.fold.of(&Tile { unit, symmetric, entries })).collect();
+    fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
+        let (region, symmetric) = (part.region(), part.frame.symmetric);
+        let tiles = part.entries.chunks_exact(region.entries().max(1));
+        let partials = tiles.map(|entries| self.fold.of(&Tile { region, symmetric, entries })).collect();
         let mut guard = self.state.lock().unwrap_or_else(|poison| poison.into_inner());
         let state = &mut *guard;
         state.waiting.insert(part.index, partials);
         while let Some(partials) = state.waiting.remove(&state.next) {
-            let unit = &part.frame.units[state.next];
-            state.sums.iter_mut().zip(partials).for_each(|(sum, partial)| self.fold.add(sum, unit, partial));
+            let region = &part.frame.regions[state.next];
+            state.sums.iter_mut().zip(partials).for_each(|(sum, partial)| self.fold.add(sum, region, partial));
             state.next += 1;
         }
         Ok(())
@@ -154,8 +154,8 @@ impl<R: Real, A: Fold<R>, B: Fold<R>> Fold<R> for (A, B) {
         (self.0.of(tile), self.1.of(tile))
     }
 
-    fn add(&self, sum: &mut Self::Sum, unit: &Unit, partial: Self::Partial) {
-        self.0.add(&mut sum.0, unit, partial.0);
-        self.1.add(&mut sum.1, unit, partial.1);
+    fn add(&self, sum: &mut Self::Sum, region: &Region, partial: Self::Partial) {
+        self.0.add(&mut sum.0, region, partial.0);
+        self.1.add(&mut sum.1, region, partial.1);
     }
 }

@@ -1,6 +1,6 @@
 //! The folds that there are.
 
-use super::Unit;
+use super::Region;
 use super::fold::{Fold, Tile};
 use crate::analysis::accuracy;
 use crate::error::{Error, Result};
@@ -19,13 +19,13 @@ impl<R: Real> Fold<R> for Trace {
     }
 
     fn of(&self, tile: &Tile<'_, R>) -> f64 {
-        let first = tile.unit.cols.start;
+        let first = tile.region.cols.start;
         let own =
             |(row, entries): (usize, &[R])| row.checked_sub(first).and_then(|at| entries.get(at)).map(|x| x.f64());
         tile.rows().filter_map(own).sum()
     }
 
-    fn add(&self, sum: &mut f64, _: &Unit, partial: f64) {
+    fn add(&self, sum: &mut f64, _: &Region, partial: f64) {
         *sum += partial;
     }
 }
@@ -51,7 +51,7 @@ impl<R: Real> Fold<R> for SquaredNorm {
         tile.rows().map(row).sum()
     }
 
-    fn add(&self, sum: &mut f64, _: &Unit, partial: f64) {
+    fn add(&self, sum: &mut f64, _: &Region, partial: f64) {
         *sum += partial;
     }
 }
@@ -71,7 +71,7 @@ impl MatVec {
 
 /// What a unit adds to K v: for its rows, and for its columns as rows of the mirror image.
 fn products<R: Real>(tile: &Tile<'_, R>, v: impl Fn(usize) -> f64) -> [Vec<f64>; 2] {
-    let (cols, mirrored) = (tile.unit.cols.clone(), tile.mirrored());
+    let (cols, mirrored) = (tile.region.cols.clone(), tile.mirrored());
     let dot = |entries: &[R]| entries.iter().zip(cols.clone()).map(|(x, col)| x.f64() * v(col)).sum();
     let own = tile.rows().map(|(_, entries)| dot(entries)).collect();
     let mut image = vec![0.0; if mirrored.is_empty() { 0 } else { cols.len() }];
@@ -82,9 +82,9 @@ fn products<R: Real>(tile: &Tile<'_, R>, v: impl Fn(usize) -> f64) -> [Vec<f64>;
     [own, image]
 }
 
-fn add_products(sum: &mut [f64], unit: &Unit, [own, image]: [Vec<f64>; 2]) {
-    sum[unit.rows.clone()].iter_mut().zip(own).for_each(|(sum, x)| *sum += x);
-    sum.iter_mut().skip(unit.cols.start).zip(image).for_each(|(sum, x)| *sum += x);
+fn add_products(sum: &mut [f64], region: &Region, [own, image]: [Vec<f64>; 2]) {
+    sum[region.rows.clone()].iter_mut().zip(own).for_each(|(sum, x)| *sum += x);
+    sum.iter_mut().skip(region.cols.start).zip(image).for_each(|(sum, x)| *sum += x);
 }
 
 impl<R: Real> Fold<R> for MatVec {
@@ -102,8 +102,8 @@ impl<R: Real> Fold<R> for MatVec {
         products(tile, |col| self.v[col])
     }
 
-    fn add(&self, sum: &mut Vec<f64>, unit: &Unit, partial: [Vec<f64>; 2]) {
-        add_products(sum, unit, partial);
+    fn add(&self, sum: &mut Vec<f64>, region: &Region, partial: [Vec<f64>; 2]) {
+        add_products(sum, region, partial);
     }
 }
 
@@ -123,8 +123,8 @@ impl<R: Real> Fold<R> for RowSums {
         products(tile, |_| 1.0)
     }
 
-    fn add(&self, sum: &mut Vec<f64>, unit: &Unit, partial: [Vec<f64>; 2]) {
-        add_products(sum, unit, partial);
+    fn add(&self, sum: &mut Vec<f64>, region: &Region, partial: [Vec<f64>; 2]) {
+        add_products(sum, region, partial);
     }
 }
 
@@ -199,8 +199,8 @@ impl<R: Real> Fold<R> for Classifier {
         self.labels.of(tile)
     }
 
-    fn add(&self, sum: &mut Classified, unit: &Unit, partial: [Vec<f64>; 2]) {
-        add_products(&mut sum.scores, unit, partial);
+    fn add(&self, sum: &mut Classified, region: &Region, partial: [Vec<f64>; 2]) {
+        add_products(&mut sum.scores, region, partial);
     }
 }
 
@@ -252,8 +252,8 @@ impl<R: Real> Fold<R> for Alignment {
         (self.labels.of(tile), SquaredNorm.of(tile))
     }
 
-    fn add(&self, sum: &mut Aligned, unit: &Unit, (product, square): ([Vec<f64>; 2], f64)) {
-        add_products(&mut sum.product, unit, product);
+    fn add(&self, sum: &mut Aligned, region: &Region, (product, square): ([Vec<f64>; 2], f64)) {
+        add_products(&mut sum.product, region, product);
         sum.square += square;
     }
 }

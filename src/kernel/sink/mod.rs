@@ -18,12 +18,12 @@ use crate::real::Real;
 
 /// A place for a kernel's entries: [`Ntk::fill`](super::Ntk::fill) does it.
 ///
-/// A kernel is computed in [`Unit`]s, rectangles of K, from several threads and in no order; each unit comes once. Of
-/// K(X, X) only the upper triangle comes, and what is below is its mirror image: [`Part::mirrored`].
+/// A kernel is computed in [`Region`]s, rectangles of K, from several threads and in no order; each unit comes once. Of
+/// K(X, X) only the upper triangle comes, and what is below is its mirror image: [`RegionData::mirrored`].
 pub trait Sink<R: Real>: Send + Sync {
     /// What this sink wants, before anything is computed.
-    fn wants(&self) -> Wants {
-        Wants::default()
+    fn requirements(&self) -> Requirements {
+        Requirements::default()
     }
 
     /// Called once, before the first unit.
@@ -42,7 +42,7 @@ pub trait Sink<R: Real>: Send + Sync {
     ///
     /// # Errors
     /// It cannot be kept. The run then ends.
-    fn put(&self, part: &Part<'_, R>) -> Result<()>;
+    fn put(&self, part: &RegionData<'_, R>) -> Result<()>;
 
     /// Called once, when all units of this run are in.
     ///
@@ -56,13 +56,13 @@ pub trait Sink<R: Real>: Send + Sync {
 
 /// What a sink asks of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Wants {
+pub struct Requirements {
     /// A unit has about so many rows and columns, if memory allows; 0 for units as they are cheapest to compute.
     pub side: usize,
-    /// [`Frame::identity`] tells the model, the samples and the options, so that another run can be told from this one.
-    pub identity: bool,
-    /// It can do with a share of the units: see [`Ntk::share`](super::Ntk::share).
-    pub shares: bool,
+    /// [`Frame::fingerprint`] tells the model, the samples and the options, so that another run can be told from this one.
+    pub fingerprint: bool,
+    /// It can do with a share of the units: see [`Ntk::shard`](super::Ntk::shard).
+    pub shards: bool,
     /// Bytes it holds in memory for an entry of K, all matrices together counting one by one: the budget counts them.
     pub bytes_per_entry: f64,
 }
@@ -81,14 +81,14 @@ pub struct Frame {
     /// K(X, X): only the upper triangle comes.
     pub symmetric: bool,
     /// All units of K, those that other shares compute among them, in order.
-    pub units: Vec<Unit>,
+    pub regions: Vec<Region>,
     /// The units that this run computes.
-    pub share: Range<usize>,
+    pub shard: Range<usize>,
     /// The share by number and count: (0, 1) is all.
     pub part: (usize, usize),
     /// The manifest, as JSON, with fingerprints of the model and the samples and the cut into units: runs with the same
     /// identity compute the same bytes on the same type of CPU. Empty if it was not wanted.
-    pub identity: String,
+    pub fingerprint: String,
 }
 
 /// A rectangle of K.
@@ -96,14 +96,14 @@ pub struct Frame {
 /// Of K(X, X) it is a part of the upper triangle: either all its columns are right of its rows, or its last rows are its
 /// columns, and the square of these holds both halves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unit {
+pub struct Region {
     /// Its rows in K.
     pub rows: Range<usize>,
     /// Its columns in K.
     pub cols: Range<usize>,
 }
 
-impl Unit {
+impl Region {
     /// The number of entries in one matrix.
     pub fn entries(&self) -> usize {
         self.rows.len() * self.cols.len()
@@ -117,19 +117,19 @@ impl Unit {
 
 /// A unit with its entries.
 #[derive(Clone, Copy, Debug)]
-pub struct Part<'a, R> {
+pub struct RegionData<'a, R> {
     /// What all units have in common.
     pub frame: &'a Frame,
-    /// The number of the unit in [`Frame::units`].
+    /// The number of the unit in [`Frame::regions`].
     pub index: usize,
     /// \[matrices, blocks, rows, cols\], row-major.
     pub entries: &'a [R],
 }
 
-impl<'a, R: Real> Part<'a, R> {
+impl<'a, R: Real> RegionData<'a, R> {
     /// Where it is in K.
-    pub fn unit(&self) -> &'a Unit {
-        &self.frame.units[self.index]
+    pub fn region(&self) -> &'a Region {
+        &self.frame.regions[self.index]
     }
 
     /// The entries of one block of one matrix, \[rows, cols\].
@@ -138,19 +138,19 @@ impl<'a, R: Real> Part<'a, R> {
     /// If there is no such matrix or block.
     pub fn of(&self, matrix: usize, block: usize) -> &'a [R] {
         assert!(matrix < self.frame.matrices.len() && block < self.frame.blocks, "matrix {matrix}, block {block}");
-        let entries = self.unit().entries();
+        let entries = self.region().entries();
         &self.entries[(matrix * self.frame.blocks + block) * entries..][..entries]
     }
 
-    /// Does the unit have a mirror image in K? Its rows there are [`Unit::cols`], and its columns [`Unit::above`].
+    /// Does the unit have a mirror image in K? Its rows there are [`Region::cols`], and its columns [`Region::above`].
     pub fn mirrored(&self) -> bool {
-        self.frame.symmetric && !self.unit().above().is_empty()
+        self.frame.symmetric && !self.region().above().is_empty()
     }
 }
 
-impl Wants {
+impl Requirements {
     /// What K in memory wants.
     pub(crate) fn dense<R: Real>() -> Self {
-        Wants { bytes_per_entry: size_of::<R>() as f64, ..Wants::default() }
+        Requirements { bytes_per_entry: size_of::<R>() as f64, ..Requirements::default() }
     }
 }

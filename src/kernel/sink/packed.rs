@@ -1,7 +1,7 @@
 //! K(X, X) in memory, its upper triangle alone.
 
 use super::canvas::{Canvas, Layout};
-use super::{Frame, Part, Sink, Wants};
+use super::{Frame, RegionData, Requirements, Sink};
 use crate::error::{Error, Result};
 use crate::kernel::Matrix;
 use crate::real::Real;
@@ -119,8 +119,8 @@ impl<R: Real> Default for Packed<R> {
 }
 
 impl<R: Real> Sink<R> for Packed<R> {
-    fn wants(&self) -> Wants {
-        Wants { bytes_per_entry: size_of::<R>() as f64 / 2.0, ..Wants::default() }
+    fn requirements(&self) -> Requirements {
+        Requirements { bytes_per_entry: size_of::<R>() as f64 / 2.0, ..Requirements::default() }
     }
 
     fn begin(&mut self, frame: &Frame) -> Result<()> {
@@ -129,7 +129,7 @@ impl<R: Real> Sink<R> for Packed<R> {
         Ok(())
     }
 
-    fn put(&self, part: &Part<'_, R>) -> Result<()> {
+    fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
         let canvas = self.canvas.as_ref().ok_or_else(|| Error::value("a unit before the beginning"))?;
         canvas.write(part.index, part.entries)
     }

@@ -3,8 +3,8 @@
 mod patches;
 
 use super::array::Array;
+use super::buffer_pool;
 use super::gemm::{Gemm, View};
-use super::shelf;
 use crate::backend::Window;
 use crate::real::Real;
 use crate::shape::numel;
@@ -14,7 +14,7 @@ pub(in crate::backend::cpu) fn convolve<R: Real>(x: &Array<R>, w: &Array<R>, win
     let conv = Conv::of(x, window);
     let (i, t) = (conv.i(), conv.t());
     let o = w.shape()[0] / window.groups;
-    let mut out = shelf::unset(conv.n * window.groups * o * t);
+    let mut out = buffer_pool::unset(conv.n * window.groups * o * t);
     let (mut buffer, mut together) = (conv.buffer(conv.i()), conv.buffer(o));
     for chunk in conv.chunks() {
         let columns = conv.columns(&chunk);
@@ -37,8 +37,8 @@ pub(in crate::backend::cpu) fn convolve<R: Real>(x: &Array<R>, w: &Array<R>, win
             }
         }
     }
-    shelf::put_back(buffer);
-    shelf::put_back(together);
+    buffer_pool::put_back(buffer);
+    buffer_pool::put_back(together);
     let [h, w] = conv.positions;
     Array::new(out, vec![conv.n, window.groups * o, h, w])
 }
@@ -53,7 +53,7 @@ pub(in crate::backend::cpu) fn convolve_input<R: Real>(
     let channels = i / (window.kernel[0] * window.kernel[1]) * window.groups;
     let conv = Conv::new(dy.shape()[0], channels, size, window);
     let o = w.shape()[0] / window.groups;
-    let mut out = shelf::zeros(conv.n * channels * conv.plane());
+    let mut out = buffer_pool::zeros(conv.n * channels * conv.plane());
     let (mut buffer, mut together) = (conv.buffer(conv.i()), conv.buffer(o));
     for chunk in conv.chunks() {
         let columns = conv.columns(&chunk);
@@ -72,8 +72,8 @@ pub(in crate::backend::cpu) fn convolve_input<R: Real>(
             }
         }
     }
-    shelf::put_back(buffer);
-    shelf::put_back(together);
+    buffer_pool::put_back(buffer);
+    buffer_pool::put_back(together);
     Array::new(out, vec![conv.n, channels, size[0], size[1]])
 }
 
@@ -105,7 +105,7 @@ pub(in crate::backend::cpu) fn convolve_weight<R: Real>(x: &Array<R>, dy: &Array
     let (i, t) = (conv.i(), conv.t());
     let (s, g) = (dy.shape()[1], window.groups);
     let o = dy.shape()[2] / g;
-    let mut out = shelf::unset(conv.n * s * g * o * i);
+    let mut out = buffer_pool::unset(conv.n * s * g * o * i);
     let mut buffer = conv.buffer(i);
     for chunk in conv.chunks() {
         let columns = conv.columns(&chunk);
@@ -126,7 +126,7 @@ pub(in crate::backend::cpu) fn convolve_weight<R: Real>(x: &Array<R>, dy: &Array
             }
         }
     }
-    shelf::put_back(buffer);
+    buffer_pool::put_back(buffer);
     Array::new(out, vec![conv.n, s, g * o, i])
 }
 
@@ -137,7 +137,7 @@ pub(in crate::backend::cpu) fn convolve_weight_sum<R: Real>(x: &Array<R>, dy: &A
         return super::elementwise::sum(&convolve_weight(x, dy, window), &[0]);
     }
     let (i, o) = (conv.i(), dy.shape()[2] / g);
-    let mut out = shelf::zeros(g * o * i);
+    let mut out = buffer_pool::zeros(g * o * i);
     let (mut buffer, mut together) = (conv.buffer(conv.i()), conv.buffer(o));
     for chunk in conv.chunks() {
         for group in 0..g {
@@ -147,15 +147,15 @@ pub(in crate::backend::cpu) fn convolve_weight_sum<R: Real>(x: &Array<R>, dy: &A
             R::gemm(Gemm { out, out_stride: i, lhs, rhs, accumulate: true });
         }
     }
-    shelf::put_back(buffer);
-    shelf::put_back(together);
+    buffer_pool::put_back(buffer);
+    buffer_pool::put_back(together);
     Array::new(out, vec![1, 1, g * o, i])
 }
 
 pub(in crate::backend::cpu) fn patches<R: Real>(x: &Array<R>, window: &Window) -> Array<R> {
     let conv = Conv::of(x, window);
     let (i, t, g) = (conv.i(), conv.t(), window.groups);
-    let mut out = shelf::unset(conv.n * g * t * i);
+    let mut out = buffer_pool::unset(conv.n * g * t * i);
     let mut buffer = conv.buffer(i);
     for chunk in conv.chunks() {
         let columns = conv.columns(&chunk);
@@ -169,7 +169,7 @@ pub(in crate::backend::cpu) fn patches<R: Real>(x: &Array<R>, window: &Window) -
             }
         }
     }
-    shelf::put_back(buffer);
+    buffer_pool::put_back(buffer);
     Array::new(out, vec![conv.n, g, t, i])
 }
 

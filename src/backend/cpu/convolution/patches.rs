@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::array::Array;
 use super::super::gemm::View;
-use super::super::{shelf, vectorised};
+use super::super::{buffer_pool, vectorised};
 use crate::backend::Window;
 use crate::real::Real;
 
@@ -83,7 +83,7 @@ impl<'a> Conv<'a> {
 
     /// A buffer for `rows` rows of a chunk's columns.
     pub fn buffer<R: Real>(&self, rows: usize) -> Vec<R> {
-        shelf::unset(rows * self.chunks().iter().map(|chunk| self.columns(chunk)).max().unwrap_or(0))
+        buffer_pool::unset(rows * self.chunks().iter().map(|chunk| self.columns(chunk)).max().unwrap_or(0))
     }
 
     pub fn columns(&self, chunk: &Chunk) -> usize {

@@ -2,7 +2,7 @@
 
 use super::super::array::{Array, concatenated};
 use super::packed::Packed;
-use crate::backend::{Contraction, Panels, Recipe};
+use crate::backend::{Contraction, ContractionPlan, Panels};
 use crate::real::Real;
 
 /// The sides of a block of samples: of one position, packed for products; of several, as arrays.
@@ -66,19 +66,19 @@ pub(super) struct Segments<R: Real> {
 
 /// How terms use a side.
 #[derive(Clone, Copy, Default)]
-struct Wanted {
+struct SweepTargets {
     array: bool,
     packed: bool,
 }
 
 impl<R: Real> Block<R> {
     /// Packs the panels in `parts`; memory of what was packed before is used again.
-    pub(super) fn pack(&mut self, recipe: &Recipe, parts: &[Panels<Array<R>>]) {
+    pub(super) fn pack(&mut self, contraction_plan: &ContractionPlan, parts: &[Panels<Array<R>>]) {
         let Some(one) = parts.first() else { return };
         self.samples = parts.iter().map(|part| part.samples).sum();
         self.lefts.resize_with(one.lefts.len(), Left::default);
         self.rights.resize_with(one.rights.len(), Right::default);
-        let (lefts, rights) = wanted(recipe, one);
+        let (lefts, rights) = wanted(contraction_plan, one);
         for (k, (side, wanted)) in self.lefts.iter_mut().zip(lefts).enumerate() {
             let list = || parts.iter().map(|part| &part.lefts[k]);
             side.array = wanted.array.then(|| whole(list().collect(), 1));
@@ -110,7 +110,7 @@ impl<R: Real> Block<R> {
                 }
             }
         }
-        for term in recipe.terms.iter().filter(|term| term.contraction == Contraction::Joined) {
+        for term in contraction_plan.terms.iter().filter(|term| term.contraction == Contraction::Joined) {
             let lefts = term.parts[0].left.expect("row numbers");
             for (left, right) in lefts.into_iter().zip(term.right) {
                 let side = &mut self.rights[right];
@@ -123,16 +123,19 @@ impl<R: Real> Block<R> {
 }
 
 /// How every left and every right side is used.
-fn wanted<R: Real>(recipe: &Recipe, panels: &Panels<Array<R>>) -> (Vec<Wanted>, Vec<Wanted>) {
-    let mut lefts = vec![Wanted::default(); panels.lefts.len()];
-    let mut rights = vec![Wanted::default(); panels.rights.len()];
-    for term in &recipe.terms {
+fn wanted<R: Real>(
+    contraction_plan: &ContractionPlan,
+    panels: &Panels<Array<R>>,
+) -> (Vec<SweepTargets>, Vec<SweepTargets>) {
+    let mut lefts = vec![SweepTargets::default(); panels.lefts.len()];
+    let mut rights = vec![SweepTargets::default(); panels.rights.len()];
+    for term in &contraction_plan.terms {
         let packed = match term.contraction {
             Contraction::Straight => term.right.iter().all(|&k| panels.rights[k].array().is_none_or(is_vector)),
             Contraction::Crossed => true,
             Contraction::Mixed | Contraction::Joined => false,
         };
-        let mark = |wanted: &mut Wanted| if packed { wanted.packed = true } else { wanted.array = true };
+        let mark = |wanted: &mut SweepTargets| if packed { wanted.packed = true } else { wanted.array = true };
         term.right.iter().for_each(|&k| mark(&mut rights[k]));
         term.parts.iter().filter_map(|part| part.left).flatten().for_each(|k| mark(&mut lefts[k]));
     }
@@ -155,7 +158,7 @@ fn whole<R: Real>(list: Vec<&Array<R>>, axis: usize) -> Array<R> {
 /// Sums b\[blocks,1,n,t,c,o\] over the positions of a sample that have the same row.
 fn segments<R: Real>(ids: &Array<R>, b: &Array<R>) -> Segments<R> {
     let s = b.shape();
-    let (blocks, n, t, inner, o) = (s[0], s[2], s[3], s[4], s[5]);
+    let (blocks, n, t, outputs_per_sample, o) = (s[0], s[2], s[3], s[4], s[5]);
     let row = |at: usize| ids.as_slice()[at].f64().round() as usize;
     let mut order: Vec<usize> = (0..n * t).collect();
     order.sort_by_key(|&at| (row(at), at));
@@ -168,7 +171,7 @@ fn segments<R: Real>(ids: &Array<R>, b: &Array<R>) -> Segments<R> {
         }
     }
     starts.push(order.len());
-    let size = inner * o;
+    let size = outputs_per_sample * o;
     let mut vectors = vec![R::default(); blocks * rows.len() * size];
     for (k, sum) in vectors.chunks_exact_mut(size.max(1)).enumerate() {
         let (block, segment) = (k / rows.len(), k % rows.len());
@@ -177,6 +180,6 @@ fn segments<R: Real>(ids: &Array<R>, b: &Array<R>) -> Segments<R> {
             sum.iter_mut().zip(from).for_each(|(sum, &x)| *sum += x);
         }
     }
-    let vectors = Array::new(vectors, vec![blocks, rows.len(), inner, o]);
+    let vectors = Array::new(vectors, vec![blocks, rows.len(), outputs_per_sample, o]);
     Segments { rows, samples, vectors }
 }

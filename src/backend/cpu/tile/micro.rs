@@ -36,7 +36,7 @@ pub fn product<R: Real>(sides: [&Packed<R>; 2], target: Target<'_, R>, weight: R
 
 /// out\[r,c\] = rows\[r\] . cols\[c\]
 pub fn plain<R: Real>(sides: [&Packed<R>; 2], out: &mut [R], stride: usize, upper: bool) {
-    product(sides, Target { out, stride, fresh: true, upper }, R::of(1.0), Finish::Add);
+    product(sides, Target { out, stride, fresh: true, upper }, R::from_f64(1.0), Finish::Add);
 }
 
 /// out += (w a a'^T + bias) o (b b'^T): both products of a micro tile at once where their k are short, else the second
@@ -155,7 +155,7 @@ fn strip<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const
                 for (sums, other) in sums.iter_mut().flatten().flatten().zip(other.iter().flatten().flatten()) {
                     *sums = R::mul_vectors(simd, R::mul_add_vectors(simd, *sums, weight, bias), *other);
                 }
-                put::<S, R, L, V, G, N>(simd, call, [row, first * L], &sums, R::of(1.0));
+                put::<S, R, L, V, G, N>(simd, call, [row, first * L], &sums, R::from_f64(1.0));
             } else {
                 sums_of::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, from, &mut sums);
                 let weight = call.weight;

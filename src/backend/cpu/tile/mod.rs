@@ -13,7 +13,7 @@ use super::Cpu;
 use super::array::Array;
 use super::gemm::View;
 use super::vectorised;
-use crate::backend::{Contraction, Grain, Gram, Panels, Recipe, Term};
+use crate::backend::{Contraction, ContractionPlan, Gram, Panels, Term, TileConfig};
 use crate::error::Result;
 use crate::real::Real;
 pub use block::Block;
@@ -40,35 +40,40 @@ impl<R: Real> Gram for Cpu<R> {
         "cpu".into()
     }
 
-    fn grain(&self) -> Grain {
-        Grain::CPU
+    fn tile_config(&self) -> TileConfig {
+        TileConfig::CPU
     }
 
-    fn pack(&self, recipe: &Recipe, parts: &[Panels<Array<R>>], packed: &mut Block<R>) -> Result<()> {
-        packed.pack(recipe, parts);
+    fn pack(
+        &self,
+        contraction_plan: &ContractionPlan,
+        parts: &[Panels<Array<R>>],
+        packed: &mut Block<R>,
+    ) -> Result<()> {
+        packed.pack(contraction_plan, parts);
         Ok(())
     }
 
     fn tile(
         &self,
-        recipe: &Recipe,
+        contraction_plan: &ContractionPlan,
         rows: &Block<R>,
         cols: &Block<R>,
         scratch: &mut Scratch<R>,
         out: &mut [R],
     ) -> Result<()> {
         let upper = std::ptr::eq(rows, cols);
-        let size = Size { n: rows.samples, m: cols.samples, inner: recipe.inner };
+        let size = Size { n: rows.samples, m: cols.samples, outputs_per_sample: contraction_plan.outputs_per_sample };
         let mut fresh = std::mem::take(&mut scratch.fresh);
         fresh.clear();
-        fresh.resize(recipe.slots * recipe.blocks, true);
-        for block in 0..recipe.blocks {
-            for term in &recipe.terms {
-                let slots = Slots { out, fresh: &mut fresh, size, blocks: recipe.blocks, block };
-                let mut tile = Tile { size, term, panels: [rows, cols], scratch, slots, upper };
+        fresh.resize(contraction_plan.accumulators * contraction_plan.blocks, true);
+        for block in 0..contraction_plan.blocks {
+            for term in &contraction_plan.terms {
+                let accumulators = Slots { out, fresh: &mut fresh, size, blocks: contraction_plan.blocks, block };
+                let mut tile = Tile { size, term, panels: [rows, cols], scratch, accumulators, upper };
                 let [one, two] = [&rows.rights[term.right[0]], &cols.rights[term.right[1]]];
                 if one.unit || two.unit {
-                    tile.unit(R::of(recipe.unit_weight));
+                    tile.unit(R::from_f64(contraction_plan.one_hot_weight));
                 } else if let (Some(one), Some(two)) = (&one.segments, &two.segments) {
                     tile.joined([one, two]);
                 } else if let (Some(b), Some(b2)) = (one.packed(block), two.packed(block))
@@ -103,26 +108,26 @@ impl<R: Real> Gram for Cpu<R> {
 struct Size {
     n: usize,
     m: usize,
-    inner: usize,
+    outputs_per_sample: usize,
 }
 
 impl Size {
     fn cols(&self) -> usize {
-        self.m * self.inner
+        self.m * self.outputs_per_sample
     }
     fn entries(&self) -> usize {
-        self.n * self.inner * self.cols()
+        self.n * self.outputs_per_sample * self.cols()
     }
 }
 
-/// A side of a use: `inner` rows at each of its positions, for every group.
+/// A side of a use: `outputs_per_sample` rows at each of its positions, for every group.
 #[derive(Clone, Copy)]
 struct Side<'a, R> {
     data: &'a [R],
     groups: usize,
     samples: usize,
     positions: usize,
-    inner: usize,
+    outputs_per_sample: usize,
     features: usize,
 }
 
@@ -130,7 +135,7 @@ impl<'a, R: Real> Side<'a, R> {
     /// a\[g,n,t,i\]
     fn left(a: &'a Array<R>) -> Self {
         let s = a.shape();
-        Side { data: a.as_slice(), groups: s[0], samples: s[1], positions: s[2], inner: 1, features: s[3] }
+        Side { data: a.as_slice(), groups: s[0], samples: s[1], positions: s[2], outputs_per_sample: 1, features: s[3] }
     }
 
     /// b\[block,g,n,t,c,o\] of one block.
@@ -138,12 +143,12 @@ impl<'a, R: Real> Side<'a, R> {
         let s = b.shape();
         let entries = s[1..].iter().product::<usize>();
         let data = &b.as_slice()[block * entries..][..entries];
-        Side { data, groups: s[1], samples: s[2], positions: s[3], inner: s[4], features: s[5] }
+        Side { data, groups: s[1], samples: s[2], positions: s[3], outputs_per_sample: s[4], features: s[5] }
     }
 
     /// The rows of the samples from `start` on, `count` of them, in one group: \[count t inner, features\].
     fn samples(&self, group: usize, start: usize, count: usize) -> View<'a, R> {
-        let per_sample = self.positions * self.inner;
+        let per_sample = self.positions * self.outputs_per_sample;
         let rows = count * per_sample;
         let from = (group * self.samples + start) * per_sample * self.features;
         View::new(&self.data[from..][..rows * self.features], rows, self.features)
@@ -160,16 +165,16 @@ struct Slots<'a, R> {
 }
 
 impl<R: Real> Slots<'_, R> {
-    fn get(&mut self, slot: usize) -> &mut [R] {
-        let target = self.target(slot, false);
+    fn get(&mut self, accumulator: usize) -> &mut [R] {
+        let target = self.target(accumulator, false);
         if target.fresh {
             target.out.fill(R::default());
         }
         target.out
     }
 
-    fn target(&mut self, slot: usize, upper: bool) -> micro::Target<'_, R> {
-        let (index, entries) = (slot * self.blocks + self.block, self.size.entries());
+    fn target(&mut self, accumulator: usize, upper: bool) -> micro::Target<'_, R> {
+        let (index, entries) = (accumulator * self.blocks + self.block, self.size.entries());
         let fresh = std::mem::take(&mut self.fresh[index]);
         let out = &mut self.out[index * entries..][..entries];
         micro::Target { out, stride: self.size.cols(), fresh, upper }
@@ -182,7 +187,7 @@ struct Tile<'a, R: Real> {
     term: &'a Term,
     panels: [&'a Block<R>; 2],
     scratch: &'a mut Scratch<R>,
-    slots: Slots<'a, R>,
+    accumulators: Slots<'a, R>,
     /// The tile is on the diagonal: only its upper triangle is needed.
     upper: bool,
 }

@@ -18,10 +18,10 @@ impl<'a, R: Real> Tile<'a, R> {
         let mut scratch = std::mem::take(self.scratch);
         for part in &self.term.parts {
             let lefts = self.lefts(part.left.expect("a right side with positions has a left side"));
-            let pairs = Pairs { size: self.size, lefts, right, weight: R::of(part.weight) };
-            let out = self.slots.get(part.slot);
+            let pairs = Pairs { size: self.size, lefts, right, weight: R::from_f64(part.weight) };
+            let out = self.accumulators.get(part.accumulator);
             for group in 0..lefts[0].groups {
-                if self.size.inner == 1 {
+                if self.size.outputs_per_sample == 1 {
                     pairs.both_products(group, &mut scratch, out);
                 } else {
                     pairs.one_side_at_a_time(group, &mut scratch, out);
@@ -33,27 +33,27 @@ impl<'a, R: Real> Tile<'a, R> {
 
     /// K\[n c, m c'\] += sum over t of b\[n,t,c\] . (G\[m,c'\] a\[n,t\]), with the columns' gradients G multiplied out.
     pub(super) fn mixed(&mut self, right: [Side<'_, R>; 2]) {
-        let Size { n, m, inner } = self.size;
+        let Size { n, m, outputs_per_sample } = self.size;
         let [b, gradients] = right;
         let mut scratch = std::mem::take(self.scratch);
         for part in &self.term.parts {
             let [left, _] = part.left.expect("the rows' left side");
             let a = Side::left(self.panels[0].lefts[left].array());
             let (t, i, o) = (a.positions, a.features, b.features);
-            let step = (HALF_ENTRIES / (t * inner * o).max(1)).clamp(1, m.max(1));
-            let out = self.slots.get(part.slot);
+            let step = (HALF_ENTRIES / (t * outputs_per_sample * o).max(1)).clamp(1, m.max(1));
+            let out = self.accumulators.get(part.accumulator);
             for row in 0..n {
                 for col in (0..m).step_by(step) {
                     let count = step.min(m - col);
                     // G of `count` samples as [(m c' o), i], times a: V[t, (m c' o)].
-                    let columns = count * inner * o;
-                    let from = &gradients.data[col * inner * o * i..][..columns * i];
+                    let columns = count * outputs_per_sample * o;
+                    let from = &gradients.data[col * outputs_per_sample * o * i..][..columns * i];
                     let half = grown(&mut scratch.right, t * columns);
                     product(half, a.samples(0, row, 1), View::new(from, columns, i).t());
                     let b = b.samples(0, row, 1);
-                    let shape = [inner, t, count, o];
+                    let shape = [outputs_per_sample, t, count, o];
                     add_contracted(
-                        &mut out[row * inner * m * inner..],
+                        &mut out[row * outputs_per_sample * m * outputs_per_sample..],
                         col,
                         m,
                         b,
@@ -114,9 +114,9 @@ impl<R: Real> Pairs<'_, '_, R> {
     /// Several outputs: A for a row of samples, then the columns' b over their positions, then the row's b. That is
     /// C t u o + C^2 t o multiplications for a pair instead of the C^2 t u o of both products.
     fn one_side_at_a_time(&self, group: usize, scratch: &mut super::Scratch<R>, out: &mut [R]) {
-        let Size { n, m, inner } = self.size;
+        let Size { n, m, outputs_per_sample } = self.size;
         let (t, u, o) = (self.lefts[0].positions, self.lefts[1].positions, self.right[1].features);
-        let step = (HALF_ENTRIES / (t * inner * o).max(1)).clamp(1, m.max(1));
+        let step = (HALF_ENTRIES / (t * outputs_per_sample * o).max(1)).clamp(1, m.max(1));
         let rows_step = PAIR_ROWS.div_ceil(t).min(n.max(1));
         for col in (0..m).step_by(step) {
             let count = step.min(m - col);
@@ -125,21 +125,21 @@ impl<R: Real> Pairs<'_, '_, R> {
                 let left = grown(&mut scratch.left, rows * t * count * u);
                 product(left, self.lefts[0].samples(group, first, rows), self.lefts[1].samples(group, col, count).t());
                 for k in 0..rows {
-                    let half = grown(&mut scratch.right, t * count * inner * o);
+                    let half = grown(&mut scratch.right, t * count * outputs_per_sample * o);
                     for c in 0..count {
                         // A[t,u] of a pair of samples times b[u, (c' o)], into [t, (c' o)] at this column.
                         let from = &left[k * t * count * u + c * u..][..(t - 1) * count * u + u];
                         let lhs = View { data: from, rows: t, cols: u, stride: count * u, transposed: false };
                         let b = &self.right[1].samples(group, col + c, 1);
-                        let rhs = View::new(b.data, u, inner * o);
-                        let stride = count * inner * o;
-                        let to = &mut half[c * inner * o..][..(t - 1) * stride + inner * o];
+                        let rhs = View::new(b.data, u, outputs_per_sample * o);
+                        let stride = count * outputs_per_sample * o;
+                        let to = &mut half[c * outputs_per_sample * o..][..(t - 1) * stride + outputs_per_sample * o];
                         R::gemm(Gemm { out: to, out_stride: stride, lhs, rhs, accumulate: false });
                     }
                     let row = first + k;
                     let b = self.right[0].samples(group, row, 1);
-                    let to = &mut out[row * inner * m * inner..];
-                    let shape = [inner, t, count, o];
+                    let to = &mut out[row * outputs_per_sample * m * outputs_per_sample..];
+                    let shape = [outputs_per_sample, t, count, o];
                     add_contracted(to, col, m, b, half, shape, self.weight.f64(), &mut scratch.row);
                 }
             }
@@ -155,18 +155,23 @@ fn add_contracted<R: Real>(
     m: usize,
     b: View<'_, R>,
     half: &[R],
-    [inner, t, count, o]: [usize; 4],
+    [outputs_per_sample, t, count, o]: [usize; 4],
     weight: f64,
     sums: &mut Vec<R>,
 ) {
-    let width = count * inner;
-    let sums = grown(sums, inner * width);
+    let width = count * outputs_per_sample;
+    let sums = grown(sums, outputs_per_sample * width);
     for position in 0..t {
-        let lhs = View::new(&b.data[position * inner * o..][..inner * o], inner, o);
+        let lhs =
+            View::new(&b.data[position * outputs_per_sample * o..][..outputs_per_sample * o], outputs_per_sample, o);
         let rhs = View::new(&half[position * width * o..][..width * o], width, o).t();
         R::gemm(Gemm { out: &mut *sums, out_stride: width, lhs, rhs, accumulate: position > 0 });
     }
     for (c, sums) in sums.chunks_exact(width).enumerate() {
-        add_scaled(&mut out[c * m * inner + col * inner..][..width], sums, R::of(weight));
+        add_scaled(
+            &mut out[c * m * outputs_per_sample + col * outputs_per_sample..][..width],
+            sums,
+            R::from_f64(weight),
+        );
     }
 }

@@ -18,7 +18,7 @@ struct Case<R> {
 
 fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
     let at = |k: u64| (((k + 1) * (k + 7) + seed * 7919) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0;
-    (0..count as u64).map(|k| R::of(at(k))).collect()
+    (0..count as u64).map(|k| R::from_f64(at(k))).collect()
 }
 
 fn packed<R: Real>(rows: usize, k: usize, numbers: &[R]) -> Packed<R> {
@@ -41,7 +41,7 @@ fn check<R: Real, S: Simd>(simd: S, case: &Case<R>) {
     let [one, two] = [packed(rows, k, &a), packed(cols, k, &b)];
     let [three, four] = [packed(rows, 5, &a2), packed(cols, 5, &b2)];
     let mut out = before.clone();
-    let bias = R::of(if with_other { 0.25 } else { 0.0 });
+    let bias = R::from_f64(if with_other { 0.25 } else { 0.0 });
     simd.vectorize(Dispatched(Call {
         sides: [&one, &two],
         with: with_other.then_some([&three, &four]),
@@ -74,7 +74,7 @@ fn all<R: Real, S: Simd>(simd: S) {
                 for fresh in [false, true] {
                     // Two products at once are only for rows that one block of k holds.
                     if !with_other || k <= 192 {
-                        let weight = R::of(if k == 7 { 1.0 } else { 0.75 });
+                        let weight = R::from_f64(if k == 7 { 1.0 } else { 0.75 });
                         check(simd, &Case { rows, cols, k, with_other, fresh, finish_other, weight });
                     }
                 }

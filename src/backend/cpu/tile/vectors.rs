@@ -10,8 +10,8 @@ impl<R: Real> Tile<'_, R> {
     /// K\[n c, m c'\] += A\[n,m\] B\[n c, m c'\].
     pub(super) fn vectors(&mut self, b: [&Packed<R>; 2]) {
         match self.fusible() {
-            Some((slot, left, weight, bias)) => {
-                let (target, scratch) = (self.slots.target(slot, self.upper), &mut self.scratch.right);
+            Some((accumulator, left, weight, bias)) => {
+                let (target, scratch) = (self.accumulators.target(accumulator, self.upper), &mut self.scratch.right);
                 match left {
                     Some(indices) => {
                         let a = [0, 1].map(|k| self.panels[k].lefts[indices[k]].packed());
@@ -29,39 +29,47 @@ impl<R: Real> Tile<'_, R> {
     fn fusible(&self) -> Option<(usize, Option<[usize; 2]>, R, R)> {
         let parts = &self.term.parts;
         let with_left = || parts.iter().filter(|part| part.left.is_some());
-        if parts.iter().any(|part| part.slot != parts[0].slot) || with_left().count() > 1 {
+        if parts.iter().any(|part| part.accumulator != parts[0].accumulator) || with_left().count() > 1 {
             return None;
         }
         let left = with_left().next();
-        if left.is_some() && self.size.inner > 1 {
+        if left.is_some() && self.size.outputs_per_sample > 1 {
             return None;
         }
         let bias = parts.iter().filter(|part| part.left.is_none()).map(|part| part.weight).sum();
         let weight = left.map_or(0.0, |part| part.weight);
-        Some((parts[0].slot, left.and_then(|part| part.left), R::of(weight), R::of(bias)))
+        Some((parts[0].accumulator, left.and_then(|part| part.left), R::from_f64(weight), R::from_f64(bias)))
     }
 
     /// B once, then what every part makes of it.
     fn by_parts(&mut self, b: [&Packed<R>; 2]) {
-        let Size { n, m, inner } = self.size;
+        let Size { n, m, outputs_per_sample } = self.size;
         let entries = self.size.entries();
         let mut scratch = std::mem::take(self.scratch);
         let right = grown(&mut scratch.right, entries);
         let upper = self.upper;
-        plain(b, right, m * inner, upper);
+        plain(b, right, m * outputs_per_sample, upper);
         for part in &self.term.parts {
-            let weight = R::of(part.weight);
+            let weight = R::from_f64(part.weight);
             let Some(indices) = part.left else {
-                add_scaled(self.slots.get(part.slot), right, weight);
+                add_scaled(self.accumulators.get(part.accumulator), right, weight);
                 continue;
             };
             let a = self.packed_lefts(indices);
-            if inner == 1 {
-                product(a, self.slots.target(part.slot, upper), weight, Finish::MultiplyAdd(right));
+            if outputs_per_sample == 1 {
+                product(a, self.accumulators.target(part.accumulator, upper), weight, Finish::MultiplyAdd(right));
             } else {
                 let left = grown(&mut scratch.left, n * m);
                 plain(a, left, m, upper);
-                multiply_add_outputs(self.slots.get(part.slot), left, right, inner, m, weight, &mut scratch.row);
+                multiply_add_outputs(
+                    self.accumulators.get(part.accumulator),
+                    left,
+                    right,
+                    outputs_per_sample,
+                    m,
+                    weight,
+                    &mut scratch.row,
+                );
             }
         }
         *self.scratch = scratch;
@@ -69,20 +77,23 @@ impl<R: Real> Tile<'_, R> {
 
     /// K\[n c, m c'\] += A\[n, m c'\] B\[n c, m\]: a weight meets its transpose.
     pub(super) fn crossed(&mut self, [b, b2]: [&Packed<R>; 2]) {
-        let Size { n, m, inner } = self.size;
+        let Size { n, m, outputs_per_sample } = self.size;
         let cols = self.size.cols();
         let mut scratch = std::mem::take(self.scratch);
         for part in &self.term.parts {
             let [a, a2] = self.packed_lefts(part.left.expect("both sides of a weight that meets its transpose"));
-            let (left, right) = (grown(&mut scratch.left, n * cols), grown(&mut scratch.right, n * inner * m));
+            let (left, right) =
+                (grown(&mut scratch.left, n * cols), grown(&mut scratch.right, n * outputs_per_sample * m));
             plain([a, b2], left, cols, false);
             plain([b, a2], right, m, false);
-            let weight = R::of(part.weight);
-            let out = self.slots.get(part.slot);
-            for row in 0..n * inner {
-                let left = &left[row / inner * cols..][..cols];
+            let weight = R::from_f64(part.weight);
+            let out = self.accumulators.get(part.accumulator);
+            for row in 0..n * outputs_per_sample {
+                let left = &left[row / outputs_per_sample * cols..][..cols];
                 let right = &right[row * m..][..m];
-                let to = out[row * cols..][..cols].chunks_exact_mut(inner).zip(left.chunks_exact(inner));
+                let to = out[row * cols..][..cols]
+                    .chunks_exact_mut(outputs_per_sample)
+                    .zip(left.chunks_exact(outputs_per_sample));
                 for ((to, left), &b) in to.zip(right) {
                     add_scaled(to, left, weight * b);
                 }
@@ -92,27 +103,27 @@ impl<R: Real> Tile<'_, R> {
     }
 
     /// The read-out layer: B is the identity over outputs, so K\[n c, m c\] += weight A\[n,m\].
-    pub(super) fn unit(&mut self, unit_weight: R) {
-        let Size { n, m, inner } = self.size;
+    pub(super) fn unit(&mut self, one_hot_weight: R) {
+        let Size { n, m, outputs_per_sample } = self.size;
         let cols = self.size.cols();
         let mut scratch = std::mem::take(self.scratch);
         for part in &self.term.parts {
-            let weight = unit_weight * R::of(part.weight);
+            let weight = one_hot_weight * R::from_f64(part.weight);
             let a = part.left.map(|indices| self.packed_lefts(indices));
-            if let (Some(a), 1) = (a, inner) {
-                product(a, self.slots.target(part.slot, self.upper), weight, Finish::Add);
+            if let (Some(a), 1) = (a, outputs_per_sample) {
+                product(a, self.accumulators.target(part.accumulator, self.upper), weight, Finish::Add);
                 continue;
             }
             let left = grown(&mut scratch.left, n * m);
             match a {
                 Some(a) => plain(a, left, m, self.upper),
-                None => left.fill(R::of(1.0)),
+                None => left.fill(R::from_f64(1.0)),
             }
-            let slot = self.slots.get(part.slot);
+            let accumulator = self.accumulators.get(part.accumulator);
             for (row, left) in left.chunks_exact(m.max(1)).enumerate() {
-                for output in 0..inner {
-                    let to = &mut slot[(row * inner + output) * cols..][..cols];
-                    for (to, &a) in to.iter_mut().skip(output).step_by(inner).zip(left) {
+                for output in 0..outputs_per_sample {
+                    let to = &mut accumulator[(row * outputs_per_sample + output) * cols..][..cols];
+                    for (to, &a) in to.iter_mut().skip(output).step_by(outputs_per_sample).zip(left) {
                         *to += weight * a;
                     }
                 }
@@ -125,7 +136,7 @@ impl<R: Real> Tile<'_, R> {
 /// out += weight x y
 fn multiply_add<R: Real>(out: &mut [R], x: &[R], y: &[R], weight: R) {
     let triples = out.iter_mut().zip(x).zip(y);
-    if weight == R::of(1.0) {
+    if weight == R::from_f64(1.0) {
         vectorised(|| triples.for_each(|((out, &x), &y)| *out += x * y));
     } else {
         vectorised(|| triples.for_each(|((out, &x), &y)| *out += weight * (x * y)));
@@ -137,23 +148,23 @@ fn multiply_add_outputs<R: Real>(
     out: &mut [R],
     left: &[R],
     right: &[R],
-    inner: usize,
+    outputs_per_sample: usize,
     m: usize,
     weight: R,
     row: &mut Vec<R>,
 ) {
-    let cols = m * inner;
+    let cols = m * outputs_per_sample;
     if cols == 0 {
         return;
     }
     let spread = grown(row, cols);
-    let rows = out.chunks_exact_mut(inner * cols).zip(right.chunks_exact(inner * cols));
+    let rows = out.chunks_exact_mut(outputs_per_sample * cols).zip(right.chunks_exact(outputs_per_sample * cols));
     for ((out, right), left) in rows.zip(left.chunks_exact(m)) {
-        for (to, &a) in spread.chunks_exact_mut(inner).zip(left) {
+        for (to, &a) in spread.chunks_exact_mut(outputs_per_sample).zip(left) {
             to.fill(weight * a);
         }
         for (out, right) in out.chunks_exact_mut(cols).zip(right.chunks_exact(cols)) {
-            multiply_add(out, spread, right, R::of(1.0));
+            multiply_add(out, spread, right, R::from_f64(1.0));
         }
     }
 }

@@ -9,7 +9,7 @@ use super::code::{SIDE, STEPS};
 use crate::backend::gpu::elementwise::Move;
 use crate::backend::gpu::memory::Buffer;
 use crate::backend::gpu::{Gpu, Tensor};
-use crate::backend::{Arrays, Contraction, Panels, Recipe, Term};
+use crate::backend::{Arrays, Contraction, ContractionPlan, Panels, Term};
 use crate::error::{Error, Result};
 
 /// The sides of a block of samples: of one position in a panel, of several as arrays.
@@ -46,17 +46,17 @@ pub(super) struct Steps {
 }
 
 impl Layout {
-    fn of(recipe: &Recipe, panels: &Panels<Tensor>) -> Self {
+    fn of(contraction_plan: &ContractionPlan, panels: &Panels<Tensor>) -> Self {
         let mut layout = Layout {
             lefts: vec![None; panels.lefts.len()],
             rights: vec![None; panels.rights.len()],
             depth: [0, 0],
-            fused: recipe.terms.iter().map(|term| is_fused(term, panels)).collect(),
+            fused: contraction_plan.terms.iter().map(|term| is_fused(term, panels)).collect(),
         };
-        for term in layout.terms(recipe, true) {
+        for term in layout.terms(contraction_plan, true) {
             for k in term.right {
                 let Some(b) = panels.rights[k].array() else { continue };
-                place(&mut layout.rights[k], &mut layout.depth[1], b.shape[5], recipe.blocks);
+                place(&mut layout.rights[k], &mut layout.depth[1], b.shape[5], contraction_plan.blocks);
             }
             for k in term.parts.iter().filter_map(|part| part.left).flatten() {
                 place(&mut layout.lefts[k], &mut layout.depth[0], panels.lefts[k].shape[3], 1);
@@ -66,9 +66,9 @@ impl Layout {
     }
 
     /// Which left and right sides other kernels take, as arrays.
-    fn composed(&self, recipe: &Recipe) -> [Vec<bool>; 2] {
+    fn composed(&self, contraction_plan: &ContractionPlan) -> [Vec<bool>; 2] {
         let mut used = [vec![false; self.lefts.len()], vec![false; self.rights.len()]];
-        for term in self.terms(recipe, false) {
+        for term in self.terms(contraction_plan, false) {
             term.right.iter().for_each(|&k| used[1][k] = true);
             term.parts.iter().filter_map(|part| part.left).flatten().for_each(|k| used[0][k] = true);
         }
@@ -76,8 +76,8 @@ impl Layout {
     }
 
     /// The terms that are the kernel of tiles' own, or the others.
-    pub fn terms<'a>(&self, recipe: &'a Recipe, fused: bool) -> Vec<&'a Term> {
-        recipe.terms.iter().zip(&self.fused).filter(|(_, own)| **own == fused).map(|(term, _)| term).collect()
+    pub fn terms<'a>(&self, contraction_plan: &'a ContractionPlan, fused: bool) -> Vec<&'a Term> {
+        contraction_plan.terms.iter().zip(&self.fused).filter(|(_, own)| **own == fused).map(|(term, _)| term).collect()
     }
 }
 
@@ -103,20 +103,25 @@ pub(super) fn padded(samples: usize) -> usize {
 
 impl Block {
     /// How far apart steps are in the panel: of left sides, and of right sides.
-    pub(super) fn strides(&self, inner: usize) -> [usize; 2] {
-        [padded(self.samples), padded(self.samples * inner)]
+    pub(super) fn strides(&self, outputs_per_sample: usize) -> [usize; 2] {
+        [padded(self.samples), padded(self.samples * outputs_per_sample)]
     }
 
     /// Packs the panels in `parts`.
-    pub(super) fn pack(&mut self, gpu: &Gpu, recipe: &Recipe, parts: &[Panels<Tensor>]) -> Result<()> {
+    pub(super) fn pack(
+        &mut self,
+        gpu: &Gpu,
+        contraction_plan: &ContractionPlan,
+        parts: &[Panels<Tensor>],
+    ) -> Result<()> {
         let Some(one) = parts.first() else { return Ok(()) };
         self.samples = parts.iter().map(|part| part.samples).sum();
-        self.layout = Layout::of(recipe, one);
+        self.layout = Layout::of(contraction_plan, one);
         let arrays = |axis: usize, pick: &dyn Fn(&Panels<Tensor>) -> Option<Tensor>| {
             let list: Vec<Tensor> = parts.iter().filter_map(pick).collect();
             (!list.is_empty()).then(|| whole(gpu, &list, axis))
         };
-        let used = self.layout.composed(recipe);
+        let used = self.layout.composed(contraction_plan);
         let left = |k: usize| used[0][k].then(|| arrays(1, &|part| Some(part.lefts[k].clone()))).flatten();
         let right = |k: usize| used[1][k].then(|| arrays(2, &|part| part.rights[k].array().cloned())).flatten();
         self.lefts = (0..one.lefts.len()).map(left).collect();
@@ -124,11 +129,11 @@ impl Block {
         for array in self.lefts.iter().chain(&self.rights).flatten() {
             array.storage.as_ref().map_err(Error::clone)?;
         }
-        self.fill_panel(gpu, recipe, parts)
+        self.fill_panel(gpu, contraction_plan, parts)
     }
 
-    fn fill_panel(&mut self, gpu: &Gpu, recipe: &Recipe, parts: &[Panels<Tensor>]) -> Result<()> {
-        let [of_lefts, of_rights] = self.strides(recipe.inner);
+    fn fill_panel(&mut self, gpu: &Gpu, contraction_plan: &ContractionPlan, parts: &[Panels<Tensor>]) -> Result<()> {
+        let [of_lefts, of_rights] = self.strides(contraction_plan.outputs_per_sample);
         let entries = self.layout.depth[0] * of_lefts + self.layout.depth[1] * of_rights;
         let panel = gpu.empty(entries)?;
         gpu.0.clear(&panel);
@@ -142,9 +147,11 @@ impl Block {
             }
             for (b, steps) in part.rights.iter().zip(&self.layout.rights) {
                 let (Some(b), Some(steps)) = (b.array(), steps) else { continue };
-                let rows = part.samples * recipe.inner;
-                for block in 0..recipe.blocks {
-                    let to = first_right + (steps.first + block * steps.count) * of_rights + sample * recipe.inner;
+                let rows = part.samples * contraction_plan.outputs_per_sample;
+                for block in 0..contraction_plan.blocks {
+                    let to = first_right
+                        + (steps.first + block * steps.count) * of_rights
+                        + sample * contraction_plan.outputs_per_sample;
                     let from = block * rows * b.shape[5];
                     turned(gpu, b, [rows, b.shape[5]], from, &panel, of_rights, to)?;
                 }

@@ -6,7 +6,7 @@ use super::block::Block;
 use crate::backend::gpu::kernels;
 use crate::backend::gpu::memory::Buffer;
 use crate::backend::gpu::{Gpu, Launch, TOUCH, Tensor, groups, word};
-use crate::backend::{Arrays, Contraction, Part, Recipe, Term};
+use crate::backend::{Addend, Arrays, Contraction, ContractionPlan, Term};
 use crate::error::Result;
 use crate::shape::blocks;
 use crate::shape::numel;
@@ -17,7 +17,7 @@ const BETWEEN: usize = 1 << 23;
 /// One term on its way into one block of a tile.
 pub(super) struct Composed<'a> {
     pub gpu: &'a Gpu,
-    pub recipe: &'a Recipe,
+    pub contraction_plan: &'a ContractionPlan,
     pub term: &'a Term,
     pub panels: [&'a Block; 2],
     pub block: usize,
@@ -48,12 +48,12 @@ impl Composed<'_> {
     }
 
     /// sum over g, t, u of A\[n t, m u\] B\[n c t, m c' u\], where A is a product or tells which row numbers are equal.
-    fn positions(&self, part: &Part, [a, a2]: [&Tensor; 2], [b, b2]: [&Tensor; 2]) -> Result<()> {
+    fn positions(&self, part: &Addend, [a, a2]: [&Tensor; 2], [b, b2]: [&Tensor; 2]) -> Result<()> {
         let gpu = self.gpu;
         let (s, r) = (&b.shape, &b2.shape);
-        let (g, t, u, inner, o) = (s[0], s[2], r[2], s[3], s[4]);
-        let one_output = inner == 1;
-        let between = g * t * if one_output { u } else { (inner * o).max(u) };
+        let (g, t, u, outputs_per_sample, o) = (s[0], s[2], r[2], s[3], s[4]);
+        let one_output = outputs_per_sample == 1;
+        let between = g * t * if one_output { u } else { (outputs_per_sample * o).max(u) };
         self.in_parts(between, |rows, cols| {
             let (n, m) = (rows.len(), cols.len());
             let [a, b] = [a, b].map(|x| gpu.slice(x, 1, rows.clone()));
@@ -79,55 +79,58 @@ impl Composed<'_> {
                     gpu.matmul(&gpu.reshape(&a, &[g, n, 1, t, i]), false, &gpu.reshape(&a2, &[g, 1, m, u, i]), true)
                 }
             };
-            let half = gpu.matmul(&left, false, &gpu.reshape(&b2, &[g, 1, m, u, inner * o]), false);
-            let half = gpu.permute(&gpu.reshape(&half, &[g, n, m, t, inner, o]), &[1, 2, 4, 0, 3, 5]);
+            let half = gpu.matmul(&left, false, &gpu.reshape(&b2, &[g, 1, m, u, outputs_per_sample * o]), false);
+            let half = gpu.permute(&gpu.reshape(&half, &[g, n, m, t, outputs_per_sample, o]), &[1, 2, 4, 0, 3, 5]);
             self.contracted(part, &b, &half, &rows, &cols)
         })
     }
 
     /// sum over t of b\[n,t,c\] . (G\[m,c'\] a\[n,t\]), with the columns' gradients G multiplied out.
-    fn mixed(&self, part: &Part, a: &Tensor, b: &Tensor, gradients: &Tensor) -> Result<()> {
+    fn mixed(&self, part: &Addend, a: &Tensor, b: &Tensor, gradients: &Tensor) -> Result<()> {
         let gpu = self.gpu;
-        let (t, i, inner, o) = (a.shape[2], a.shape[3], b.shape[3], b.shape[4]);
-        self.in_parts(t * inner * o, |rows, cols| {
+        let (t, i, outputs_per_sample, o) = (a.shape[2], a.shape[3], b.shape[3], b.shape[4]);
+        self.in_parts(t * outputs_per_sample * o, |rows, cols| {
             let (n, m) = (rows.len(), cols.len());
             let [a, b] = [a, b].map(|x| gpu.slice(x, 1, rows.clone()));
-            let gradients = gpu.reshape(&gpu.slice(gradients, 1, cols.clone()), &[m * inner * o, i]);
+            let gradients = gpu.reshape(&gpu.slice(gradients, 1, cols.clone()), &[m * outputs_per_sample * o, i]);
             let half = gpu.matmul(&gpu.reshape(&a, &[n * t, i]), false, &gradients, true);
-            let half = gpu.permute(&gpu.reshape(&half, &[n, t, m, inner, o]), &[0, 2, 3, 1, 4]);
-            self.contracted(part, &b, &gpu.reshape(&half, &[n, m, inner, 1, t, o]), &rows, &cols)
+            let half = gpu.permute(&gpu.reshape(&half, &[n, t, m, outputs_per_sample, o]), &[0, 2, 3, 1, 4]);
+            self.contracted(part, &b, &gpu.reshape(&half, &[n, m, outputs_per_sample, 1, t, o]), &rows, &cols)
         })
     }
 
     /// sum over g, t, o of b\[g,n,t,c,o\] half\[n,m,c',g,t,o\].
     fn contracted(
         &self,
-        part: &Part,
+        part: &Addend,
         b: &Tensor,
         half: &Tensor,
         rows: &Range<usize>,
         cols: &Range<usize>,
     ) -> Result<()> {
         let gpu = self.gpu;
-        let (g, t, inner, o) = (b.shape[0], b.shape[2], b.shape[3], b.shape[4]);
+        let (g, t, outputs_per_sample, o) = (b.shape[0], b.shape[2], b.shape[3], b.shape[4]);
         let (n, m, sums) = (rows.len(), cols.len(), g * t * o);
-        let b = gpu.reshape(&gpu.permute(b, &[1, 3, 0, 2, 4]), &[n, inner, sums]);
-        let product = gpu.matmul(&b, false, &gpu.reshape(half, &[n, m * inner, sums]), true);
+        let b = gpu.reshape(&gpu.permute(b, &[1, 3, 0, 2, 4]), &[n, outputs_per_sample, sums]);
+        let product = gpu.matmul(&b, false, &gpu.reshape(half, &[n, m * outputs_per_sample, sums]), true);
         self.add(part, &product, rows, cols)
     }
 
     /// A\[n, m c'\] B\[n c, m\]: a weight meets its transpose.
-    fn crossed(&self, part: &Part, [a, a2]: [&Tensor; 2], [b, b2]: [&Tensor; 2]) -> Result<()> {
+    fn crossed(&self, part: &Addend, [a, a2]: [&Tensor; 2], [b, b2]: [&Tensor; 2]) -> Result<()> {
         let gpu = self.gpu;
-        let inner = b.shape[3];
-        self.in_parts(inner * inner, |rows, cols| {
+        let outputs_per_sample = b.shape[3];
+        self.in_parts(outputs_per_sample * outputs_per_sample, |rows, cols| {
             let (n, m) = (rows.len(), cols.len());
             let [a, b] = [a, b].map(|x| gpu.slice(x, 1, rows.clone()));
             let [a2, b2] = [a2, b2].map(|x| gpu.slice(x, 1, cols.clone()));
             let flat = |x: &Tensor, rows: usize| gpu.reshape(x, &[rows, *x.shape.last().expect("features")]);
-            let left = gpu.matmul(&flat(&a, n), false, &flat(&b2, m * inner), true);
-            let right = gpu.matmul(&flat(&b, n * inner), false, &flat(&a2, m), true);
-            let product = gpu.mul(&gpu.reshape(&left, &[n, 1, m, inner]), &gpu.reshape(&right, &[n, inner, m, 1]));
+            let left = gpu.matmul(&flat(&a, n), false, &flat(&b2, m * outputs_per_sample), true);
+            let right = gpu.matmul(&flat(&b, n * outputs_per_sample), false, &flat(&a2, m), true);
+            let product = gpu.mul(
+                &gpu.reshape(&left, &[n, 1, m, outputs_per_sample]),
+                &gpu.reshape(&right, &[n, outputs_per_sample, m, 1]),
+            );
             self.add(part, &product, &rows, &cols)
         })
     }
@@ -146,13 +149,13 @@ impl Composed<'_> {
     }
 
     /// Adds a part of K, \[n c, m c'\] of some samples, to its slot.
-    fn add(&self, part: &Part, x: &Tensor, rows: &Range<usize>, cols: &Range<usize>) -> Result<()> {
-        let inner = self.recipe.inner;
-        let [high, wide] = [0, 1].map(|k| self.panels[k].samples * inner);
-        let start = (part.slot * self.recipe.blocks + self.block) * high * wide;
-        let first = start + rows.start * inner * wide + cols.start * inner;
+    fn add(&self, part: &Addend, x: &Tensor, rows: &Range<usize>, cols: &Range<usize>) -> Result<()> {
+        let outputs_per_sample = self.contraction_plan.outputs_per_sample;
+        let [high, wide] = [0, 1].map(|k| self.panels[k].samples * outputs_per_sample);
+        let start = (part.accumulator * self.contraction_plan.blocks + self.block) * high * wide;
+        let first = start + rows.start * outputs_per_sample * wide + cols.start * outputs_per_sample;
         let entries = numel(&x.shape);
-        let mut words = [entries, cols.len() * inner, wide, first, 0].map(word);
+        let mut words = [entries, cols.len() * outputs_per_sample, wide, first, 0].map(word);
         words[4] = (part.weight as f32).to_bits();
         let launch = Launch {
             kernel: &kernels::ACCUMULATE,

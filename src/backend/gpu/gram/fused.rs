@@ -16,7 +16,7 @@ pub(super) struct Target<'a> {
     /// Rows and columns.
     pub size: [usize; 2],
     /// Rows for a sample.
-    pub inner: usize,
+    pub outputs_per_sample: usize,
     /// Where the matrix begins, and from one slot to the next.
     pub first: usize,
     pub apart: usize,
@@ -67,7 +67,7 @@ impl Gpu {
                 range.start,
                 range.end,
                 usize::from(target.upper),
-                target.inner,
+                target.outputs_per_sample,
                 target.first,
                 target.apart,
             ];
@@ -108,7 +108,7 @@ impl Gpu {
         let strides = [padded(x.count), padded(y.count)];
         let sides = Sides { panels: [&rows, &cols], strides, lefts: &rows };
         let size = [x.count, y.count];
-        let target = Target { kernel: &kernel, size, inner: 1, first: 0, apart: 0, upper: false };
+        let target = Target { kernel: &kernel, size, outputs_per_sample: 1, first: 0, apart: 0, upper: false };
         let product = Product { rows: 0, cols: 0, steps, strides: strides.map(|stride| stride / 4) };
         self.run_records(shape, &Records::product(product), &sides, &target)?;
         Ok(kernel)
@@ -126,17 +126,18 @@ impl Gpu {
         let matrices = self.empty(pairs.len() * n * m)?;
         let strides = [rows.strides(1)[0], cols.strides(1)[0]];
         let mut records = Records::none(pairs.len());
-        for (slot, pair) in pairs.iter().enumerate() {
+        for (accumulator, pair) in pairs.iter().enumerate() {
             let [one, two] = pair.map(|k| rows.layout.lefts[k].expect("a left side of this kernel"));
             let [first, second] = [one.first * strides[0], two.first * strides[1]].map(|start| start / 4);
             let strides = strides.map(|stride| stride / 4);
             let product = Product { rows: first, cols: second, steps: one.count, strides };
-            records.add(slot, Right::Unit(1.0), Left::Product(product), [1.0, 0.0], false);
+            records.add(accumulator, Right::Unit(1.0), Left::Product(product), [1.0, 0.0], false);
         }
         let records = records.finished();
         let panels = [rows.panel.as_deref(), cols.panel.as_deref()].map(|panel| panel.expect("packed"));
         let sides = Sides { panels, strides, lefts: panels[0] };
-        let target = Target { kernel: &matrices, size: [n, m], inner: 1, first: 0, apart: n * m, upper: false };
+        let target =
+            Target { kernel: &matrices, size: [n, m], outputs_per_sample: 1, first: 0, apart: n * m, upper: false };
         self.run_records(shape, &records, &sides, &target)?;
         Ok(matrices)
     }

@@ -39,7 +39,8 @@ impl Gpu {
         let sides = Sides { panels: [&panel, &panel], strides: [rows, rows], lefts: &panel };
         self.shorter(|| {
             let kernel = self.0.pool.take(purpose, 4 * (rows * rows) as u64)?;
-            let target = Target { kernel: &kernel, size: [rows, rows], inner: 1, first: 0, apart: 0, upper: false };
+            let target =
+                Target { kernel: &kernel, size: [rows, rows], outputs_per_sample: 1, first: 0, apart: 0, upper: false };
             self.run_records(shape, &records, &sides, &target)?;
             self.hand_over(&kernel, &mut vec![0f32; rows * rows])
         })

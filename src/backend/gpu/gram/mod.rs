@@ -20,7 +20,7 @@ pub use tune::Tuned;
 
 use super::memory::{Buffer, Purpose};
 use super::{Gpu, Tensor};
-use crate::backend::{Grain, Gram, Panels, Rates, Recipe};
+use crate::backend::{ContractionPlan, Gram, Panels, Rates, TileConfig};
 use crate::error::Result;
 use composed::Composed;
 use fused::{Sides, Target};
@@ -36,9 +36,9 @@ impl Gram for Gpu {
 
     /// Tiles that keep a card busy and that one array can hold. Two workers: while one hands its tile to the sink, the
     /// device computes the other's.
-    fn grain(&self) -> Grain {
+    fn tile_config(&self) -> TileConfig {
         let most = self.0.pool.most();
-        Grain {
+        TileConfig {
             tile_sides: [2048, 1024, 512, 128],
             multiple: SIDE,
             least_blocks: 1,
@@ -57,31 +57,39 @@ impl Gram for Gpu {
         Rates { product: 5e12, positions: 2e12, forming: 2e12, entries: 50e9 }
     }
 
-    fn pack(&self, recipe: &Recipe, parts: &[Panels<Tensor>], packed: &mut Block) -> Result<()> {
-        packed.pack(self, recipe, parts)
+    fn pack(&self, contraction_plan: &ContractionPlan, parts: &[Panels<Tensor>], packed: &mut Block) -> Result<()> {
+        packed.pack(self, contraction_plan, parts)
     }
 
-    fn tile(&self, recipe: &Recipe, rows: &Block, cols: &Block, (): &mut (), out: &mut [f32]) -> Result<()> {
+    fn tile(
+        &self,
+        contraction_plan: &ContractionPlan,
+        rows: &Block,
+        cols: &Block,
+        (): &mut (),
+        out: &mut [f32],
+    ) -> Result<()> {
         if out.is_empty() {
             return Ok(());
         }
-        let kernel = self.compute(recipe, rows, cols)?;
+        let kernel = self.compute(contraction_plan, rows, cols)?;
         self.hand_over(&kernel, out)
     }
 }
 
 impl Gpu {
     /// The tile of every slot and block, \[slots, blocks, n inner, m inner\], on the device.
-    fn compute(&self, recipe: &Recipe, rows: &Block, cols: &Block) -> Result<Arc<Buffer>> {
-        let Recipe { slots, blocks, inner, .. } = *recipe;
-        let size = [rows.samples * inner, cols.samples * inner];
+    fn compute(&self, contraction_plan: &ContractionPlan, rows: &Block, cols: &Block) -> Result<Arc<Buffer>> {
+        let ContractionPlan { accumulators, blocks, outputs_per_sample, .. } = *contraction_plan;
+        let size = [rows.samples * outputs_per_sample, cols.samples * outputs_per_sample];
         let entries = size[0] * size[1];
         // Terms that are added one by one are better done in the device's own memory.
         let written_once = rows.layout.fused.iter().all(|&fused| fused);
         let purpose = if written_once { self.tiles_are()? } else { Purpose::Array };
-        let kernel = Arc::new(self.0.pool.take(purpose, 4 * (slots * blocks * entries) as u64)?);
-        let records: Vec<Records> = (0..blocks).map(|block| Records::new(recipe, rows, cols, block)).collect();
-        if records.iter().any(|records| records.slots.contains(&false)) {
+        let kernel = Arc::new(self.0.pool.take(purpose, 4 * (accumulators * blocks * entries) as u64)?);
+        let records: Vec<Records> =
+            (0..blocks).map(|block| Records::new(contraction_plan, rows, cols, block)).collect();
+        if records.iter().any(|records| records.accumulators.contains(&false)) {
             // Some slot is only added to, or nothing is in it.
             self.0.clear(&kernel);
         }
@@ -89,23 +97,23 @@ impl Gpu {
             && !records[0].is_empty()
         {
             let shape = self.tile_shape()?;
-            let pairs = if inner > 1 { pairs(recipe, &rows.layout) } else { Vec::new() };
+            let pairs = if outputs_per_sample > 1 { pairs(contraction_plan, &rows.layout) } else { Vec::new() };
             let lefts = match pairs.is_empty() {
                 true => one.clone(),
                 false => self.left_products(shape, &pairs, rows, cols)?,
             };
-            let strides = [rows.strides(inner)[1], cols.strides(inner)[1]];
+            let strides = [rows.strides(outputs_per_sample)[1], cols.strides(outputs_per_sample)[1]];
             let sides = Sides { panels: [one, two], strides, lefts: &lefts };
             let upper = std::ptr::eq(rows, cols);
             for (block, records) in records.iter().enumerate() {
                 let (first, apart) = (block * entries, blocks * entries);
-                let target = Target { kernel: &kernel, size, inner, first, apart, upper };
+                let target = Target { kernel: &kernel, size, outputs_per_sample, first, apart, upper };
                 self.run_records(shape, records, &sides, &target)?;
             }
         }
-        for term in rows.layout.terms(recipe, false) {
+        for term in rows.layout.terms(contraction_plan, false) {
             for block in 0..blocks {
-                Composed { gpu: self, recipe, term, panels: [rows, cols], block, kernel: &kernel }.run()?;
+                Composed { gpu: self, contraction_plan, term, panels: [rows, cols], block, kernel: &kernel }.run()?;
             }
         }
         Ok(kernel)

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::block::{Block, Layout, Steps};
 use super::code::{ADD, FLUSH, KEEP, RECORD};
 use crate::backend::gpu::word;
-use crate::backend::{Part, Recipe};
+use crate::backend::{Addend, ContractionPlan};
 
 /// Steps of a dispatch, and of one side's product in a record: two make a record.
 const MOST_STEPS: usize = 1 << 16;
@@ -20,7 +20,7 @@ const DEEP: usize = MOST_STEPS / 2;
 pub(super) struct Records {
     pub words: Vec<u32>,
     /// Slots that are written.
-    pub slots: Vec<bool>,
+    pub accumulators: Vec<bool>,
     /// Records of every dispatch, and their steps.
     pub dispatches: Vec<(Range<usize>, usize)>,
 }
@@ -71,17 +71,17 @@ pub(super) enum Left {
 
 impl Records {
     /// Records for so many slots, none yet.
-    pub fn none(slots: usize) -> Self {
-        Records { slots: vec![false; slots], ..Records::default() }
+    pub fn none(accumulators: usize) -> Self {
+        Records { accumulators: vec![false; accumulators], ..Records::default() }
     }
 
     /// The records of block `block` of K. With several rows for a sample, A is read from matrices that were computed
     /// before: number k is of pair k of [`pairs`].
-    pub fn new(recipe: &Recipe, rows: &Block, cols: &Block, block: usize) -> Self {
-        let mut records = Records::none(recipe.slots);
+    pub fn new(contraction_plan: &ContractionPlan, rows: &Block, cols: &Block, block: usize) -> Self {
+        let mut records = Records::none(contraction_plan.accumulators);
         let layout = &rows.layout;
-        let pairs = pairs(recipe, layout);
-        let [of_rows, of_cols] = [rows, cols].map(|block| block.strides(recipe.inner));
+        let pairs = pairs(contraction_plan, layout);
+        let [of_rows, of_cols] = [rows, cols].map(|block| block.strides(contraction_plan.outputs_per_sample));
         let product = |sides: [Steps; 2], kind: usize, block: usize| {
             let strides = [of_rows[kind], of_cols[kind]];
             // Right sides stand after all left ones.
@@ -89,15 +89,15 @@ impl Records {
             let at = |k: usize| (before[k] + (sides[k].first + block * sides[k].count) * strides[k]) / 4;
             Product { rows: at(0), cols: at(1), steps: sides[0].count, strides: strides.map(|stride| stride / 4) }
         };
-        for term in layout.terms(recipe, true) {
+        for term in layout.terms(contraction_plan, true) {
             let right = match term.right.map(|k| layout.rights[k]) {
                 [Some(one), Some(two)] => Right::Product(product([one, two], 1, block)),
                 // Unit vectors are in no panel.
-                _ => Right::Unit(recipe.unit_weight as f32),
+                _ => Right::Unit(contraction_plan.one_hot_weight as f32),
             };
-            for (k, (slot, left, weight, bias)) in by_slot(&term.parts).into_iter().enumerate() {
+            for (k, (accumulator, left, weight, bias)) in by_slot(&term.parts).into_iter().enumerate() {
                 let left = match left {
-                    Some(pair) if recipe.inner > 1 => {
+                    Some(pair) if contraction_plan.outputs_per_sample > 1 => {
                         Left::Matrix(pairs.iter().position(|own| *own == pair).expect("all pairs are listed"))
                     }
                     Some(pair) => {
@@ -106,14 +106,14 @@ impl Records {
                     }
                     None => Left::Nothing,
                 };
-                records.add(slot, right, left, [weight, bias], k > 0);
+                records.add(accumulator, right, left, [weight, bias], k > 0);
             }
         }
         records.finished()
     }
 
     /// Adds (bias + weight A) B to a slot. `again` says that the record before has the same B.
-    pub fn add(&mut self, slot: usize, right: Right, left: Left, [weight, bias]: [f32; 2], again: bool) {
+    pub fn add(&mut self, accumulator: usize, right: Right, left: Left, [weight, bias]: [f32; 2], again: bool) {
         let rights: Vec<([u32; 4], usize)> = match right {
             Right::Product(product) => product.parts().map(|part| (part.words(), part.steps)).collect(),
             Right::Unit(value) => vec![([0, 0, 0, value.to_bits()], 0)],
@@ -128,11 +128,11 @@ impl Records {
         for (right, right_steps) in &rights {
             for (part, (left, left_steps)) in lefts.iter().enumerate() {
                 let bias = if part == 0 { bias } else { 0.0 };
-                self.leave(slot, left_steps + right_steps, &mut keep);
+                self.leave(accumulator, left_steps + right_steps, &mut keep);
                 let steps = left_steps + if keep { 0 } else { *right_steps };
                 let flags = if keep { KEEP } else { 0 };
                 self.words.extend(right.iter().chain(left));
-                self.words.extend([weight.to_bits(), bias.to_bits(), flags, word(slot)]);
+                self.words.extend([weight.to_bits(), bias.to_bits(), flags, word(accumulator)]);
                 let (range, sum) = self.dispatches.last_mut().expect("there is one now");
                 range.end += 1;
                 *sum += steps;
@@ -142,9 +142,9 @@ impl Records {
         }
     }
 
-    /// Before a record of so many steps in `slot`: flushes another slot, and begins a dispatch where this one would be too long.
-    fn leave(&mut self, slot: usize, steps: usize, keep: &mut bool) {
-        if self.words.last().is_some_and(|&last| last != word(slot)) {
+    /// Before a record of so many steps in `accumulator`: flushes another slot, and begins a dispatch where this one would be too long.
+    fn leave(&mut self, accumulator: usize, steps: usize, keep: &mut bool) {
+        if self.words.last().is_some_and(|&last| last != word(accumulator)) {
             self.flush();
         }
         match self.dispatches.last() {
@@ -165,8 +165,8 @@ impl Records {
         if self.words[last + 2] & FLUSH != 0 {
             return;
         }
-        let slot = self.words[last + 3] as usize;
-        let add = if std::mem::replace(&mut self.slots[slot], true) { ADD } else { 0 };
+        let accumulator = self.words[last + 3] as usize;
+        let add = if std::mem::replace(&mut self.accumulators[accumulator], true) { ADD } else { 0 };
         self.words[last + 2] |= FLUSH | add;
     }
 
@@ -200,9 +200,11 @@ impl Records {
 }
 
 /// The pairs of left sides that the kernel of tiles needs.
-pub(super) fn pairs(recipe: &Recipe, layout: &Layout) -> Vec<[usize; 2]> {
+pub(super) fn pairs(contraction_plan: &ContractionPlan, layout: &Layout) -> Vec<[usize; 2]> {
     let mut pairs = Vec::new();
-    for pair in layout.terms(recipe, true).into_iter().flat_map(|term| &term.parts).filter_map(|part| part.left) {
+    for pair in
+        layout.terms(contraction_plan, true).into_iter().flat_map(|term| &term.parts).filter_map(|part| part.left)
+    {
         if !pairs.contains(&pair) {
             pairs.push(pair);
         }
@@ -211,16 +213,16 @@ pub(super) fn pairs(recipe: &Recipe, layout: &Layout) -> Vec<[usize; 2]> {
 }
 
 /// The parts of a term with one left side at most: slot, left sides, their weight, and the weight without.
-fn by_slot(parts: &[Part]) -> Vec<(usize, Option<[usize; 2]>, f32, f32)> {
+fn by_slot(parts: &[Addend]) -> Vec<(usize, Option<[usize; 2]>, f32, f32)> {
     let mut list: Vec<(usize, Option<[usize; 2]>, f32, f32)> = Vec::new();
     for part in parts {
         let weight = part.weight as f32;
-        let same = list.iter_mut().find(|own| own.0 == part.slot && (own.1.is_none() || part.left.is_none()));
+        let same = list.iter_mut().find(|own| own.0 == part.accumulator && (own.1.is_none() || part.left.is_none()));
         match (same, part.left) {
             (Some(own), None) => own.3 += weight,
             (Some(own), left) => (own.1, own.2) = (left, weight),
-            (None, None) => list.push((part.slot, None, 0.0, weight)),
-            (None, left) => list.push((part.slot, left, weight, 0.0)),
+            (None, None) => list.push((part.accumulator, None, 0.0, weight)),
+            (None, left) => list.push((part.accumulator, left, weight, 0.0)),
         }
     }
     // Those of a slot stand together.

@@ -54,7 +54,8 @@ impl Gpu {
         let kernel = self.empty(rows * rows)?;
         let records = Records::trial(depth, rows);
         let sides = Sides { panels: [&panel, &panel], strides: [rows, rows], lefts: &panel };
-        let target = Target { kernel: &kernel, size: [rows, rows], inner: 1, first: 0, apart: 0, upper: true };
+        let target =
+            Target { kernel: &kernel, size: [rows, rows], outputs_per_sample: 1, first: 0, apart: 0, upper: true };
         let flops = (rows * (rows + 1) / 2 * 2 * 2 * depth) as f64;
         let time = |shape: Shape| {
             let time = self.shorter(|| {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tangent_kernels::kernel::sink::{Frame, Packed, Part, Sink, Wants};
+use tangent_kernels::kernel::sink::{Frame, Packed, RegionData, Requirements, Sink};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Error, Method, Model, Outputs, Parameterisation, Real, Result, Sequential, Session};
 
@@ -28,34 +28,34 @@ impl<R: Real> Own<R> {
 }
 
 impl<R: Real> Sink<R> for Own<R> {
-    fn wants(&self) -> Wants {
-        Wants { side: self.side, shares: true, identity: true, ..Wants::default() }
+    fn requirements(&self) -> Requirements {
+        Requirements { side: self.side, shards: true, fingerprint: true, ..Requirements::default() }
     }
 
     fn begin(&mut self, frame: &Frame) -> Result<()> {
         let entries = frame.matrices.len() * frame.blocks * frame.rows * frame.cols;
         self.cells.get_mut().unwrap().resize(entries, None);
         if let Some(before) = &self.frame {
-            assert_eq!(before.identity, frame.identity);
+            assert_eq!(before.fingerprint, frame.fingerprint);
         }
         self.frame = Some(frame.clone());
         Ok(())
     }
 
-    fn put(&self, part: &Part<'_, R>) -> Result<()> {
-        let (frame, unit) = (part.frame, part.unit());
+    fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
+        let (frame, region) = (part.frame, part.region());
         let mut cells = self.cells.lock().unwrap();
         for (matrix, block) in (0..frame.matrices.len()).flat_map(|m| (0..frame.blocks).map(move |b| (m, b))) {
             let first = (matrix * frame.blocks + block) * frame.rows * frame.cols;
             let entries = part.of(matrix, block);
-            for (r, c) in unit.rows.clone().flat_map(|r| unit.cols.clone().map(move |c| (r, c))) {
-                let x = entries[(r - unit.rows.start) * unit.cols.len() + c - unit.cols.start];
+            for (r, c) in region.rows.clone().flat_map(|r| region.cols.clone().map(move |c| (r, c))) {
+                let x = entries[(r - region.rows.start) * region.cols.len() + c - region.cols.start];
                 let mut put = |r: usize, c: usize| {
                     let before = cells[first + r * frame.cols + c].replace(x);
                     assert!(before.is_none(), "entry ({r}, {c}) comes twice");
                 };
                 put(r, c);
-                if part.mirrored() && unit.above().contains(&r) {
+                if part.mirrored() && region.above().contains(&r) {
                     put(c, r);
                 }
             }
@@ -71,7 +71,7 @@ fn model(outputs: usize) -> Model {
 }
 
 fn numbers<R: Real>(count: usize) -> Vec<R> {
-    (0..count).map(|k| R::of(((k * k) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
+    (0..count).map(|k| R::from_f64(((k * k) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
 }
 
 fn in_pools(threads: &[usize], work: impl Fn() + Sync) {
@@ -119,8 +119,8 @@ fn same_bits_for_any_cut<R: Real>(outputs: usize, mode: Outputs, n: usize, m: Op
         let mut sink = Own::new(48);
         for part in (0..parts).rev() {
             match m {
-                None => ntk().share(part, parts).fill(&x, &mut sink).unwrap(),
-                Some(_) => ntk().share(part, parts).fill_between(&x, &z, &mut sink).unwrap(),
+                None => ntk().shard(part, parts).fill(&x, &mut sink).unwrap(),
+                Some(_) => ntk().shard(part, parts).fill_between(&x, &z, &mut sink).unwrap(),
             };
         }
         assert!(sink.whole() == want, "{parts} shares");
@@ -161,7 +161,7 @@ fn progress_counts_every_step_once() {
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
     let x = numbers::<f64>(500 * 5);
     let x = Batch::new(&x, &[500, 5]).unwrap();
-    for (method, budget, share) in [
+    for (method, budget, shard) in [
         (Method::Structured, 1 << 30, (0, 1)),
         (Method::Structured, 900_000, (0, 1)),
         (Method::Structured, 1 << 30, (1, 3)),
@@ -174,9 +174,9 @@ fn progress_counts_every_step_once() {
             total.store(progress.total, Ordering::Relaxed);
             ControlFlow::Continue(())
         };
-        let ntk = session.ntk().method(method).memory_budget(budget).share(share.0, share.1).progress(&callback);
+        let ntk = session.ntk().method(method).memory_budget(budget).shard(shard.0, shard.1).progress(&callback);
         ntk.fill(&x, &mut Own::<f64>::new(64)).unwrap();
-        assert_eq!(seen.into_inner(), total.into_inner(), "{method} {budget} {share:?}");
+        assert_eq!(seen.into_inner(), total.into_inner(), "{method} {budget} {shard:?}");
     }
 }
 
@@ -187,10 +187,10 @@ fn what_cannot_be_done_is_refused() {
     let x = numbers::<f64>(30 * 5);
     let x = Batch::new(&x, &[30, 5]).unwrap();
     for (part, parts, message) in [(5, 5, "numbered 0 to 4"), (0, 0, "there is none"), (7, 2, "share 7 of 2")] {
-        let error = session.ntk().share(part, parts).fill(&x, &mut Own::<f64>::new(0)).unwrap_err();
+        let error = session.ntk().shard(part, parts).fill(&x, &mut Own::<f64>::new(0)).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
     }
-    let error = session.ntk().share(0, 2).compute(&x).unwrap_err();
+    let error = session.ntk().shard(0, 2).compute(&x).unwrap_err();
     assert!(error.is_unsupported() && error.to_string().contains("share"), "{error}");
     let error = session.ntk().method(Method::Layerwise).fill(&x, &mut Own::<f64>::new(0)).unwrap_err();
     assert!(error.is_unsupported() && error.to_string().contains("layerwise"), "{error}");

@@ -1,7 +1,7 @@
 //! From what panels are for to how tiles are put together.
 
 use super::outputs::Layout;
-use crate::backend::{Contraction, Part, Recipe, Term};
+use crate::backend::{Addend, Contraction, ContractionPlan, Term};
 
 /// An ordered pair of sides in the panels of rows and columns, and what their contraction is a part of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,15 +24,26 @@ impl Pair {
 }
 
 /// The recipe for K. Pairs with the same right sides share the product.
-pub(crate) fn recipe(pairs: &[Pair], layout: &Layout, slot: &dyn Fn(usize) -> usize, slots: usize) -> Recipe {
+pub(crate) fn contraction_plan(
+    pairs: &[Pair],
+    layout: &Layout,
+    accumulator: &dyn Fn(usize) -> usize,
+    accumulators: usize,
+) -> ContractionPlan {
     let mut terms: Vec<Term> = Vec::new();
     for pair in pairs {
-        let part = Part { slot: slot(pair.parameter), weight: pair.weight, left: pair.left };
+        let part = Addend { accumulator: accumulator(pair.parameter), weight: pair.weight, left: pair.left };
         let alike = |term: &&mut Term| term.right == pair.right && term.contraction == pair.contraction;
         match terms.iter_mut().find(alike) {
             Some(term) => term.parts.push(part),
             None => terms.push(Term { right: pair.right, contraction: pair.contraction, parts: vec![part] }),
         }
     }
-    Recipe { slots, blocks: layout.blocks, inner: layout.inner, unit_weight: layout.unit_weight, terms }
+    ContractionPlan {
+        accumulators,
+        blocks: layout.blocks,
+        outputs_per_sample: layout.outputs_per_sample,
+        one_hot_weight: layout.one_hot_weight,
+        terms,
+    }
 }

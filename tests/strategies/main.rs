@@ -7,7 +7,7 @@ mod costs;
 mod plans;
 
 use serde_json::Value as Json;
-use tangent_kernels::kernel::{Plan, Rates, Way, worst_difference};
+use tangent_kernels::kernel::{Plan, Rates, Strategy, worst_difference};
 use tangent_kernels::ops::{AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, LayerNorm, Permute};
 use tangent_kernels::tape::Value;
 use tangent_kernels::unary::{Silu, Tanh};
@@ -48,7 +48,7 @@ impl Network {
     fn input<R: Real>(&self, samples: usize, seed: u64) -> Vec<R> {
         let count = samples * self.model.input_shape().iter().product::<usize>();
         let number = |x: f64| self.table.map_or(x, |rows| ((x + 1.0) / 2.0 * rows as f64).floor());
-        numbers(count, seed).into_iter().map(|x| R::of(number(x))).collect()
+        numbers(count, seed).into_iter().map(|x| R::from_f64(number(x))).collect()
     }
 
     fn shape(&self, samples: usize) -> Vec<usize> {

@@ -6,11 +6,11 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use super::cut::Cut;
-use super::lane::Lane;
+use super::device_worker::DeviceWorker;
+use super::partition::Partition;
 use super::progress::Counter;
 use super::sink::{Frame, Sink};
-use crate::backend::{Gram, Panels, Recipe};
+use crate::backend::{ContractionPlan, Gram, Panels};
 use crate::error::{Error, Result};
 
 /// Which samples are meant.
@@ -24,12 +24,12 @@ pub(crate) enum Side {
 pub(crate) trait Source<B: Gram>: Sync {
     fn panels(&self, side: Side, samples: Range<usize>) -> Result<Panels<B::Tensor>>;
     /// Known once there are panels.
-    fn recipe(&self) -> &Recipe;
+    fn contraction_plan(&self) -> &ContractionPlan;
 }
 
 /// What a walk is for: the same for all devices.
 pub(crate) struct Job<'a, R> {
-    pub cut: &'a Cut,
+    pub partition: &'a Partition,
     pub frame: &'a Frame,
     pub sink: &'a dyn Sink<R>,
     /// What every entry is multiplied by.
@@ -37,44 +37,44 @@ pub(crate) struct Job<'a, R> {
     /// Samples in a forward pass.
     pub chunk: usize,
     /// Panels of all samples are held.
-    pub held: bool,
+    pub resident: bool,
     pub counter: &'a Counter<'a>,
 }
 
 /// One walk.
-pub(crate) struct Walk<'a, B: Gram> {
+pub(crate) struct Schedule<'a, B: Gram> {
     pub job: Job<'a, B::Number>,
     /// Devices that work side by side.
-    pub lanes: Vec<Lane<'a, B>>,
+    pub device_workers: Vec<DeviceWorker<'a, B>>,
     /// The one that is asked when all of these have failed.
-    pub last: Option<Lane<'a, B>>,
+    pub last: Option<DeviceWorker<'a, B>>,
 }
 
-impl<B: Gram> Walk<'_, B> {
+impl<B: Gram> Schedule<'_, B> {
     /// # Errors
     /// All devices failed, or a source of samples; the sink refused, an entry is not finite, or the caller cancelled.
     pub fn run(&self) -> Result<()> {
-        let Job { cut, frame, sink, held, counter, .. } = &self.job;
-        let open: Vec<usize> = frame.share.clone().filter(|&unit| !sink.has(unit)).collect();
-        let all: Vec<usize> = frame.share.clone().collect();
-        counter.skip(steps(cut, &all, *held) - steps(cut, &open, *held));
+        let Job { partition, frame, sink, resident, counter, .. } = &self.job;
+        let open: Vec<usize> = frame.shard.clone().filter(|&region| !sink.has(region)).collect();
+        let all: Vec<usize> = frame.shard.clone().collect();
+        counter.skip(steps(partition, &all, *resident) - steps(partition, &open, *resident));
         // What made a device fail, by device.
-        let failures = Mutex::new(vec![None; self.lanes.len()]);
-        cut.bands(&open, *held).try_for_each(|band| self.band(band, &failures))
+        let failures = Mutex::new(vec![None; self.device_workers.len()]);
+        partition.row_blocks(&open, *resident).try_for_each(|row_block| self.row_block(row_block, &failures))
     }
 
     /// Units that share what panels are held.
-    fn band(&self, units: &[usize], failures: &Mutex<Vec<Option<Error>>>) -> Result<()> {
-        let queue = Queue::new(units);
+    fn row_block(&self, regions: &[usize], failures: &Mutex<Vec<Option<Error>>>) -> Result<()> {
+        let queue = Queue::new(regions);
         let failures = || failures.lock().unwrap_or_else(PoisonError::into_inner);
         let work = |k: usize| {
             if failures()[k].is_none()
-                && let Err(error) = self.lanes[k].work(&self.job, units, &queue)
+                && let Err(error) = self.device_workers[k].work(&self.job, regions, &queue)
             {
                 failures()[k] = Some(error);
             }
         };
-        match self.lanes.len() {
+        match self.device_workers.len() {
             1 => work(0),
             count => std::thread::scope(|scope| {
                 let work = &work;
@@ -106,8 +106,8 @@ struct State {
 }
 
 impl Queue {
-    fn new(units: &[usize]) -> Self {
-        Queue(Mutex::new(State { open: units.iter().rev().copied().collect(), error: None }))
+    fn new(regions: &[usize]) -> Self {
+        Queue(Mutex::new(State { open: regions.iter().rev().copied().collect(), error: None }))
     }
 
     /// The next unit, unless something went wrong.
@@ -117,8 +117,8 @@ impl Queue {
     }
 
     /// A unit that a device could not compute.
-    pub fn give_back(&self, unit: usize) {
-        self.state().open.push(unit);
+    pub fn give_back(&self, region: usize) {
+        self.state().open.push(region);
     }
 
     /// Nobody takes another unit.
@@ -142,8 +142,10 @@ impl Queue {
     }
 }
 
-/// What a walk over `units` counts: blocks whose panels are held, and units.
-pub(crate) fn steps(cut: &Cut, units: &[usize], held: bool) -> usize {
-    let blocks = |band: &[usize]| cut.held(band, held).iter().flatten().filter(|&&held| held).count();
-    units.len() + cut.bands(units, held).map(blocks).sum::<usize>()
+/// What a walk over `regions` counts: blocks whose panels are held, and units.
+pub(crate) fn steps(partition: &Partition, regions: &[usize], resident: bool) -> usize {
+    let blocks = |row_block: &[usize]| {
+        partition.resident(row_block, resident).iter().flatten().filter(|&&resident| resident).count()
+    };
+    regions.len() + partition.row_blocks(regions, resident).map(blocks).sum::<usize>()
 }

@@ -11,52 +11,59 @@ use crate::error::{Error, Result};
 /// With t positions, i features in and o out, a\[n,t\] what came in and b\[n,t\] the cotangent of what went out:
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Way {
+pub enum Strategy {
     /// The last layer: its cotangents are unit vectors, so (a\[n\] . a\[m\]) stands where c = c', and nothing is multiplied
     /// for a bias.
     ReadOut,
     /// One position: (a\[n\] . a\[m\]) (b\[n\] . b\[m\]).
-    Outer,
+    Hadamard,
     /// The per-sample gradients sum over t of b a, multiplied out, then their product.
-    MultiplyOut,
+    Materialise,
     /// sum over t, u of (a\[n,t\] . a\[m,u\]) (b\[n,t\] . b\[m,u\]): no gradient is formed; with several outputs b\[m\] is
     /// contracted first, b\[n\] second.
-    PairPositions,
+    PositionPairs,
     /// The gradients of one side, multiplied out, against a and b of the other.
     Mixed,
     /// Embeddings: cotangents summed by row of the table, multiplied where both samples have the row.
     Join,
 }
 
-impl Way {
+impl Strategy {
     /// All ways.
-    pub const ALL: [Way; 6] = [Way::ReadOut, Way::Outer, Way::MultiplyOut, Way::PairPositions, Way::Mixed, Way::Join];
+    pub const ALL: [Strategy; 6] = [
+        Strategy::ReadOut,
+        Strategy::Hadamard,
+        Strategy::Materialise,
+        Strategy::PositionPairs,
+        Strategy::Mixed,
+        Strategy::Join,
+    ];
 
-    /// The way's name: `read-out`, `outer`, `multiply-out`, `pair-positions`, `mixed` or `join`.
+    /// The way's name: `read-out`, `hadamard`, `materialise`, `position-pairs`, `mixed` or `join`.
     pub fn name(self) -> &'static str {
         match self {
-            Way::ReadOut => "read-out",
-            Way::Outer => "outer",
-            Way::MultiplyOut => "multiply-out",
-            Way::PairPositions => "pair-positions",
-            Way::Mixed => "mixed",
-            Way::Join => "join",
+            Strategy::ReadOut => "read-out",
+            Strategy::Hadamard => "hadamard",
+            Strategy::Materialise => "materialise",
+            Strategy::PositionPairs => "position-pairs",
+            Strategy::Mixed => "mixed",
+            Strategy::Join => "join",
         }
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
 }
 
-impl FromStr for Way {
+impl FromStr for Strategy {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        Way::ALL.into_iter().find(|way| way.name() == name).ok_or_else(|| {
-            let names: Vec<&str> = Way::ALL.iter().map(|way| way.name()).collect();
+        Strategy::ALL.into_iter().find(|strategy| strategy.name() == name).ok_or_else(|| {
+            let names: Vec<&str> = Strategy::ALL.iter().map(|strategy| strategy.name()).collect();
             Error::name(format!("there is no way '{name}'; there are {}", names.join(", ")))
         })
     }

@@ -12,11 +12,11 @@ fn a_plan_is_the_same_for_any_number_of_threads_and_is_the_one_that_is_followed(
         let pools = [1, 2].map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
         for outputs in modes(network.model.outputs()) {
             let ntk = || session.ntk().outputs(outputs);
-            let (plan, between) = (ntk().explain(ROWS).unwrap(), ntk().explain_between(ROWS, COLUMNS).unwrap());
+            let (plan, between) = (ntk().plan(ROWS).unwrap(), ntk().plan_between(ROWS, COLUMNS).unwrap());
             assert_eq!(plan.samples, (ROWS, None));
             assert_eq!(between.samples, (ROWS, Some(COLUMNS)));
             for pool in &pools {
-                assert_eq!(pool.install(|| ntk().explain(ROWS)).unwrap(), plan, "{}", network.name);
+                assert_eq!(pool.install(|| ntk().plan(ROWS)).unwrap(), plan, "{}", network.name);
                 let kernel = ntk().pool(pool).compute(&x).unwrap();
                 assert_eq!(kernel.manifest().unwrap().plan, plan, "{}, {outputs:?}", network.name);
                 let kernel = ntk().pool(pool).between(&x, &z).unwrap();
@@ -30,11 +30,11 @@ fn a_plan_is_the_same_for_any_number_of_threads_and_is_the_one_that_is_followed(
 fn the_cheapest_way_is_taken_and_other_rates_make_another_plan() {
     for network in networks() {
         let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
-        let plan = session.ntk().explain(1000).unwrap();
+        let plan = session.ntk().plan(1000).unwrap();
         for p in &plan.parameters {
             let mut last = p.seconds;
-            for (way, seconds) in &p.alternatives {
-                assert!(*seconds >= last, "{}: {} by {way}", network.name, p.name);
+            for (strategy, seconds) in &p.alternatives {
+                assert!(*seconds >= last, "{}: {} by {strategy}", network.name, p.name);
                 last = *seconds;
             }
         }
@@ -42,22 +42,22 @@ fn the_cheapest_way_is_taken_and_other_rates_make_another_plan() {
     // Where forming gradients is all but free, they are formed; where it is ruinous, they are not.
     let network = tokens(6, 6, 1);
     let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
-    let way = |forming: f64| {
+    let strategy = |forming: f64| {
         let mut rates = Rates::shipped::<f64>();
         (rates.forming, rates.entries) = (forming, 1e15);
-        let plan = session.ntk().rates(rates).explain(200).unwrap();
+        let plan = session.ntk().rates(rates).plan(200).unwrap();
         assert_eq!(plan.rates, rates);
-        plan.parameters.iter().find(|p| p.name == "token.weight").unwrap().way
+        plan.parameters.iter().find(|p| p.name == "token.weight").unwrap().strategy
     };
-    assert_eq!(way(1e15), Way::MultiplyOut);
-    assert_ne!(way(1e3), Way::MultiplyOut);
+    assert_eq!(strategy(1e15), Strategy::Materialise);
+    assert_ne!(strategy(1e3), Strategy::Materialise);
 }
 
 #[test]
 fn a_plan_is_json() {
     for network in networks() {
         let session = Session::new(&network.model, Cpu::<f32>::new()).unwrap();
-        let plan = session.ntk().memory_budget(1 << 30).explain_between(7, 5).unwrap();
+        let plan = session.ntk().memory_budget(1 << 30).plan_between(7, 5).unwrap();
         let json: Json = serde_json::from_str(&plan.to_json()).unwrap();
         assert_eq!(json["precision"], "f32");
         assert_eq!(json["outputs"], "Full");
@@ -73,7 +73,7 @@ fn a_plan_is_json() {
         same(number(&json, "result_bytes"), plan.result_bytes);
         same(number(&json, "thread_bytes"), plan.thread_bytes);
         assert_eq!((&json["tall"], &json["wide"]), (&plan.tall.into(), &plan.wide.into()));
-        assert_eq!(json["held"], plan.held);
+        assert_eq!(json["resident"], plan.resident);
         same(number(&json["rates"], "product"), plan.rates.product);
         let list = json["parameters"].as_array().unwrap();
         assert_eq!(list.len(), plan.parameters.len());
@@ -81,7 +81,7 @@ fn a_plan_is_json() {
             assert_eq!(json["name"], p.name);
             assert_eq!(json["shape"], serde_json::json!(p.shape));
             assert_eq!((&json["uses"], &json["positions"]), (&p.uses.into(), &p.positions.into()));
-            assert_eq!(json["way"], p.way.name());
+            assert_eq!(json["way"], p.strategy.name());
             for (name, value) in [
                 ("forming_flops", p.forming_flops),
                 ("gram_flops", p.gram_flops),
@@ -91,8 +91,8 @@ fn a_plan_is_json() {
                 same(number(json, name), value);
             }
             assert_eq!(json["alternatives"].as_object().unwrap().len(), p.alternatives.len());
-            for (way, seconds) in &p.alternatives {
-                same(number(&json["alternatives"], way.name()), *seconds);
+            for (strategy, seconds) in &p.alternatives {
+                same(number(&json["alternatives"], strategy.name()), *seconds);
             }
         }
         let x = network.input::<f32>(3, 1);
@@ -114,12 +114,12 @@ fn names_of_any_characters_are_json() {
         graph.linear(inputs[0], weight, None)
     });
     let model = model.unwrap();
-    let plan = Session::new(&model, Cpu::<f32>::new()).unwrap().ntk().explain(2).unwrap();
+    let plan = Session::new(&model, Cpu::<f32>::new()).unwrap().ntk().plan(2).unwrap();
     let json: Json = serde_json::from_str(&plan.to_json()).unwrap();
     assert_eq!(json["parameters"][0]["name"], name);
 }
 
-/// 3 numbers to one, f64: products of 3 for every pair of samples, and 3 features of every sample held.
+/// 3 numbers to one, f64: products of 3 for every pair of samples, and 3 features of every sample resident.
 #[test]
 fn sizes_and_times_are_told_in_words() {
     let model = Model::from_fn(&[&[3]], |graph, inputs| {
@@ -132,7 +132,7 @@ fn sizes_and_times_are_told_in_words() {
     let mut rates = Rates::shipped::<f64>();
     rates.product = 1e12;
     let line = |samples: usize, name: &str| {
-        let table = session.ntk().components(false).rates(rates).explain_between(samples, 1000).unwrap().to_string();
+        let table = session.ntk().components(false).rates(rates).plan_between(samples, 1000).unwrap().to_string();
         let line = table.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().map(str::to_string).collect::<Vec<_>>().join(" ")
     };
@@ -144,7 +144,7 @@ fn sizes_and_times_are_told_in_words() {
     let told = line(1_000_000_000, "weight");
     assert!(told.contains("read-out - 6.00 T 24.00 GB 6.00 s"), "{told}");
     let told = line(1_000, "bias");
-    assert!(told.contains("read-out - - - -") && told.ends_with("multiply-out"), "{told}");
+    assert!(told.contains("read-out - - - -") && told.ends_with("materialise"), "{told}");
     assert!(line(1_000, "kernel").starts_with("kernel of 1000 x 1000 samples"));
 }
 
@@ -152,11 +152,11 @@ fn sizes_and_times_are_told_in_words() {
 fn a_plan_is_a_table_with_every_parameter() {
     let network = planes(3);
     let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
-    let plan = session.ntk().explain(500).unwrap();
+    let plan = session.ntk().plan(500).unwrap();
     let table = plan.to_string();
     for p in &plan.parameters {
         let line = table.lines().find(|line| line.starts_with(&p.name)).unwrap();
-        assert!(line.contains(p.way.name()), "{line}");
+        assert!(line.contains(p.strategy.name()), "{line}");
     }
 }
 
@@ -165,7 +165,7 @@ fn a_plan_is_a_table_with_every_parameter() {
 #[test]
 fn passes_are_over_enough_samples_for_their_weights() {
     let wide = mlp_h();
-    let plan = Session::new(&wide, Cpu::<f32>::new()).unwrap().ntk().explain(5000).unwrap();
+    let plan = Session::new(&wide, Cpu::<f32>::new()).unwrap().ntk().plan(5000).unwrap();
     assert!((192..=384).contains(&plan.chunk), "{} samples", plan.chunk);
     let products = (plan.forward_flops + plan.reverse_flops) / plan.rates.forming;
     assert!((products..2.0 * products).contains(&plan.passes_seconds), "{} s, {products} s", plan.passes_seconds);
@@ -178,6 +178,6 @@ fn passes_are_over_enough_samples_for_their_weights() {
         graph.linear(x, out, None)
     });
     let planes = planes.unwrap();
-    let plan = Session::new(&planes, Cpu::<f32>::new()).unwrap().ntk().explain(5000).unwrap();
+    let plan = Session::new(&planes, Cpu::<f32>::new()).unwrap().ntk().plan(5000).unwrap();
     assert!((1..40).contains(&plan.chunk), "{} samples", plan.chunk);
 }

@@ -17,16 +17,16 @@ const ARRAY_BYTES: usize = 8 << 20;
 const SHORT_BYTES: usize = 256;
 
 /// What lies on a thread's shelf.
-pub struct Shelf<R> {
+pub struct BufferPool<R> {
     /// The oldest first.
     free: Vec<Vec<R>>,
     entries: usize,
 }
 
-impl<R: Real> Shelf<R> {
+impl<R: Real> BufferPool<R> {
     /// An empty shelf.
     pub const fn new() -> Self {
-        Shelf { free: Vec::new(), entries: 0 }
+        BufferPool { free: Vec::new(), entries: 0 }
     }
 
     /// The smallest array for `len` entries that is not much too long.
@@ -87,7 +87,7 @@ fn taken<R: Real>(len: usize) -> Option<Vec<R>> {
     if len * size_of::<R>() < SHORT_BYTES {
         return None;
     }
-    R::shelf().with_borrow_mut(|shelf| shelf.take(len))
+    R::buffer_pool().with_borrow_mut(|buffer_pool| buffer_pool.take(len))
 }
 
 /// The entries of an array, which go back to the shelf of the thread that drops them.
@@ -115,5 +115,5 @@ impl<R: Real> Drop for Entries<R> {
 /// Gives a buffer back to the thread's shelf.
 pub fn put_back<R: Real>(array: Vec<R>) {
     // A thread that ends may have dropped its shelf already.
-    let _ = R::shelf().try_with(|shelf: &RefCell<Shelf<R>>| shelf.borrow_mut().put(array));
+    let _ = R::buffer_pool().try_with(|buffer_pool: &RefCell<BufferPool<R>>| buffer_pool.borrow_mut().put(array));
 }

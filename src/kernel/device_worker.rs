@@ -9,15 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::sink::Part;
-use super::walk::{Job, Queue, Side, Source};
+use super::schedule::{Job, Queue, Side, Source};
+use super::sink::RegionData;
 use crate::backend::{Gram, Panels};
 use crate::error::{Error, Result};
 use crate::real::Real;
 use crate::shape::blocks;
 
 /// A device, with the panels that it makes itself.
-pub(crate) struct Lane<'a, B: Gram> {
+pub(crate) struct DeviceWorker<'a, B: Gram> {
     pub arrays: &'a B,
     pub source: &'a dyn Source<B>,
     /// As many as fit in memory; one computes on the calling thread.
@@ -37,40 +37,40 @@ struct Held<P> {
 /// A worker's memory: the tiles of all slots and their sum, the unit that they are part of, a column that is not held.
 struct Worker<B: Gram> {
     scratch: B::Scratch,
-    slots: Vec<B::Number>,
-    unit: Vec<B::Number>,
+    accumulators: Vec<B::Number>,
+    region: Vec<B::Number>,
     column: B::Packed,
 }
 
-impl<B: Gram> Lane<'_, B> {
-    /// Computes units from `queue`, which has some of `units`, until none is left.
+impl<B: Gram> DeviceWorker<'_, B> {
+    /// Computes units from `queue`, which has some of `regions`, until none is left.
     ///
     /// # Errors
     /// The device failed, and gave back what it had. Whatever else goes wrong is told to the queue, for all.
-    pub fn work(&self, job: &Job<'_, B::Number>, units: &[usize], queue: &Queue) -> Result<()> {
-        let held = match self.hold(job, units) {
+    pub fn work(&self, job: &Job<'_, B::Number>, regions: &[usize], queue: &Queue) -> Result<()> {
+        let resident = match self.hold(job, regions) {
             Err(error) if is_the_devices(&error) => return Err(error),
             Err(error) => {
                 queue.close(error);
                 return Ok(());
             }
-            Ok(held) => held,
+            Ok(resident) => resident,
         };
-        self.in_parallel(units.len(), &|| {
+        self.in_parallel(regions.len(), &|| {
             let mut worker = Worker::<B> {
                 scratch: B::Scratch::default(),
-                slots: Vec::new(),
-                unit: Vec::new(),
+                accumulators: Vec::new(),
+                region: Vec::new(),
                 column: B::Packed::default(),
             };
             while let Some(index) = queue.take() {
-                match self.unit(job, index, &held, &mut worker) {
+                match self.region(job, index, &resident, &mut worker) {
                     Err(error) if is_the_devices(&error) => {
                         queue.give_back(index);
                         return Err(error);
                     }
                     computed => {
-                        if let Err(error) = computed.and_then(|()| deliver(job, index, &worker.unit)) {
+                        if let Err(error) = computed.and_then(|()| deliver(job, index, &worker.region)) {
                             queue.close(error);
                         }
                     }
@@ -80,14 +80,14 @@ impl<B: Gram> Lane<'_, B> {
         })
     }
 
-    /// The panels of all blocks that `units` need along their rows, and along their columns if all are held.
-    fn hold(&self, job: &Job<'_, B::Number>, units: &[usize]) -> Result<Held<B::Packed>> {
-        let Job { cut, held, .. } = job;
-        let [rows, cols] = cut.held(units, *held);
-        let cuts = cut.cols.as_deref().unwrap_or_default();
+    /// The panels of all blocks that `regions` need along their rows, and along their columns if all are held.
+    fn hold(&self, job: &Job<'_, B::Number>, regions: &[usize]) -> Result<Held<B::Packed>> {
+        let Job { partition, resident, .. } = job;
+        let [rows, cols] = partition.resident(regions, *resident);
+        let partitions = partition.cols.as_deref().unwrap_or_default();
         Ok(Held {
-            rows: self.packed(job, Side::Rows, &cut.rows, &rows)?,
-            cols: self.packed(job, Side::Cols, cuts, &cols)?,
+            rows: self.packed(job, Side::Rows, &partition.rows, &rows)?,
+            cols: self.packed(job, Side::Cols, partitions, &cols)?,
         })
     }
 
@@ -96,7 +96,7 @@ impl<B: Gram> Lane<'_, B> {
         &self,
         job: &Job<'_, B::Number>,
         side: Side,
-        cuts: &[Range<usize>],
+        partitions: &[Range<usize>],
         needed: &[bool],
     ) -> Result<Vec<Option<B::Packed>>> {
         struct Block<T, P> {
@@ -109,9 +109,9 @@ impl<B: Gram> Lane<'_, B> {
             let parts = Mutex::new((parts, (0..parts).map(|_| None).collect()));
             Block::<B::Tensor, B::Packed> { range: range.clone(), parts, packed: Mutex::new(None) }
         };
-        let list: Vec<_> = cuts.iter().zip(needed).map(block).collect();
+        let list: Vec<_> = partitions.iter().zip(needed).map(block).collect();
         let open = |(k, &needed): (usize, &bool)| {
-            let parts = if needed { blocks(cuts[k].len(), job.chunk) } else { Vec::new() };
+            let parts = if needed { blocks(partitions[k].len(), job.chunk) } else { Vec::new() };
             parts.into_iter().enumerate().map(move |(part, range)| (k, part, range))
         };
         let jobs: Vec<_> = needed.iter().enumerate().flat_map(open).collect();
@@ -130,7 +130,7 @@ impl<B: Gram> Lane<'_, B> {
                 }
                 let whole: Vec<_> = std::mem::take(&mut parts.1).into_iter().flatten().collect();
                 let mut packed = B::Packed::default();
-                self.arrays.pack(self.source.recipe(), &whole, &mut packed)?;
+                self.arrays.pack(self.source.contraction_plan(), &whole, &mut packed)?;
                 *block.packed.lock().unwrap_or_else(|poison| poison.into_inner()) = Some(packed);
                 if self.counts { job.counter.step() } else { Ok(()) }
             })
@@ -139,26 +139,26 @@ impl<B: Gram> Lane<'_, B> {
     }
 
     /// Computes a unit.
-    fn unit(
+    fn region(
         &self,
         job: &Job<'_, B::Number>,
         index: usize,
-        held: &Held<B::Packed>,
+        resident: &Held<B::Packed>,
         worker: &mut Worker<B>,
     ) -> Result<()> {
-        let Job { cut, frame, .. } = job;
-        let unit = &cut.units[index];
-        let place = &frame.units[index];
+        let Job { partition, frame, .. } = job;
+        let region = &partition.regions[index];
+        let place = &frame.regions[index];
         let size = [place.rows.len(), place.cols.len()];
         let per_matrix = frame.blocks * place.entries();
-        worker.unit.resize(frame.matrices.len() * per_matrix, B::Number::default());
-        let Worker { scratch, slots, unit: entries, column } = worker;
+        worker.region.resize(frame.matrices.len() * per_matrix, B::Number::default());
+        let Worker { scratch, accumulators, region: entries, column } = worker;
         let mut there = None;
-        for [i, j] in cut.tiles(unit) {
-            let rows = held.rows[i].as_ref().expect("rows are held");
-            let cols = if cut.is_symmetric() { &held.rows } else { &held.cols };
+        for [i, j] in partition.tiles(region) {
+            let rows = resident.rows[i].as_ref().expect("rows are held");
+            let cols = if partition.is_symmetric() { &resident.rows } else { &resident.cols };
             let cols = match cols.get(j).and_then(Option::as_ref) {
-                Some(held) => held,
+                Some(resident) => resident,
                 None => {
                     if there != Some(j) {
                         self.stream(job, j, column)?;
@@ -168,13 +168,14 @@ impl<B: Gram> Lane<'_, B> {
                 }
             };
             let at = |blocks: &[Range<usize>], k: usize, start: usize| {
-                let [from, to] = [blocks[k].start, blocks[k].end].map(|sample| sample * cut.inner - start);
+                let [from, to] =
+                    [blocks[k].start, blocks[k].end].map(|sample| sample * partition.outputs_per_sample - start);
                 from..to
             };
-            let rect = [at(&cut.rows, i, place.rows.start), at(cut.columns(), j, place.cols.start)];
-            self.tile(job, rows, cols, cut.is_symmetric() && i == j, rect, size, scratch, slots, entries)?;
+            let rect = [at(&partition.rows, i, place.rows.start), at(partition.columns(), j, place.cols.start)];
+            self.tile(job, rows, cols, partition.is_symmetric() && i == j, rect, size, scratch, accumulators, entries)?;
         }
-        if cut.is_symmetric() && place.rows.end > place.cols.start {
+        if partition.is_symmetric() && place.rows.end > place.cols.start {
             let first = place.cols.start - place.rows.start;
             let square = place.rows.end - place.cols.start;
             for matrix in entries.chunks_exact_mut(place.entries()) {
@@ -186,14 +187,14 @@ impl<B: Gram> Lane<'_, B> {
 
     /// The panels of a column that is not held.
     fn stream(&self, job: &Job<'_, B::Number>, j: usize, packed: &mut B::Packed) -> Result<()> {
-        let (side, range) = match &job.cut.cols {
+        let (side, range) = match &job.partition.cols {
             Some(cols) => (Side::Cols, &cols[j]),
-            None => (Side::Rows, &job.cut.rows[j]),
+            None => (Side::Rows, &job.partition.rows[j]),
         };
         let chunks = blocks(range.len(), job.chunk).into_iter();
         let chunk = |part: Range<usize>| self.source.panels(side, range.start + part.start..range.start + part.end);
         let parts = chunks.map(chunk).collect::<Result<Vec<_>>>()?;
-        self.arrays.pack(self.source.recipe(), &parts, packed)
+        self.arrays.pack(self.source.contraction_plan(), &parts, packed)
     }
 
     /// Computes a tile and puts it at `rect` of the unit, the sum of slots first, then the slots if they are kept.
@@ -207,35 +208,37 @@ impl<B: Gram> Lane<'_, B> {
         rect: [Range<usize>; 2],
         [_, width]: [usize; 2],
         scratch: &mut B::Scratch,
-        slots: &mut Vec<B::Number>,
-        unit: &mut [B::Number],
+        accumulators: &mut Vec<B::Number>,
+        region: &mut [B::Number],
     ) -> Result<()> {
-        let recipe = self.source.recipe();
+        let contraction_plan = self.source.contraction_plan();
         let [high, wide] = [rect[0].len(), rect[1].len()];
         let entries = high * wide;
         let kept = job.frame.matrices.len() - 1;
-        let per_matrix = unit.len() / (kept + 1);
+        let per_matrix = region.len() / (kept + 1);
         // One tile that is the whole unit, and one slot: nothing to put together.
-        if recipe.slots == 1 && kept == 0 && per_matrix == recipe.blocks * entries {
-            self.compute(job, rows, cols, on_diagonal, scratch, unit)?;
+        if contraction_plan.accumulators == 1 && kept == 0 && per_matrix == contraction_plan.blocks * entries {
+            self.compute(job, rows, cols, on_diagonal, scratch, region)?;
             return Ok(());
         }
-        slots.resize(recipe.slots * recipe.blocks * entries, B::Number::default());
-        self.compute(job, rows, cols, on_diagonal, scratch, slots)?;
-        let block_entries = per_matrix / recipe.blocks;
-        for block in 0..recipe.blocks {
+        accumulators.resize(contraction_plan.accumulators * contraction_plan.blocks * entries, B::Number::default());
+        self.compute(job, rows, cols, on_diagonal, scratch, accumulators)?;
+        let block_entries = per_matrix / contraction_plan.blocks;
+        for block in 0..contraction_plan.blocks {
             for row in 0..high {
-                let tile_at = |slot: usize| ((slot * recipe.blocks + block) * high + row) * wide;
+                let tile_at =
+                    |accumulator: usize| ((accumulator * contraction_plan.blocks + block) * high + row) * wide;
                 let unit_at = |matrix: usize| {
                     matrix * per_matrix + block * block_entries + (rect[0].start + row) * width + rect[1].start
                 };
-                let total = &mut unit[unit_at(0)..][..wide];
-                total.copy_from_slice(&slots[tile_at(0)..][..wide]);
-                for slot in 1..recipe.slots {
-                    total.iter_mut().zip(&slots[tile_at(slot)..][..wide]).for_each(|(sum, &x)| *sum += x);
+                let total = &mut region[unit_at(0)..][..wide];
+                total.copy_from_slice(&accumulators[tile_at(0)..][..wide]);
+                for accumulator in 1..contraction_plan.accumulators {
+                    total.iter_mut().zip(&accumulators[tile_at(accumulator)..][..wide]).for_each(|(sum, &x)| *sum += x);
                 }
-                for slot in 0..kept {
-                    unit[unit_at(1 + slot)..][..wide].copy_from_slice(&slots[tile_at(slot)..][..wide]);
+                for accumulator in 0..kept {
+                    region[unit_at(1 + accumulator)..][..wide]
+                        .copy_from_slice(&accumulators[tile_at(accumulator)..][..wide]);
                 }
             }
         }
@@ -252,9 +255,9 @@ impl<B: Gram> Lane<'_, B> {
         out: &mut [B::Number],
     ) -> Result<()> {
         debug_assert!(!on_diagonal || std::ptr::eq(rows, cols));
-        self.arrays.tile(self.source.recipe(), rows, cols, scratch, out)?;
+        self.arrays.tile(self.source.contraction_plan(), rows, cols, scratch, out)?;
         if job.scale != 1.0 {
-            let scale = B::Number::of(job.scale);
+            let scale = B::Number::from_f64(job.scale);
             out.iter_mut().for_each(|x| *x *= scale);
         }
         Ok(())
@@ -288,7 +291,7 @@ fn is_the_devices(error: &Error) -> bool {
 /// Gives a unit to the sink.
 fn deliver<R: Real>(job: &Job<'_, R>, index: usize, entries: &[R]) -> Result<()> {
     check(job, index, entries)?;
-    job.sink.put(&Part { frame: job.frame, index, entries })?;
+    job.sink.put(&RegionData { frame: job.frame, index, entries })?;
     job.counter.step()
 }
 
@@ -296,7 +299,7 @@ fn deliver<R: Real>(job: &Job<'_, R>, index: usize, entries: &[R]) -> Result<()>
 /// An entry of the unit that is on the diagonal of K(X, X), or of K(X, Z) any entry, is not finite: a derivative was
 /// not, or overflowed.
 fn check<R: Real>(job: &Job<'_, R>, index: usize, entries: &[R]) -> Result<()> {
-    let place = &job.frame.units[index];
+    let place = &job.frame.regions[index];
     let finite = |matrix: &[R]| match job.frame.symmetric {
         // No entry of K(X, X) is larger than the largest of its diagonal.
         true => {

@@ -3,10 +3,10 @@
 use super::*;
 
 /// A parameter and a way that it can go.
-fn all_ways(plan: &Plan) -> Vec<(String, Way)> {
+fn all_ways(plan: &Plan) -> Vec<(String, Strategy)> {
     let of = |p: &tangent_kernels::kernel::PlannedParameter| {
-        let ways = p.alternatives.iter().map(|(way, _)| *way).chain([p.way]);
-        ways.map(|way| (p.name.clone(), way)).collect::<Vec<_>>()
+        let strategies = p.alternatives.iter().map(|(strategy, _)| *strategy).chain([p.strategy]);
+        strategies.map(|strategy| (p.name.clone(), strategy)).collect::<Vec<_>>()
     };
     plan.parameters.iter().flat_map(of).collect()
 }
@@ -23,7 +23,7 @@ fn every_way_gives_the_kernel_of_jacobians() {
             let ntk = || session.ntk().outputs(outputs);
             let rows = ntk().method(Method::FullJacobian);
             let (want, want_between) = (rows.compute(&x).unwrap(), rows.between(&x, &z).unwrap());
-            let plan = ntk().explain(ROWS).unwrap();
+            let plan = ntk().plan(ROWS).unwrap();
             let allowed = all_ways(&plan);
             let compare = |ntk: Ntk<'_, _, _>, what: String| {
                 let what = format!("{}, {outputs:?}, {what}", network.name);
@@ -33,29 +33,29 @@ fn every_way_gives_the_kernel_of_jacobians() {
                 kernel.manifest().unwrap().plan.clone()
             };
             compare(ntk(), "the plan's own ways".into());
-            for (name, way) in &allowed {
-                let taken = compare(ntk().force(name, *way), format!("{name} by {way}"));
-                assert_eq!(taken.parameters.iter().find(|p| &p.name == name).unwrap().way, *way);
-                seen.push(*way);
+            for (name, strategy) in &allowed {
+                let taken = compare(ntk().force(name, *strategy), format!("{name} by {strategy}"));
+                assert_eq!(taken.parameters.iter().find(|p| &p.name == name).unwrap().strategy, *strategy);
+                seen.push(*strategy);
             }
-            for way in Way::ALL {
-                let can = |name: &str| allowed.contains(&(name.to_string(), way));
+            for strategy in Strategy::ALL {
+                let can = |name: &str| allowed.contains(&(name.to_string(), strategy));
                 if plan.parameters.iter().any(|p| can(&p.name)) {
-                    let taken = compare(ntk().force("*", way), format!("all by {way}"));
-                    assert!(taken.parameters.iter().all(|p| (p.way == way) == can(&p.name)));
+                    let taken = compare(ntk().force("*", strategy), format!("all by {strategy}"));
+                    assert!(taken.parameters.iter().all(|p| (p.strategy == strategy) == can(&p.name)));
                 } else {
-                    let error = ntk().force("*", way).compute(&x).unwrap_err();
+                    let error = ntk().force("*", strategy).compute(&x).unwrap_err();
                     let message = error.to_string();
                     assert!(
-                        error.is_unsupported() && message.contains("'*'") && message.contains(way.name()),
+                        error.is_unsupported() && message.contains("'*'") && message.contains(strategy.name()),
                         "{error}"
                     );
                 }
             }
         }
     }
-    for way in Way::ALL {
-        assert!(seen.contains(&way), "no network goes the way {way}");
+    for strategy in Strategy::ALL {
+        assert!(seen.contains(&strategy), "no network goes the way {strategy}");
     }
 }
 
@@ -63,27 +63,30 @@ fn every_way_gives_the_kernel_of_jacobians() {
 fn a_way_that_a_parameter_cannot_go_is_an_error_that_names_both() {
     let network = mlp(2);
     let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
-    for (pattern, way) in [("d1.*", Way::Join), ("d2.bias", Way::Outer), ("d1.weight", Way::ReadOut)] {
-        let error = session.ntk().force(pattern, way).explain(10).unwrap_err();
+    for (pattern, strategy) in
+        [("d1.*", Strategy::Join), ("d2.bias", Strategy::Hadamard), ("d1.weight", Strategy::ReadOut)]
+    {
+        let error = session.ntk().force(pattern, strategy).plan(10).unwrap_err();
         assert!(error.is_unsupported(), "{error:?}");
-        assert!(error.to_string().contains(pattern) && error.to_string().contains(way.name()), "{error}");
+        assert!(error.to_string().contains(pattern) && error.to_string().contains(strategy.name()), "{error}");
     }
-    let error = session.ntk().force("d9", Way::Outer).explain(10).unwrap_err();
+    let error = session.ntk().force("d9", Strategy::Hadamard).plan(10).unwrap_err();
     assert!(error.is_name() && error.to_string().contains("'d9'"), "{error:?}");
-    for way in Way::ALL {
-        assert_eq!(way.name().parse::<Way>().unwrap(), way);
+    for strategy in Strategy::ALL {
+        assert_eq!(strategy.name().parse::<Strategy>().unwrap(), strategy);
     }
-    assert!("fast".parse::<Way>().unwrap_err().to_string().contains("multiply-out"));
+    assert!("fast".parse::<Strategy>().unwrap_err().to_string().contains("materialise"));
 }
 
 #[test]
 fn the_later_of_two_forced_ways_counts() {
     let network = tokens(9, 3, 2);
     let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
-    let plan = session.ntk().force("*", Way::MultiplyOut).force("mixed.weight", Way::PairPositions).explain(9).unwrap();
+    let plan =
+        session.ntk().force("*", Strategy::Materialise).force("mixed.weight", Strategy::PositionPairs).plan(9).unwrap();
     for p in &plan.parameters {
-        let want = if p.name == "mixed.weight" { Way::PairPositions } else { Way::MultiplyOut };
-        assert_eq!(p.way, want, "{}", p.name);
+        let want = if p.name == "mixed.weight" { Strategy::PositionPairs } else { Strategy::Materialise };
+        assert_eq!(p.strategy, want, "{}", p.name);
     }
 }
 
@@ -97,7 +100,7 @@ fn ways_survive_blocks_that_are_run_in_parts() {
     let x = Batch::new(&x, &network.shape(SAMPLES)).unwrap();
     for outputs in [Outputs::TraceSum, Outputs::PerOutput] {
         let ntk = || session.ntk().outputs(outputs);
-        let plan = ntk().explain(SAMPLES).unwrap();
+        let plan = ntk().plan(SAMPLES).unwrap();
         assert!(
             plan.chunk < plan.block && plan.block < SAMPLES,
             "chunks of {} in blocks of {}",
@@ -105,9 +108,9 @@ fn ways_survive_blocks_that_are_run_in_parts() {
             plan.block
         );
         let want = ntk().method(Method::FullJacobian).compute(&x).unwrap();
-        for (name, way) in all_ways(&plan) {
-            let kernel = ntk().force(&name, way).compute(&x).unwrap();
-            assert_close(&kernel, &want, &format!("{outputs:?}, {name} by {way}"));
+        for (name, strategy) in all_ways(&plan) {
+            let kernel = ntk().force(&name, strategy).compute(&x).unwrap();
+            assert_close(&kernel, &want, &format!("{outputs:?}, {name} by {strategy}"));
         }
     }
 }

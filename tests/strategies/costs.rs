@@ -24,17 +24,17 @@ fn rates() -> Rates {
 }
 
 /// Every count and the time that the rates make of them, for K(X, X) of 10 samples and K(X, Z) of 4 and 3.
-fn assert_costs(model: &Model, outputs: Outputs, parameter: &str, way: Way, by_hand: ByHand) {
+fn assert_costs(model: &Model, outputs: Outputs, parameter: &str, strategy: Strategy, by_hand: ByHand) {
     let session = Session::new(model, Cpu::<f64>::new()).unwrap();
-    let ntk = || session.ntk().outputs(outputs).force(parameter, way).rates(rates());
-    let cases = [(ntk().explain(10).unwrap(), 10.0, 55.0), (ntk().explain_between(4, 3).unwrap(), 7.0, 12.0)];
+    let ntk = || session.ntk().outputs(outputs).force(parameter, strategy).rates(rates());
+    let cases = [(ntk().plan(10).unwrap(), 10.0, 55.0), (ntk().plan_between(4, 3).unwrap(), 7.0, 12.0)];
     for (plan, samples, pairs) in cases {
         let found = plan.parameters.iter().find(|p| p.name == parameter).unwrap();
         let ByHand { forming, touched, held, gram, between, positions } = by_hand;
         let seconds = samples * (forming / 2.0 + touched / 0.5)
             + pairs * (gram / if positions { 4.0 } else { 8.0 } + between / (16.0 * 0.5));
-        let what = format!("{parameter} by {way}, {outputs:?}, {samples} samples");
-        assert_eq!(found.way, way, "{what}");
+        let what = format!("{parameter} by {strategy}, {outputs:?}, {samples} samples");
+        assert_eq!(found.strategy, strategy, "{what}");
         assert_eq!(found.forming_flops, samples * forming, "flops of forming, {what}");
         assert_eq!(found.gram_flops, pairs * gram, "flops for pairs, {what}");
         assert_eq!(found.bytes, 8.0 * samples * held, "bytes, {what}");
@@ -72,10 +72,10 @@ fn layers_at_one_position() {
         between,
         ..ByHand::default()
     };
-    assert_costs(&model, full, "w1", Way::Outer, outer(9.0, 3.0, 9.0));
-    assert_costs(&model, one, "w1", Way::Outer, outer(1.0, 1.0, 1.0));
-    assert_costs(&model, sum, "w1", Way::Outer, outer(3.0, 3.0, 1.0));
-    assert_costs(&model, Outputs::PerOutput, "w1", Way::Outer, outer(3.0, 3.0, 3.0));
+    assert_costs(&model, full, "w1", Strategy::Hadamard, outer(9.0, 3.0, 9.0));
+    assert_costs(&model, one, "w1", Strategy::Hadamard, outer(1.0, 1.0, 1.0));
+    assert_costs(&model, sum, "w1", Strategy::Hadamard, outer(3.0, 3.0, 1.0));
+    assert_costs(&model, Outputs::PerOutput, "w1", Strategy::Hadamard, outer(3.0, 3.0, 3.0));
     // 35 entries of every output's gradient.
     let multiplied = |c_squared: f64, seeds: f64| ByHand {
         forming: 2.0 * seeds * 35.0,
@@ -84,17 +84,17 @@ fn layers_at_one_position() {
         gram: 2.0 * c_squared * 35.0,
         ..ByHand::default()
     };
-    assert_costs(&model, full, "w1", Way::MultiplyOut, multiplied(9.0, 3.0));
-    assert_costs(&model, one, "w1", Way::MultiplyOut, multiplied(1.0, 1.0));
-    assert_costs(&model, sum, "w1", Way::MultiplyOut, multiplied(3.0, 3.0));
+    assert_costs(&model, full, "w1", Strategy::Materialise, multiplied(9.0, 3.0));
+    assert_costs(&model, one, "w1", Strategy::Materialise, multiplied(1.0, 1.0));
+    assert_costs(&model, sum, "w1", Strategy::Materialise, multiplied(3.0, 3.0));
     // A bias has its gradient: 7 entries, which are read in order and then held.
     let bias = ByHand { touched: 3.0 * (7.0 + 7.0 / 16.0), held: 21.0, gram: 2.0 * 9.0 * 7.0, ..ByHand::default() };
-    assert_costs(&model, full, "b1", Way::MultiplyOut, bias);
+    assert_costs(&model, full, "b1", Strategy::Materialise, bias);
     // Outputs of a last layer meet themselves only, whatever the mode: a . a' is all.
     for outputs in [full, one, sum] {
         let features = ByHand { held: 7.0, gram: 14.0, ..ByHand::default() };
-        assert_costs(&model, outputs, "w2", Way::ReadOut, features);
-        assert_costs(&model, outputs, "b2", Way::ReadOut, ByHand::default());
+        assert_costs(&model, outputs, "w2", Strategy::ReadOut, features);
+        assert_costs(&model, outputs, "b2", Strategy::ReadOut, ByHand::default());
     }
 }
 
@@ -122,8 +122,8 @@ fn layers_at_many_positions() {
         positions: true,
         ..ByHand::default()
     };
-    assert_costs(&model, Outputs::Output(0), "kernel", Way::PairPositions, one(o));
-    assert_costs(&model, Outputs::TraceSum, "kernel", Way::PairPositions, one(2.0 * o));
+    assert_costs(&model, Outputs::Output(0), "kernel", Strategy::PositionPairs, one(o));
+    assert_costs(&model, Outputs::TraceSum, "kernel", Strategy::PositionPairs, one(2.0 * o));
     // For two outputs that meet each other: (a a'^T) b' first, for every one of the two, then b with that.
     let full = ByHand {
         held: t * (i + 2.0 * o),
@@ -132,7 +132,7 @@ fn layers_at_many_positions() {
         positions: true,
         ..ByHand::default()
     };
-    assert_costs(&model, Outputs::Full, "kernel", Way::PairPositions, full);
+    assert_costs(&model, Outputs::Full, "kernel", Strategy::PositionPairs, full);
     // The one sample's gradient meets the other's sides: (G a) . b.
     let mixed = |c: f64, summed: f64, seeds: f64| ByHand {
         forming: 2.0 * seeds * t * p,
@@ -142,9 +142,9 @@ fn layers_at_many_positions() {
         between: c * t * summed * o,
         positions: true,
     };
-    assert_costs(&model, Outputs::Full, "kernel", Way::Mixed, mixed(2.0, 1.0, 2.0));
-    assert_costs(&model, Outputs::Output(1), "kernel", Way::Mixed, mixed(1.0, 1.0, 1.0));
-    assert_costs(&model, Outputs::TraceSum, "kernel", Way::Mixed, mixed(1.0, 2.0, 2.0));
+    assert_costs(&model, Outputs::Full, "kernel", Strategy::Mixed, mixed(2.0, 1.0, 2.0));
+    assert_costs(&model, Outputs::Output(1), "kernel", Strategy::Mixed, mixed(1.0, 1.0, 1.0));
+    assert_costs(&model, Outputs::TraceSum, "kernel", Strategy::Mixed, mixed(1.0, 2.0, 2.0));
     let multiplied = ByHand {
         forming: 2.0 * 2.0 * t * p,
         touched: 2.0 * p,
@@ -152,7 +152,7 @@ fn layers_at_many_positions() {
         gram: 2.0 * 4.0 * p,
         ..ByHand::default()
     };
-    assert_costs(&model, Outputs::Full, "kernel", Way::MultiplyOut, multiplied);
+    assert_costs(&model, Outputs::Full, "kernel", Strategy::Materialise, multiplied);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn groups_meet_themselves() {
         positions: true,
         ..ByHand::default()
     };
-    assert_costs(&model, Outputs::Output(0), "kernel", Way::PairPositions, one);
+    assert_costs(&model, Outputs::Output(0), "kernel", Strategy::PositionPairs, one);
     let full = ByHand {
         held: g * t * (i + 2.0 * o),
         gram: 2.0 * g * (t * t * i + 2.0 * t * t * o + 4.0 * t * o),
@@ -174,9 +174,9 @@ fn groups_meet_themselves() {
         positions: true,
         ..ByHand::default()
     };
-    assert_costs(&model, Outputs::Full, "kernel", Way::PairPositions, full);
+    assert_costs(&model, Outputs::Full, "kernel", Strategy::PositionPairs, full);
     let multiplied = ByHand { forming: 2.0 * t * p, touched: p, held: p, gram: 2.0 * p, ..ByHand::default() };
-    assert_costs(&model, Outputs::Output(0), "kernel", Way::MultiplyOut, multiplied);
+    assert_costs(&model, Outputs::Output(0), "kernel", Strategy::Materialise, multiplied);
 }
 
 #[test]
@@ -198,13 +198,13 @@ fn rows_of_a_table() {
         positions: true,
         ..ByHand::default()
     };
-    assert_costs(&table(20), Outputs::Full, "table", Way::Join, join(4.0, 2.0, 1.25));
-    assert_costs(&table(20), Outputs::TraceSum, "table", Way::Join, join(2.0, 2.0, 1.25));
+    assert_costs(&table(20), Outputs::Full, "table", Strategy::Join, join(4.0, 2.0, 1.25));
+    assert_costs(&table(20), Outputs::TraceSum, "table", Strategy::Join, join(2.0, 2.0, 1.25));
     // Of a table with two rows no more than all five are in common.
-    assert_costs(&table(2), Outputs::Output(0), "table", Way::Join, join(1.0, 1.0, 5.0));
+    assert_costs(&table(2), Outputs::Output(0), "table", Strategy::Join, join(1.0, 1.0, 5.0));
     let multiplied =
         ByHand { touched: 2.0 * (80.0 + 20.0), held: 2.0 * 80.0, gram: 2.0 * 4.0 * 80.0, ..ByHand::default() };
-    assert_costs(&table(20), Outputs::Full, "table", Way::MultiplyOut, multiplied);
+    assert_costs(&table(20), Outputs::Full, "table", Strategy::Materialise, multiplied);
 }
 
 /// One matrix that is used as it is and transposed.
@@ -225,7 +225,7 @@ fn a_weight_and_its_transpose() {
         between: 4.0 * c * c,
         ..ByHand::default()
     };
-    assert_costs(&model, Outputs::Full, "w", Way::Outer, by_hand);
+    assert_costs(&model, Outputs::Full, "w", Strategy::Hadamard, by_hand);
 }
 
 /// 66 entries of gradients for each of three outputs, of which the largest parameter has 35.
@@ -233,7 +233,7 @@ fn a_weight_and_its_transpose() {
 fn jacobians_that_are_held() {
     let model = small_mlp();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-    let held = |method: Method| session.ntk().method(method).explain(10).unwrap().held_bytes;
+    let held = |method: Method| session.ntk().method(method).plan(10).unwrap().held_bytes;
     assert_eq!(held(Method::FullJacobian), 8.0 * 10.0 * 3.0 * 66.0);
     assert_eq!(held(Method::Layerwise), 8.0 * 10.0 * 3.0 * 35.0);
 }

@@ -8,11 +8,11 @@ fn a_tight_budget_makes_tiles_smaller_first() {
     let network = mlp(1);
     let session = Session::new(&network.model, Cpu::<f32>::new()).unwrap();
     let ntk = || session.ntk().components(false);
-    let free = ntk().explain(20_000).unwrap();
+    let free = ntk().plan(20_000).unwrap();
     let sink_free = |plan: &Plan| plan.peak_bytes(1) - plan.result_bytes;
-    let tight = ntk().memory_budget((free.result_bytes + 0.6 * sink_free(&free)) as u64).explain(20_000).unwrap();
+    let tight = ntk().memory_budget((free.result_bytes + 0.6 * sink_free(&free)) as u64).plan(20_000).unwrap();
     assert!(tight.block < free.block, "{} and {}", tight.block, free.block);
-    assert_eq!(ways(&tight), ways(&free));
+    assert_eq!(strategies(&tight), strategies(&free));
 }
 
 /// Lowers the budget to just below what is needed, again and again, until the kernel is refused.
@@ -33,20 +33,20 @@ fn a_budget_makes_other_ways_go_or_refuses_with_what_is_needed() {
         for outputs in modes(network.model.outputs()) {
             let ntk = || session.ntk().outputs(outputs).rates(rates);
             let want = ntk().method(Method::FullJacobian).compute(&x).unwrap();
-            let mut plan = ntk().explain(ROWS).unwrap();
+            let mut plan = ntk().plan(ROWS).unwrap();
             loop {
                 let budget = plan.peak_bytes(1) as u64;
-                let enough = ntk().memory_budget(budget).explain(ROWS).unwrap();
-                assert_eq!(ways(&enough), ways(&plan), "what is needed is enough: {}", network.name);
+                let enough = ntk().memory_budget(budget).plan(ROWS).unwrap();
+                assert_eq!(strategies(&enough), strategies(&plan), "what is needed is enough: {}", network.name);
                 match ntk().memory_budget(budget - 1).compute(&x) {
                     Ok(kernel) => {
                         assert_close(&kernel, &want, &format!("{}, {outputs:?}, {budget} bytes", network.name));
                         let other = kernel.manifest().unwrap().plan.clone();
                         assert!(other.peak_bytes(1) < plan.peak_bytes(1));
-                        assert_eq!((other.held, other.made), held_and_made(&other));
+                        assert_eq!((other.resident, other.made), held_and_made(&other));
                         // Factors are made again before a way is left.
-                        let cut = |plan: &Plan| (plan.held, plan.tall, plan.wide);
-                        if ways(&other) == ways(&plan) {
+                        let cut = |plan: &Plan| (plan.resident, plan.tall, plan.wide);
+                        if strategies(&other) == strategies(&plan) {
                             assert_ne!(cut(&other), cut(&plan));
                             cuts += 1;
                         } else {
@@ -62,7 +62,7 @@ fn a_budget_makes_other_ways_go_or_refuses_with_what_is_needed() {
                     }
                 }
             }
-            assert!(ntk().memory_budget(0).explain(ROWS).unwrap_err().is_memory());
+            assert!(ntk().memory_budget(0).plan(ROWS).unwrap_err().is_memory());
         }
     }
     assert!(turns > 20, "{turns} times there was a way that holds less");
@@ -77,7 +77,7 @@ fn threads_are_not_bought_with_factors_that_are_made_again() {
     let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
     let n = 20_000;
     let beside = 4 * (n * n) as u64;
-    let plan = session.ntk().components(false).memory_budget(beside + (512 << 20)).explain(n).unwrap();
+    let plan = session.ntk().components(false).memory_budget(beside + (512 << 20)).plan(n).unwrap();
     assert!(!plan.is_held() && plan.peak_bytes(2) <= (beside + (512 << 20)) as f64, "{plan}");
     assert!(plan.made < 10.0 * n as f64, "{plan}");
 }
@@ -98,26 +98,26 @@ fn held_and_made(plan: &Plan) -> (usize, f64) {
     (band.min(n), made as f64)
 }
 
-fn ways(plan: &Plan) -> Vec<Way> {
-    plan.parameters.iter().map(|p| p.way).collect()
+fn strategies(plan: &Plan) -> Vec<Strategy> {
+    plan.parameters.iter().map(|p| p.strategy).collect()
 }
 
 #[test]
 fn a_budget_does_not_undo_what_was_forced() {
     let network = planes(3);
     let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
-    let forced = || session.ntk().force("grouped.weight", Way::PairPositions);
+    let forced = || session.ntk().force("grouped.weight", Strategy::PositionPairs);
     let held = |plan: &Plan| plan.peak_bytes(1) as u64;
     let (straight, out) = (
-        forced().explain(ROWS).unwrap(),
-        session.ntk().force("grouped.weight", Way::MultiplyOut).explain(ROWS).unwrap(),
+        forced().plan(ROWS).unwrap(),
+        session.ntk().force("grouped.weight", Strategy::Materialise).plan(ROWS).unwrap(),
     );
     assert!(held(&out) < held(&straight), "the test needs a way that holds less");
     let mut budget = held(&straight);
     let error = loop {
-        match forced().memory_budget(budget - 1).explain(ROWS) {
+        match forced().memory_budget(budget - 1).plan(ROWS) {
             Ok(plan) => {
-                assert_eq!(plan.parameters[0].way, Way::PairPositions);
+                assert_eq!(plan.parameters[0].strategy, Strategy::PositionPairs);
                 assert!(held(&plan) < budget, "a plan of {} bytes for {}", held(&plan), budget - 1);
                 budget = held(&plan);
             }

@@ -3,7 +3,7 @@
 use tangent_kernels::{Method, Outputs};
 
 /// `full`, `trace-sum`, `trace-mean`, `per-output`, `sum`, or a number.
-pub fn outputs(word: &str) -> Result<Outputs, String> {
+pub fn mode(word: &str) -> Result<Outputs, String> {
     match word {
         "full" => Ok(Outputs::Full),
         "trace-sum" => Ok(Outputs::TraceSum),
@@ -46,7 +46,7 @@ pub fn bytes(word: &str) -> Result<u64, String> {
 }
 
 /// `I/N`, counted from 1, as the share's number counted from 0 and how many there are.
-pub fn share(word: &str) -> Result<(usize, usize), String> {
+pub fn shard(word: &str) -> Result<(usize, usize), String> {
     let pair = word.split_once('/').and_then(|(i, n)| Some((i.parse::<usize>().ok()?, n.parse::<usize>().ok()?)));
     match pair {
         Some((i, n)) if 1 <= i && i <= n => Ok((i - 1, n)),
@@ -65,7 +65,7 @@ pub fn shape(word: &str) -> Result<(String, Vec<usize>), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, outputs, shape, share};
+    use super::{bytes, mode, shape, shard};
     use tangent_kernels::Outputs;
 
     #[test]
@@ -74,10 +74,10 @@ mod tests {
         assert_eq!(bytes("1.5MB"), Ok(1_500_000));
         assert_eq!(bytes("1e3"), Ok(1000));
         assert!(bytes("4 gigs").is_err() && bytes("-1GB").is_err() && bytes("NaN").is_err());
-        assert_eq!(share("2/8"), Ok((1, 8)));
-        assert!(share("0/8").is_err() && share("9/8").is_err() && share("8").is_err());
-        assert_eq!(outputs("3"), Ok(Outputs::Output(3)));
-        assert!(outputs("all").is_err());
+        assert_eq!(shard("2/8"), Ok((1, 8)));
+        assert!(shard("0/8").is_err() && shard("9/8").is_err() && shard("8").is_err());
+        assert_eq!(mode("3"), Ok(Outputs::Output(3)));
+        assert!(mode("all").is_err());
         assert_eq!(shape("image=3,8"), Ok(("image".to_string(), vec![3, 8])));
         assert!(shape("3,8").is_err());
     }

@@ -4,7 +4,7 @@
 /// what is computed, and in which order, does not depend on how a machine feels.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Grain {
+pub struct TileConfig {
     /// A tile of K has at most so many rows: the first where K is one matrix; the others where there are several, computed
     /// side by side, and where memory is tight, the larger the better.
     pub tile_sides: [usize; 4],
@@ -27,10 +27,10 @@ pub struct Grain {
     pub workers: Option<usize>,
 }
 
-impl Grain {
+impl TileConfig {
     /// For the CPU: a pass stays in cache, a tile is a multiple of the columns that its micro kernel takes at a time (48 in
     /// f32, 24 in f64), and the tiles of a worker take 32 MiB in f64.
-    pub const CPU: Grain = Grain {
+    pub const CPU: TileConfig = TileConfig {
         tile_sides: [384, 192, 96, 48],
         multiple: 48,
         least_blocks: 8,
