@@ -2,9 +2,6 @@
 //!
 //! Besides criterion's times it prints nanoseconds a value, the least of all measured.
 
-#[path = "common/machine.rs"]
-mod machine;
-
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -12,6 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use tangent_kernels::backend::Arrays;
 use tangent_kernels::unary::{Elu, Erf, Exp, Gelu, Log, Order, Sigmoid, Silu, Softplus, Tanh, Unary};
 use tangent_kernels::{Cpu, Real};
+use tangent_kernels_benches::machine;
 
 const ENTRIES: usize = 4096;
 

@@ -5,16 +5,12 @@
 //! ratio to the machine's matrix-product rate (faer, 4096 cubed, same precision and threads, the better of before and
 //! after). With `--json` the same as one JSON object a line, with trace and norm, for `benches/peers`.
 
-#[path = "common/cnn.rs"]
-mod cnn;
-#[path = "common/machine.rs"]
-mod machine;
-
 use std::hint::black_box;
 use std::time::Instant;
 
-use machine::{median, product_rate};
 use tangent_kernels::{Batch, Cpu, Outputs, Real, Session};
+use tangent_kernels_benches::machine::{median, product_rate};
+use tangent_kernels_benches::{cnn, machine};
 
 fn case<R: Real + faer::traits::RealField>(outputs: usize, samples: usize, json: bool) {
     let model = cnn::cnn(outputs).unwrap();

@@ -4,16 +4,13 @@
 //! Gram, of forward and of reverse are done to the machine's matrix-product rate (faer, 4096 cubed, same precision and
 //! threads, the better of before and after), and how that counts.
 
-#[path = "common/machine.rs"]
-mod machine;
-
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use machine::{median, product_rate};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Method, Model, Parameterisation, Real, Sequential, Session};
+use tangent_kernels_benches::machine::{median, product_rate};
 
 const WIDTHS: [usize; 5] = [784, 50, 50, 50, 1];
 

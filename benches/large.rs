@@ -7,25 +7,19 @@
 //!   pattern by the same number of threads without any kernel; both end when the disk has everything.
 //! - chunks: MLP-h, N = 20,000, to a `.npy` with 512 MiB, where factors do not fit.
 //!
-//! `cargo bench --all-features --bench large -- [dense] [disk] [chunks] [--folder F]` runs some of them; the disk's runs
+//! `cargo bench -p tangent-kernels-benches --bench large -- [dense] [disk] [chunks] [--folder F]` runs some of them; the disk's runs
 //! need 15 GB in the folder (that of temporary files, if none is given). Linux alone says what a process took.
-
-#[path = "common/machine.rs"]
-mod machine;
-#[path = "common/memory.rs"]
-mod memory;
-#[path = "common/mlp.rs"]
-mod mlp;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use machine::{median, product_rate};
-use mlp::mlp;
 use serde_json::{Value, json};
 use tangent_kernels::store::NpyFile;
 use tangent_kernels::{Batch, Cpu, Error, Result, Session};
+use tangent_kernels_benches::machine::{median, product_rate};
+use tangent_kernels_benches::mlp::mlp;
+use tangent_kernels_benches::{machine, memory};
 
 const DENSE: [usize; 4] = [5000, 10_000, 20_000, 40_000];
 const DISK: (usize, u64) = (60_000, 1 << 30);

@@ -2,18 +2,12 @@
 //! that of the products they are made of, the five largest eigenvalues, a trace and a solution by conjugate gradients, and
 //! the peak of memory.
 
-#[path = "common/machine.rs"]
-mod machine;
-#[path = "common/memory.rs"]
-mod memory;
-#[path = "common/mlp.rs"]
-mod mlp;
-
 use std::time::Instant;
 
 use tangent_kernels::analysis::operator::{Operator, Operators};
 use tangent_kernels::analysis::solve::{CgOptions, EigenOptions, Probing, conjugate_gradients, largest, trace};
 use tangent_kernels::{Batch, Cpu, Loss, Session};
+use tangent_kernels_benches::{machine, memory, mlp};
 
 const SAMPLES: usize = 60_000;
 const WIDTH: usize = 100;

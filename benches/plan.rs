@@ -5,17 +5,15 @@
 //! that forward pass and sweep are the same for all ways. Ways that are predicted to take over eight times the planned
 //! one's time and over eight seconds are not run; their prediction stands in brackets.
 
-#[path = "common/machine.rs"]
-mod machine;
-
 use std::hint::black_box;
 use std::time::Instant;
 
-use machine::median;
 use tangent_kernels::kernel::Strategy;
 use tangent_kernels::ops::Conv2d;
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Graph, Model, Session};
+use tangent_kernels_benches::machine;
+use tangent_kernels_benches::machine::median;
 
 /// A layer whose best way is not plain, with a tanh and a dense layer after it.
 enum Layer {

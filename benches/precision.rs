@@ -4,14 +4,10 @@
 //! the Frobenius norm, the largest of an entry relative to the largest entry, whether K is symmetric to the bit, and the
 //! smallest eigenvalue (of K as it is, computed in f64) in units of eps tr K, eps being that of the kernel's precision.
 
-#[path = "common/machine.rs"]
-mod machine;
-#[path = "common/mlp.rs"]
-mod mlp;
-
 use faer::{Mat, Side};
-use mlp::mlp;
 use tangent_kernels::{Batch, Cpu, Matrix, Model, Real, Session};
+use tangent_kernels_benches::machine;
+use tangent_kernels_benches::mlp::mlp;
 
 const SAMPLES: usize = 2000;
 

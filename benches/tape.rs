@@ -5,21 +5,17 @@
 //! - `chain`: forward and sweep through 1,000 ops on four numbers, where nothing but the tape's own work is left.
 //! - `plan`: `Ntk::plan`, for a CNN and for a network of 200 layers.
 
-#[path = "common/cnn.rs"]
-mod cnn;
-#[path = "common/machine.rs"]
-mod machine;
-
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use machine::{median, numbers};
 use tangent_kernels::tape::SweepTargets;
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Graph, Init, Model, Parameterisation, Sequential, Session};
+use tangent_kernels_benches::cnn;
+use tangent_kernels_benches::machine::{median, numbers};
 
 const SAMPLES: usize = 192;
 const WIDTH: usize = 1000;

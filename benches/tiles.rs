@@ -3,18 +3,15 @@
 //! For every k it prints GFLOP/s of a layer's tile, (a . a') (b . b') with k features on both sides, of a plain product, and
 //! of faer's two products with a multiplication and its plain product; all alternating, the best of five.
 
-#[path = "common/machine.rs"]
-mod machine;
-
 use std::hint::black_box;
 use std::time::Instant;
 
 use faer::linalg::matmul::matmul;
 use faer::traits::RealField;
 use faer::{Accum, MatMut, MatRef, Par};
-use machine::numbers;
 use tangent_kernels::Real;
 use tangent_kernels::backend::{Addend, Arrays, Contraction, ContractionPlan, Cpu, Gram, Panels, RightPanel, Term};
+use tangent_kernels_benches::machine::numbers;
 
 /// Rows of a tile, and blocks of them: every pair of blocks is a tile.
 const SIDE: usize = 192;

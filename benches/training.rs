@@ -1,10 +1,7 @@
 //! Training of the paper's MLP of section 5.2 (784-50-50-50-1, tanh, no biases): the time of a step of gradient descent on
 //! all of 10,000 samples beside that of its matrix products alone.
 //!
-//! `training STEPS` times that many steps and prints the seconds of one, for `benches/peers/compare_training`.
-
-#[path = "common/machine.rs"]
-mod machine;
+//! `training STEPS` times that many steps and prints the seconds of one, for `benches/peers/compare_training.py`.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -14,6 +11,7 @@ use faer::{Accum, Mat, Par};
 use tangent_kernels::train::{GradientDescent, Optimiser};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Loss, Model, Parameterisation, Sequential, Session};
+use tangent_kernels_benches::machine;
 
 const SAMPLES: usize = 10_000;
 const WIDTHS: [usize; 5] = [784, 50, 50, 50, 1];

@@ -3,13 +3,10 @@
 //! Prints the plan, a line for each component, how alike the kernel finds the sentences, and how far every other method
 //! is from it. Exits with 1 if any is further than 1e-10 in `f64`.
 
-#[path = "common/attention.rs"]
-mod attention;
-
 use std::process::ExitCode;
 
-use attention::{Sizes, transformer};
 use tangent_kernels::{Batch, Cpu, Error, Kernel, Outputs, Parameterisation, Result, Session};
+use tangent_kernels_examples::attention::{Sizes, transformer};
 
 const SENTENCES: [&str; 6] = [
     "the cat sees the dog",

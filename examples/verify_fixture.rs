@@ -4,9 +4,6 @@
 //! method, precision, device, the worst error over components and the total, and which one that was. Exits with 1 if any
 //! is above tolerance or could not be computed. The form of the files is told in `tangent_kernels::io::fixture`.
 
-#[path = "common/device.rs"]
-mod device;
-
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,6 +12,7 @@ use tangent_kernels::backend::Gram;
 use tangent_kernels::io::fixture::Fixture;
 use tangent_kernels::kernel::FORWARD_MODE_ENTRIES;
 use tangent_kernels::{Batch, Error, Method, Real, Result, Session};
+use tangent_kernels_examples::device;
 
 const HELP: &str = "\
 Holds kernels against those that another program computed.

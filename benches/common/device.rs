@@ -1,5 +1,4 @@
 //! The rate at which a device multiplies matrices: what its kernels are measured by.
-#![allow(dead_code, reason = "no program uses all of it")]
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,4 @@
 //! What benches share: the machine's own product rate, numbers without a pattern, a median.
-#![allow(dead_code, reason = "no bench uses all of it")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

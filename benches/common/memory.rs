@@ -1,5 +1,4 @@
 //! What memory there is, and what a process took at most; Linux says, others may not.
-#![allow(dead_code, reason = "no program uses all of it")]
 
 /// Bytes of a line such as `VmHWM:  1234 kB`; `None` where there is no such file or line.
 fn kilobytes(file: &str, key: &str) -> Option<f64> {

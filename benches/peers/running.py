@@ -8,7 +8,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 VERIFY = ["cargo", "run", "-q", "--release", "--features", "fixture", "--example", "verify_fixture", "--"]
-# As benches/record writes it.
+# As benches/record.sh writes it.
 HEADER = r"""
 echo "date:    $(date +%F)"
 echo "commit:  $(git rev-parse --short HEAD)$(git diff --quiet HEAD || echo ', with changes')"

@@ -4,31 +4,22 @@
 //! row for each layer and one for the total, heat maps of each, the kernel as .npy with its manifest, and the weights as
 //! safetensors. How the network is put together from functions stands in `network.rs`.
 
-#[path = "../common/arguments.rs"]
-mod arguments;
-#[path = "../common/device.rs"]
-mod device;
-#[path = "../common/digits.rs"]
-mod digits;
 mod nearest;
 mod network;
 mod options;
-#[path = "../common/progress.rs"]
-mod progress;
-#[path = "../common/report.rs"]
-mod report;
 
 use std::process::ExitCode;
 
 use tangent_kernels::backend::Gram;
 use tangent_kernels::{Batch, Error, Outputs, Real, Result, Session};
+use tangent_kernels_examples::{arguments, device, digits, report};
 
-use arguments::Precision;
-use digits::{Digits, SIDE};
 use nearest::nearest_mean;
 use options::Options;
-use progress::compute;
-use report::Picture;
+use tangent_kernels_examples::arguments::Precision;
+use tangent_kernels_examples::digits::{Digits, SIDE};
+use tangent_kernels_examples::progress::compute;
+use tangent_kernels_examples::report::Picture;
 
 fn main() -> ExitCode {
     let result = Options::parse(std::env::args_os()).and_then(|options| match options {

@@ -45,7 +45,7 @@ impl Options {
             out: PathBuf::from("out"),
             precision: Precision::F32,
             device: "cpu".into(),
-            data: Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/mnist69"),
+            data: Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist69"),
         };
         let mut mode = None;
         let mut parser = lexopt::Parser::from_iter(arguments);

@@ -1,5 +1,4 @@
 //! What the command lines of the examples have in common.
-#![allow(dead_code, reason = "no program uses all of it")]
 
 use lexopt::{Parser, ValueExt};
 use tangent_kernels::{Error, Result};

@@ -1,5 +1,4 @@
 //! What `--device` comes to: the CPU in either precision, or graphics cards, which compute in `f32`.
-#![allow(dead_code, reason = "no program uses all of it")]
 
 use tangent_kernels::backend::Gram;
 use tangent_kernels::{Cpu, Device, Error, Result};

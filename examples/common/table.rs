@@ -1,5 +1,4 @@
 //! Tables of words and numbers, as text.
-#![allow(dead_code, reason = "no program uses all of it")]
 
 /// Rows under each other, every column as wide as its widest entry; `left` says of each whether it begins at the left.
 pub fn table(rows: &[Vec<String>], left: &[bool]) -> String {

@@ -3,8 +3,6 @@
 //! With `--tune` it also times the shapes of tiles of K, as a kernel does before its first tile.
 
 mod print;
-#[path = "../common/table.rs"]
-mod table;
 
 use std::process::ExitCode;
 
@@ -12,6 +10,7 @@ use lexopt::prelude::*;
 use serde_json::{Value, json};
 use tangent_kernels::backend::gpu::{Adapter, Tuned};
 use tangent_kernels::{Error, Gpu, Result};
+use tangent_kernels_examples::table;
 
 const HELP: &str = "\
 The graphics devices of this machine.

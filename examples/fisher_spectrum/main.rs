@@ -5,23 +5,18 @@
 //! kernel over N, so no Fisher matrix is formed. Few of them are large and most are tiny: the largest is thousands of
 //! times the mean, the 'pathological sharpness' of Karakida et al. (2019).
 
-#[path = "../common/arguments.rs"]
-mod arguments;
-#[path = "../common/digits.rs"]
-mod digits;
 mod options;
 mod spectrum;
-#[path = "../common/table.rs"]
-mod table;
 mod training;
 
 use std::process::ExitCode;
 
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Error, Parameterisation, Result, Sequential};
+use tangent_kernels_examples::{arguments, digits, table};
 
-use digits::PIXELS;
 use options::Options;
+use tangent_kernels_examples::digits::PIXELS;
 
 fn main() -> ExitCode {
     let result = Options::parse(std::env::args_os()).and_then(|options| options.map_or(Ok(()), |o| run(&o)));

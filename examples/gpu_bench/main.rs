@@ -3,24 +3,16 @@
 //! `--help` says what is measured and how.
 
 mod cases;
-#[path = "../common/device.rs"]
-mod device;
-#[path = "../../benches/common/machine.rs"]
-mod machine;
-#[path = "../../benches/common/mlp.rs"]
-mod mlp;
 mod options;
 mod peaks;
 mod report;
-#[path = "../../benches/common/device.rs"]
-mod ruler;
-#[path = "../common/table.rs"]
-mod table;
 mod transfers;
 
 use std::process::ExitCode;
 
 use tangent_kernels::{Error, Result};
+use tangent_kernels_benches::{device as ruler, machine, mlp};
+use tangent_kernels_examples::{device, table};
 
 use options::Options;
 use report::Report;

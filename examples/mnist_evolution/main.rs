@@ -5,23 +5,18 @@
 //! taken; the report shows them at the start and at the end, a film of what happens between, what they come to in numbers,
 //! and how well the paper's sign classifier does with each.
 
-#[path = "../common/arguments.rs"]
-mod arguments;
-#[path = "../common/digits.rs"]
-mod digits;
 mod experiment;
 mod film;
 mod options;
 mod plots;
 mod report;
 mod shrunk;
-#[path = "../common/table.rs"]
-mod table;
 mod table5;
 
 use std::process::ExitCode;
 
 use tangent_kernels::{Error, Result};
+use tangent_kernels_examples::{arguments, digits, table};
 
 use experiment::Data;
 use film::Film;

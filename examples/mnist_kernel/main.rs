@@ -4,17 +4,7 @@
 //! section 5.2 and appendix B) on MNIST's sixes and nines: a table with a row for each layer and one for the total,
 //! heat maps of each, the kernel as .npy with its manifest, and the weights as safetensors.
 
-#[path = "../common/arguments.rs"]
-mod arguments;
-#[path = "../common/device.rs"]
-mod device;
-#[path = "../common/digits.rs"]
-mod digits;
 mod options;
-#[path = "../common/progress.rs"]
-mod progress;
-#[path = "../common/report.rs"]
-mod report;
 
 use std::process::ExitCode;
 
@@ -22,12 +12,13 @@ use tangent_kernels::analysis::{accuracy, sign_scores};
 use tangent_kernels::backend::Gram;
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Error, Model, Parameterisation, Real, Result, Sequential, Session};
+use tangent_kernels_examples::{arguments, device, digits, report};
 
-use arguments::Precision;
-use digits::{Digits, PIXELS};
 use options::Options;
-use progress::compute;
-use report::Picture;
+use tangent_kernels_examples::arguments::Precision;
+use tangent_kernels_examples::digits::{Digits, PIXELS};
+use tangent_kernels_examples::progress::compute;
+use tangent_kernels_examples::report::Picture;
 
 fn main() -> ExitCode {
     let result = Options::parse(std::env::args_os()).and_then(|options| match options {

@@ -38,7 +38,7 @@ impl Options {
             out: PathBuf::from("out"),
             precision: Precision::F32,
             device: "cpu".into(),
-            data: Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/mnist69"),
+            data: Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist69"),
         };
         let mut parser = lexopt::Parser::from_iter(arguments);
         while let Some(argument) = parser.next().map_err(wrong)? {

@@ -7,31 +7,19 @@
 mod cell;
 mod child;
 mod claims;
-#[path = "../../benches/common/cnn.rs"]
-mod cnn;
-#[path = "../common/device.rs"]
-mod device;
-#[path = "../../benches/common/machine.rs"]
-mod machine;
 mod memory;
-#[path = "../../benches/common/mlp.rs"]
-mod mlp;
 mod network;
 mod options;
 mod paper;
 mod print;
-#[path = "../../benches/common/memory.rs"]
-mod resident;
-#[path = "../../benches/common/device.rs"]
-mod ruler;
-#[path = "../common/table.rs"]
-mod table;
 mod tables;
 
 use std::process::ExitCode;
 
 use tangent_kernels::backend::Gram;
 use tangent_kernels::{Cpu, Device, Error, Result};
+use tangent_kernels_benches::{cnn, device as ruler, machine, memory as resident, mlp};
+use tangent_kernels_examples::{device, table};
 
 use options::{Command, Precision};
 

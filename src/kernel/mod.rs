@@ -11,7 +11,7 @@
 //! over k in one order, in the precision of the kernel, rounded once a step where the processor can. At N = 2,000 kernels in
 //! `f32` differ from those in `f64` by 5.1e-7 for the paper's MLP and by 3.4e-6 for its MLP-h, in the Frobenius norm and
 //! relative to it, and by 1.3e-6 and 8.4e-6 of the largest entry at worst; the smallest eigenvalues of all four are positive
-//! (`benches/record precision`).
+//! (`benches/record.sh precision`).
 
 mod choice;
 mod constant;

@@ -3,7 +3,7 @@
 
 `pip install zarr numpy` (zarr 3), then for instance
 
-    cargo run --features zarr,rand --example kernel_on_disk -- FOLDER
+    cargo run --features disk --example kernel_on_disk -- FOLDER
     python3 read_zarr.py FOLDER/kernel.zarr FOLDER/kernel.npy
 
 Components are looked for beside the .npy file, where the crate puts them. Exits with 1 if anything differs.

@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# Runs a bench and keeps what it printed, with the environment that it ran in: benches/record NAME
-# The paper's Tables 1 to 4, by examples/paper_tables, in 25 minutes: benches/record tables
-# The paper's Table 5, by examples/mnist_evolution with --paper, in 40 minutes: benches/record table5
-# On a graphics device, by examples/gpu_bench: benches/record gpu LABEL [its options], such as benches/record gpu h100
+# Runs a bench and keeps what it printed, with the environment that it ran in: benches/record.sh NAME
+# The paper's Tables 1 to 4, by examples/paper_tables, in 25 minutes: benches/record.sh tables
+# The paper's Table 5, by examples/mnist_evolution with --paper, in 40 minutes: benches/record.sh table5
+# On a graphics device, by examples/gpu_bench: benches/record.sh gpu LABEL [its options], such as benches/record.sh gpu h100
 set -euo pipefail
 cd "$(dirname "$0")/.."
-name=${1:?usage: benches/record NAME, such as gram, or benches/record gpu LABEL}
+name=${1:?usage: benches/record.sh NAME, such as gram, or benches/record.sh gpu LABEL}
 if [ "$name" = gpu ]; then
-    to=benches/results/gpu/${2:?usage: benches/record gpu LABEL, what the device is called in the file name}-$(date +%F).txt
-    command=(cargo run --release --features gpu,rand --example gpu_bench -- --json "${@:3}")
+    to=benches/results/gpu/${2:?usage: benches/record.sh gpu LABEL, what the device is called in the file name}-$(date +%F).txt
+    command=(cargo run --release --features gpu --example gpu_bench -- --json "${@:3}")
     mkdir -p benches/results/gpu
 elif [ "$name" = tables ]; then
     to=benches/results/$name-$(date +%F).txt
     command=(cargo run --release --all-features --example paper_tables -- --minutes 25)
 elif [ "$name" = table5 ]; then
     to=benches/results/table5-$(date +%F).txt
-    command=(cargo run --release --features io,gif,rand --example mnist_evolution -- --paper --out target/table5)
+    command=(cargo run --release --features gif --example mnist_evolution -- --paper --out target/table5)
 else
     to=benches/results/$name-$(date +%F).txt
-    command=(cargo bench --all-features --bench "$name")
+    command=(cargo bench -p tangent-kernels-benches --bench "$name")
 fi
-version() { cargo tree --features gpu --depth 1 -e normal --prefix none | sed -n "s/^$1 v//p"; }
+version() { cargo tree -p tangent-kernels --features gpu --depth 1 -e normal --prefix none | sed -n "s/^$1 v//p"; }
 {
     echo "bench:   ${command[*]}"
     echo "date:    $(date +%F)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the README's figures from the newest files under benches/results: benches/table [--check]
+"""Writes the README's figures from the newest files under benches/results: benches/table.py [--check]
 
 The part of README.md between the two marks is replaced; with --check nothing is written, and the program ends with 1 if the
 README says something else than the results.
@@ -10,7 +10,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benches/results"
-BEGIN, END = "<!-- benches/table: begin -->", "<!-- benches/table: end -->"
+BEGIN, END = "<!-- benches/table.py: begin -->", "<!-- benches/table.py: end -->"
 MODELS = {"mlp": "MLP, four layers of 100", "mlp-h": "MLP-h, eight layers of 1000"}
 METHODS = ["closed-form", "structured", "full-jacobian", "layerwise-batched"]
 
@@ -102,7 +102,7 @@ def main():
     tables = [speed(processor, mlp[processor], cnn[processor]) for processor in mlp if processor in cnn] + [large()]
     made = f"{before}{BEGIN}\n" + "\n\n".join(map(markdown, tables)) + f"\n{END}{after}"
     if "--check" in sys.argv[1:]:
-        sys.exit(None if made == text else "README.md does not say what benches/results do; run benches/table")
+        sys.exit(None if made == text else "README.md does not say what benches/results do; run benches/table.py")
     file.write_text(made)
 
 

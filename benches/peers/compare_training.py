@@ -8,7 +8,7 @@ import sys
 
 from running import HERE, ROOT, environment, output
 
-BENCH = ["cargo", "bench", "-q", "--features", "rand", "--bench", "training"]
+BENCH = ["cargo", "bench", "-q", "-p", "tangent-kernels-benches", "--bench", "training"]
 
 
 def main():
@@ -25,7 +25,7 @@ def main():
         print(line, flush=True)
         text.append(line)
 
-    say(environment("benches/peers/compare_training"))
+    say(environment("benches/peers/compare_training.py"))
     output([*BENCH, "--no-run"])
     say("torch:   " + output([options.torch, "-c", "import torch; print(torch.__version__)"]).strip())
     say(f"load:    {os.getloadavg()[0]:.2f} before the first round")

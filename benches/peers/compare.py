@@ -15,7 +15,7 @@ import tempfile
 
 from running import HERE, ROOT, VERIFY, aligned, environment, lines, output
 
-BENCH = ["cargo", "bench", "-q", "--features", "rand", "--bench", "cnn"]
+BENCH = ["cargo", "bench", "-q", "-p", "tangent-kernels-benches", "--bench", "cnn"]
 PEERS = {"torch.func": ("torch_func.py", "torch, safetensors"), "neural-tangents": ("nt_empirical.py", "neural_tangents")}
 OURS = "ours"
 FIXTURES = ["1x8", "10x3"]
@@ -106,7 +106,7 @@ def main():
         print(line, flush=True)
         text.append(line)
 
-    say(environment("benches/peers/compare"))
+    say(environment("benches/peers/compare.py"))
     if not options.skip_ours:
         output([*BENCH, "--no-run"])
         agreement = verify(commands["torch.func"])

@@ -114,7 +114,7 @@ def main():
         print(line, flush=True)
         text.append(line)
 
-    say(environment("benches/peers/compare_mlp"))
+    say(environment("benches/peers/compare_mlp.py"))
     folder = tempfile.TemporaryDirectory()
     program = built(folder.name)
     agreement = verify(options.torch)
