@@ -5,7 +5,7 @@ use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 
-/// y = x1 + x2 entry by entry. Shapes are of one rank; an axis of size 1 is stretched.
+/// y = x1 + x2 entry by entry. Both shapes have the same rank. Axes of size 1 are broadcast.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Add;
 
@@ -20,15 +20,15 @@ impl Op for Add {
 
     fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
         expect_arity(self, inputs, parameters, 2, 0..=0)?;
-        stretched(self, inputs[0], inputs[1])
+        broadcast_shape(self, inputs[0], inputs[1])
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        at.arrays.add(at.inputs[0], at.inputs[1])
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        ctx.arrays.add(ctx.inputs[0], ctx.inputs[1])
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
-        at.arrays.sum_to(dy, at.input_shape(input))
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+        ctx.arrays.sum_to(dy, ctx.input_shape(input))
     }
 
     fn cases() -> Vec<Case<Self>> {
@@ -36,19 +36,19 @@ impl Op for Add {
     }
 }
 
-/// The shape rule of ops on two inputs. Ranks must agree: aligned at the last axis, as numpy does it, the sample axis of
-/// the smaller one would meet another axis of the larger.
-pub(super) fn stretched(op: &impl Op, x: &[usize], y: &[usize]) -> Result<Vec<usize>> {
+/// The shape rule of ops on two inputs. Ranks must agree. If shapes were aligned at the last axis as in numpy, the sample
+/// axis of the input with fewer axes would be paired with another axis.
+pub(super) fn broadcast_shape(op: &impl Op, x: &[usize], y: &[usize]) -> Result<Vec<usize>> {
     let shape = if x.len() == y.len() { crate::shape::broadcast(x, y) } else { None };
     shape.ok_or_else(|| {
         Error::shape(format!(
-            "{}: inputs of shapes {x:?} and {y:?} do not fit (axes of size 1 are stretched)",
+            "{}: inputs of shapes {x:?} and {y:?} do not fit; axes must be equal or of size 1",
             op.name()
         ))
     })
 }
 
-/// Two inputs of one shape, and stretched axes on either side.
+/// Two inputs of one shape, and broadcast axes on either side.
 pub(super) fn pair_cases<O: Op>(op: O) -> Vec<Case<O>> {
     vec![
         Case::new(op.clone(), &[&[3, 4], &[3, 4]], &[]),

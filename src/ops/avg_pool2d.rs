@@ -7,12 +7,13 @@ use crate::backend::{Arrays, Window};
 use crate::error::{Error, Result};
 use crate::real::Real;
 
-/// y\[n,i,t\] = the sum over the entries of x\[n,i\] that a window shows at position t, divided by their number, on
-/// \[i, h, w\].
+/// The mean over a sliding window on `[i, h, w]`: `y[n,i,t]` is the sum of the entries of `x[n,i]` in the window at
+/// position t, divided by their number.
 ///
-/// Attributes: `kernel`, `stride` (the kernel where missing) and `padding` (0, at most half of the kernel), each a number
-/// or \[height, width\], `padding` also \[top, left, bottom, right\]; `ceil_mode` (false); `count_include_pad` (true): the number is that of entries of plane and
-/// padding, and otherwise of the plane alone. What ceil mode looks at beyond the padding never counts, as in PyTorch.
+/// Attributes: `kernel`, `stride` (default: the kernel) and `padding` (default 0, at most half of the kernel). Each is a
+/// number or `[height, width]`. `padding` may also be `[top, left, bottom, right]`. `ceil_mode` defaults to false.
+/// `count_include_pad` (default true) counts padding as entries. Entries beyond the padding, which ceil mode adds, never
+/// count. All of this agrees with PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AvgPool2d {
     pooling: Pooling,
@@ -22,7 +23,7 @@ pub struct AvgPool2d {
 impl AvgPool2d {
     pooling_methods!();
 
-    /// Entries of the padding count as entries.
+    /// Whether padding counts as entries.
     #[must_use]
     pub fn count_include_pad(mut self, count: bool) -> Self {
         self.count_include_pad = count;
@@ -34,34 +35,38 @@ impl AvgPool2d {
     }
 
     fn read(attributes: &Attributes) -> Result<Self> {
-        let (pooling, count_include_pad) =
-            (Pooling::parse(attributes)?, attributes.flag_or("count_include_pad", true)?);
+        let pooling = Pooling::parse(attributes)?;
+        let count_include_pad = attributes.flag_or("count_include_pad", true)?;
         if pooling.dilation != [1, 1] {
-            return Err(Error::value(format!("attribute 'dilation' is {:?}: an average has none", pooling.dilation)));
+            let dilation = pooling.dilation;
+            return Err(Error::value(format!(
+                "attribute 'dilation' is {dilation:?}, but an average pool has no dilation"
+            )));
         }
         Ok(AvgPool2d { pooling, count_include_pad })
     }
 
-    fn size<B: Arrays>(at: &OpContext<'_, B>) -> [usize; 2] {
-        let shape = at.input_shape(0);
+    fn size<B: Arrays>(ctx: &OpContext<'_, B>) -> [usize; 2] {
+        let shape = ctx.input_shape(0);
         [shape[2], shape[3]]
     }
 
-    fn window<B: Arrays>(&self, at: &OpContext<'_, B>) -> Window {
-        self.pooling.window(Self::size(at)).expect("the shape rule said so")
+    fn window<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> Window {
+        self.pooling.window(Self::size(ctx)).expect("the shape rule accepted the window")
     }
 
     /// `y` divided by the number of entries at each position.
-    fn divided<B: Arrays>(&self, at: &OpContext<'_, B>, window: &Window, y: &B::Tensor) -> B::Tensor {
-        let [h, w] = Self::size(at);
-        let [rows, cols] = window.positions([h, w]).expect("the shape rule said so");
-        let (along_h, along_w) = (self.counts(0, h, rows), self.counts(1, w, cols));
-        let share = |h: &f64| along_w.iter().map(move |w| B::Number::from_f64(1.0 / (h * w))).collect::<Vec<_>>();
-        let shares: Vec<B::Number> = along_h.iter().flat_map(share).collect();
-        at.arrays.mul(y, &at.arrays.upload(&shares, &[1, 1, rows, cols]))
+    fn divided<B: Arrays>(&self, ctx: &OpContext<'_, B>, window: &Window, y: &B::Tensor) -> B::Tensor {
+        let [h, w] = Self::size(ctx);
+        let [rows, cols] = window.positions([h, w]).expect("the shape rule accepted the window");
+        let along_h = self.counts(0, h, rows);
+        let along_w = self.counts(1, w, cols);
+        let row = |h: &f64| along_w.iter().map(move |w| B::Number::from_f64(1.0 / (h * w))).collect::<Vec<_>>();
+        let inverse_counts: Vec<B::Number> = along_h.iter().flat_map(row).collect();
+        ctx.arrays.mul(y, &ctx.arrays.upload(&inverse_counts, &[1, 1, rows, cols]))
     }
 
-    /// How many entries count along an axis, position by position.
+    /// The number of counted entries along an axis, for every position.
     fn counts(&self, axis: usize, size: usize, positions: usize) -> Vec<f64> {
         let [before, after] = self.pooling.padding[axis];
         let counted = if self.count_include_pad { 0..before + size + after } else { before..before + size };
@@ -87,14 +92,14 @@ impl Op for AvgPool2d {
         self.pooling.shape(self, inputs, parameters)
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        let window = self.window(at);
-        self.divided(at, &window, &at.arrays.window_sum(at.inputs[0], &window))
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        let window = self.window(ctx);
+        self.divided(ctx, &window, &ctx.arrays.window_sum(ctx.inputs[0], &window))
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        let window = self.window(at);
-        at.arrays.window_spread(&self.divided(at, &window, dy), &window, Self::size(at))
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        let window = self.window(ctx);
+        ctx.arrays.window_spread(&self.divided(ctx, &window, dy), &window, Self::size(ctx))
     }
 
     fn cases() -> Vec<Case<Self>> {

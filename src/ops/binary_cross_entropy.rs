@@ -1,24 +1,24 @@
-//! The cross-entropy of yes and no.
+//! Binary cross-entropy.
 
-use super::target::{difference, pulled, shape, total};
+use super::target::{difference, shape, sum_per_sample, times_cotangent};
 use super::{Case, Op, OpContext};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
 use crate::unary::{Order, Softplus, Unary};
 
-/// l = sum over all entries of -y log s(f) - (1 - y) log(1 - s(f)), s the sigmoid, of outputs (logits) f, input 0, and
-/// probabilities y, input 1, of equal shape: one number for each sample.
+/// Binary cross-entropy, one number per sample: the sum over all entries of `-y log s(f) - (1 - y) log(1 - s(f))`, where
+/// s is the sigmoid. Input 0 is the outputs (logits) f. Input 1 is the probabilities y, of the same shape.
 ///
-/// It is computed as y softplus(-f) + (1 - y) softplus(f), which neither overflows nor cancels: the loss of a sample that
-/// is surely right is tiny, not zero. The cotangents are dl (s(f) - y) and -dl f. Descriptions call it
-/// `binary_cross_entropy`.
+/// It is computed as `y softplus(-f) + (1 - y) softplus(f)`, which neither overflows nor cancels. The loss of a sample
+/// that is classified with certainty is tiny instead of zero. The cotangents are `dl (s(f) - y)` and `-dl f`. In
+/// descriptions it is `binary_cross_entropy`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BinaryCrossEntropy;
 
 /// -f, and 1 - y.
-fn opposite<B: Arrays>(at: &OpContext<'_, B>) -> [B::Tensor; 2] {
-    [at.arrays.affine(at.inputs[0], -1.0, 0.0), at.arrays.affine(at.inputs[1], -1.0, 1.0)]
+fn opposite<B: Arrays>(ctx: &OpContext<'_, B>) -> [B::Tensor; 2] {
+    [ctx.arrays.affine(ctx.inputs[0], -1.0, 0.0), ctx.arrays.affine(ctx.inputs[1], -1.0, 1.0)]
 }
 
 impl Op for BinaryCrossEntropy {
@@ -34,27 +34,28 @@ impl Op for BinaryCrossEntropy {
         shape(self, inputs, parameters)
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        let (arrays, softplus) = (at.arrays, Unary::from(Softplus));
-        let [minus, no] = opposite(at);
-        let yes = arrays.mul(at.inputs[1], &arrays.apply(softplus, &minus));
-        let no = arrays.mul(&no, &arrays.apply(softplus, at.inputs[0]));
-        total(arrays, &arrays.add(&yes, &no))
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        let arrays = ctx.arrays;
+        let softplus = Unary::from(Softplus);
+        let [minus, no] = opposite(ctx);
+        let yes = arrays.mul(ctx.inputs[1], &arrays.apply(softplus, &minus));
+        let no = arrays.mul(&no, &arrays.apply(softplus, ctx.inputs[0]));
+        sum_per_sample(arrays, &arrays.add(&yes, &no))
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
-        let arrays = at.arrays;
-        let [minus, no] = opposite(at);
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+        let arrays = ctx.arrays;
+        let [minus, no] = opposite(ctx);
         if input == 1 {
-            return pulled(at, dy, &minus);
+            return times_cotangent(ctx, dy, &minus);
         }
-        // (1 - y) s(f) - y s(-f): no difference of numbers near 1.
+        // (1 - y) s(f) - y s(-f) never subtracts two numbers near 1.
         let slope = |f: &B::Tensor, weight: &B::Tensor| {
             let softplus = Unary::from(Softplus);
             arrays.apply_derivative(softplus, Order::First, f, &arrays.apply(softplus, f), weight)
         };
-        let slope = difference(arrays, &slope(at.inputs[0], &no), &slope(&minus, at.inputs[1]));
-        pulled(at, dy, &slope)
+        let slope = difference(arrays, &slope(ctx.inputs[0], &no), &slope(&minus, ctx.inputs[1]));
+        times_cotangent(ctx, dy, &slope)
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -1,11 +1,11 @@
-//! Inputs one after another.
+//! Concatenation.
 
 use super::{Case, Op, OpContext};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 
-/// The inputs one after another along an axis of a sample, all other axes agreeing. Never along samples.
+/// Concatenates the inputs along an axis of a sample. All other axes agree. Samples are never concatenated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Concat {
     /// The axis, of a sample.
@@ -37,14 +37,14 @@ impl Op for Concat {
         }
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        at.arrays.concat(at.inputs, self.axis + 1)
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        ctx.arrays.concat(ctx.inputs, self.axis + 1)
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
-        let size = |k: usize| at.input_shape(k)[self.axis + 1];
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+        let size = |k: usize| ctx.input_shape(k)[self.axis + 1];
         let start: usize = (0..input).map(size).sum();
-        at.arrays.slice(dy, self.axis + 1, start..start + size(input))
+        ctx.arrays.slice(dy, self.axis + 1, start..start + size(input))
     }
 
     fn moves_entries(&self) -> Option<f64> {

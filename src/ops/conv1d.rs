@@ -1,4 +1,4 @@
-//! Convolutions of lines.
+//! One-dimensional convolution.
 
 use super::convolution::{self, Padding, Sliding};
 use super::{Case, Op, OpContext};
@@ -7,63 +7,63 @@ use crate::backend::Arrays;
 use crate::error::Result;
 use crate::factor::InputOperand;
 
-/// The convolution of \[i, l\] with a weight \[o, i/groups, k\], a [`Conv2d`](super::Conv2d) on planes of height 1:
+/// The convolution of `[i, l]` with a weight `[o, i/groups, k]`. It is a [`Conv2d`](super::Conv2d) on planes of height 1:
 ///
-/// y\[n,(g o),t\] = b\[(g o)\] + sum over i, k of w\[(g o),i,k\] x\[n,(g i), t stride + k dilation - padding\]
+/// `y[n,(g o),t] = b[(g o)] + sum over i, k of w[(g o),i,k] x[n,(g i), t stride + k dilation - padding]`
 ///
-/// with zeros around the line. Parameters: the weight, and b, \[o\], which may be left out. Attributes: `stride`,
-/// `dilation` (1 where missing) and `padding` (0), each a number or a list of one; `padding` also \[before, after\], or
-/// `"same"`, which keeps the size at stride 1 with the smaller half before the line, or `"valid"`, which is none;
-/// `groups` (1).
+/// with zeros around the line. Parameters: the weight, and optionally b, `[o]`. Attributes: `stride`, `dilation` (default
+/// 1) and `padding` (default 0), each a number or a list of one. `padding` may also be `[before, after]`, `"valid"` (no
+/// padding) or `"same"`, which keeps the size at stride 1 and puts the smaller half before the line. `groups` defaults
+/// to 1.
 ///
-/// The per-sample gradient of w is sum over t of dy\[n,(g o),t\] x\[n,(g i), t stride + k dilation - padding\], that of b
-/// is sum over t of dy\[n,(g o),t\].
+/// The per-sample gradient of w is the sum over t of `dy[n,(g o),t] x[n,(g i), t stride + k dilation - padding]`. That of
+/// b is the sum over t of `dy[n,(g o),t]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv1d {
     sliding: Sliding,
 }
 
 impl Conv1d {
-    /// With stride 1, without padding or dilation, all channels together.
+    /// A convolution with stride 1, no padding, no dilation and one group.
     pub fn new() -> Self {
         Conv1d { sliding: Sliding::PLAIN }
     }
 
-    /// From one position to the next.
+    /// The distance between two positions of the window.
     #[must_use]
     pub fn stride(mut self, stride: usize) -> Self {
         self.sliding.stride = [1, stride];
         self
     }
 
-    /// Zeros on either side.
+    /// The number of zeros on either side.
     #[must_use]
     pub fn padding(self, side: usize) -> Self {
         self.padding_sides([side, side])
     }
 
-    /// Zeros \[before, after\].
+    /// The numbers of zeros `[before, after]`.
     #[must_use]
     pub fn padding_sides(mut self, sides: [usize; 2]) -> Self {
         self.sliding.padding = Padding::Sides([[0, 0], sides]);
         self
     }
 
-    /// As many zeros as keep the size, the smaller half before.
+    /// As many zeros as keep the size, with the smaller half before the line.
     #[must_use]
     pub fn padding_same(mut self) -> Self {
         self.sliding.padding = Padding::Same;
         self
     }
 
-    /// From one entry of the kernel to the next.
+    /// The distance between two entries of the kernel.
     #[must_use]
     pub fn dilation(mut self, dilation: usize) -> Self {
         self.sliding.dilation = [1, dilation];
         self
     }
 
-    /// So many groups of channels that are treated apart.
+    /// The number of groups of channels. Groups do not interact.
     #[must_use]
     pub fn groups(mut self, groups: usize) -> Self {
         self.sliding.groups = groups;
@@ -91,16 +91,16 @@ impl Op for Conv1d {
         convolution::shape(self, &self.sliding, 1, inputs, parameters)
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        convolution::forward(&self.sliding, at)
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        convolution::forward(&self.sliding, ctx)
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        convolution::pull(&self.sliding, at, dy)
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        convolution::pull(&self.sliding, ctx, dy)
     }
 
-    fn input_operand<B: Arrays>(&self, at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
-        convolution::input_operand(&self.sliding, at, parameter)
+    fn input_operand<B: Arrays>(&self, ctx: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
+        convolution::input_operand(&self.sliding, ctx, parameter)
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -1,4 +1,4 @@
-//! Convolutions of planes.
+//! Two-dimensional convolution.
 
 use super::convolution::{self, Padding, Sliding};
 use super::{Case, Op, OpContext};
@@ -7,66 +7,66 @@ use crate::backend::Arrays;
 use crate::error::Result;
 use crate::factor::InputOperand;
 
-/// The convolution, as deep learning calls it, of \[i, h, w\] with a weight \[o, i/groups, kh, kw\]:
+/// The convolution (a cross-correlation, as usual in deep learning) of `[i, h, w]` with a weight `[o, i/groups, kh, kw]`:
 ///
-/// y\[n,(g o),t\] = b\[(g o)\] + sum over i of w\[(g o),i\] patch\[n,g,t,i\]
+/// `y[n,(g o),t] = b[(g o)] + sum over i of w[(g o),i] patch[n,g,t,i]`
 ///
-/// where patch\[n,g,t,i\] is what group g of the input shows through a [`Window`](crate::backend::Window) of the weight's
-/// size at position t, zeros around the plane. With k, k' along the height, entry \[k, k'\] of the window at position
-/// \[t, t'\] is entry t stride + k dilation - padding of the plane, and the same along the width.
+/// `patch[n,g,t,i]` is the part of group g of the input in a [`Window`](crate::backend::Window) of the weight's size at
+/// position t, with zeros around the plane. Along the height, entry k of the window at position t is entry
+/// `t stride + k dilation - padding` of the plane. The same holds along the width.
 ///
-/// Parameters: the weight, and b, \[o\], which may be left out. Attributes: `stride`, `dilation` (1 where missing) and
-/// `padding` (0), each a number or \[height, width\]; `padding` also \[top, left, bottom, right\], or `"same"`, which keeps
-/// the size at stride 1 with the smaller half before the plane, or `"valid"`, which is none; `groups` (1).
+/// Parameters: the weight, and optionally b, `[o]`. Attributes: `stride`, `dilation` (default 1) and `padding` (default
+/// 0), each a number or `[height, width]`. `padding` may also be `[top, left, bottom, right]`, `"valid"` (no padding) or
+/// `"same"`, which keeps the size at stride 1 and puts the smaller half before the plane. `groups` defaults to 1.
 ///
-/// The per-sample gradient of the weight is sum over t of dy\[n,(g o),t\] patch\[n,g,t,i\], that of b is
-/// sum over t of dy\[n,(g o),t\].
+/// The per-sample gradient of the weight is the sum over t of `dy[n,(g o),t] patch[n,g,t,i]`. That of b is the sum over t
+/// of `dy[n,(g o),t]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv2d {
     sliding: Sliding,
 }
 
 impl Conv2d {
-    /// With stride 1, without padding or dilation, all channels together.
+    /// A convolution with stride 1, no padding, no dilation and one group.
     pub fn new() -> Self {
         Conv2d { sliding: Sliding::PLAIN }
     }
 
-    /// From one position to the next, along height and width.
+    /// The distance between two positions of the window, along height and width.
     #[must_use]
     pub fn stride(mut self, stride: [usize; 2]) -> Self {
         self.sliding.stride = stride;
         self
     }
 
-    /// Zeros on either side, along height and width.
+    /// The number of zeros on either side, along height and width.
     #[must_use]
     pub fn padding(self, [h, w]: [usize; 2]) -> Self {
         self.padding_sides([[h, h], [w, w]])
     }
 
-    /// Zeros \[\[top, bottom\], \[left, right\]\].
+    /// The numbers of zeros `[[top, bottom], [left, right]]`.
     #[must_use]
     pub fn padding_sides(mut self, sides: [[usize; 2]; 2]) -> Self {
         self.sliding.padding = Padding::Sides(sides);
         self
     }
 
-    /// As many zeros as keep the size, the smaller half at the top and at the left.
+    /// As many zeros as keep the size, with the smaller half at the top and at the left.
     #[must_use]
     pub fn padding_same(mut self) -> Self {
         self.sliding.padding = Padding::Same;
         self
     }
 
-    /// From one entry of the kernel to the next, along height and width.
+    /// The distance between two entries of the kernel, along height and width.
     #[must_use]
     pub fn dilation(mut self, dilation: [usize; 2]) -> Self {
         self.sliding.dilation = dilation;
         self
     }
 
-    /// So many groups of channels that are treated apart.
+    /// The number of groups of channels. Groups do not interact.
     #[must_use]
     pub fn groups(mut self, groups: usize) -> Self {
         self.sliding.groups = groups;
@@ -75,7 +75,7 @@ impl Conv2d {
 
     /// The shape of the weight, from `channels` to `out` channels.
     pub(crate) fn weight_shape(&self, channels: usize, out: usize, [h, w]: [usize; 2]) -> [usize; 4] {
-        // The shape rule refuses groups that do not divide the channels.
+        // The shape rule rejects groups that do not divide the channels.
         [out, channels.checked_div(self.sliding.groups).unwrap_or(0), h, w]
     }
 }
@@ -100,16 +100,16 @@ impl Op for Conv2d {
         convolution::shape(self, &self.sliding, 2, inputs, parameters)
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        convolution::forward(&self.sliding, at)
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        convolution::forward(&self.sliding, ctx)
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        convolution::pull(&self.sliding, at, dy)
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        convolution::pull(&self.sliding, ctx, dy)
     }
 
-    fn input_operand<B: Arrays>(&self, at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
-        convolution::input_operand(&self.sliding, at, parameter)
+    fn input_operand<B: Arrays>(&self, ctx: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
+        convolution::input_operand(&self.sliding, ctx, parameter)
     }
 
     fn cases() -> Vec<Case<Self>> {
@@ -124,7 +124,7 @@ impl Op for Conv2d {
             biased(conv, [3, 2, 3], [2, 3, 1, 1]),
             case(conv.groups(2), [4, 2, 2], [2, 2, 1, 1]),
             case(conv.padding_same().dilation([2, 1]), [1, 3, 4], [2, 1, 2, 4]),
-            // Entries between the positions that no window sees, and windows in the padding alone.
+            // Entries that no window contains, and windows that lie in the padding.
             case(conv.stride([3, 3]), [1, 5, 5], [2, 1, 2, 1]),
             case(conv.padding([3, 2]), [1, 2, 2], [1, 1, 2, 2]),
             case(conv.padding([1, 0]), [1, 20, 15], [2, 1, 3, 1]),

@@ -1,5 +1,5 @@
-//! What convolutions share: how a window slides, whether it fits, and the arithmetic on planes. A line of entries is a
-//! plane of height 1.
+//! Common parts of convolutions: how a window slides, whether it fits, and the arithmetic on planes. A line is a plane of
+//! height 1.
 
 use super::{Op, OpContext, expect_arity};
 use crate::attributes::{Attribute, Attributes};
@@ -7,16 +7,16 @@ use crate::backend::{Arrays, Window};
 use crate::error::{Error, Result};
 use crate::factor::InputOperand;
 
-/// Zeros around a plane.
+/// The zeros around a plane.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Padding {
-    /// Before and after, for height and width.
+    /// Their numbers before and after, for height and width.
     Sides([[usize; 2]; 2]),
-    /// As many as keep the size, the smaller half before.
+    /// As many as keep the size, with the smaller half before.
     Same,
 }
 
-/// How a window slides, whatever its kernel.
+/// How a window slides. The kernel size is not part of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Sliding {
     pub stride: [usize; 2],
@@ -25,13 +25,13 @@ pub(super) struct Sliding {
     pub groups: usize,
 }
 
-/// What convolutions refuse, as an error that names the op.
+/// An error that names the op and says why it rejects its arguments.
 pub(super) fn refuse<T>(op: &impl Op, why: String) -> Result<T> {
     Err(Error::shape(format!("{}: {why}", op.name())))
 }
 
 impl Sliding {
-    /// From entry to entry, without padding, all channels together.
+    /// Stride 1, no padding, no dilation, one group.
     pub const PLAIN: Sliding =
         Sliding { stride: [1, 1], padding: Padding::Sides([[0, 0], [0, 0]]), dilation: [1, 1], groups: 1 };
 
@@ -39,7 +39,7 @@ impl Sliding {
     pub fn parse_plane(attributes: &Attributes) -> Result<Self> {
         let padding = match attributes.get("padding") {
             Some(Attribute::Text(_)) => parse_word(attributes)?,
-            Some(Attribute::Numbers(list)) if list.len() == 4 => {
+            Some(Attribute::Numbers(sides)) if sides.len() == 4 => {
                 let sides = attributes.sizes("padding")?;
                 Padding::Sides([[sides[0], sides[2]], [sides[1], sides[3]]])
             }
@@ -60,7 +60,7 @@ impl Sliding {
     pub fn parse_line(attributes: &Attributes) -> Result<Self> {
         let padding = match attributes.get("padding") {
             Some(Attribute::Text(_)) => parse_word(attributes)?,
-            Some(Attribute::Numbers(list)) if list.len() == 2 => {
+            Some(Attribute::Numbers(sides)) if sides.len() == 2 => {
                 let sides = attributes.sizes("padding")?;
                 Padding::Sides([[0, 0], [sides[0], sides[1]]])
             }
@@ -78,7 +78,7 @@ impl Sliding {
         })
     }
 
-    /// The window with this kernel.
+    /// The window with a kernel of this size.
     pub fn window(&self, kernel: [usize; 2]) -> Window {
         let Sliding { stride, dilation, groups, .. } = *self;
         let padding = match self.padding {
@@ -91,7 +91,7 @@ impl Sliding {
         Window { kernel, stride, dilation, padding, groups }
     }
 
-    /// Refuses what no input could fit.
+    /// Rejects attributes that fit no input.
     pub fn check(&self, op: &impl Op) -> Result<()> {
         let Sliding { stride, dilation, groups, .. } = *self;
         if stride.contains(&0) || dilation.contains(&0) || groups == 0 {
@@ -101,7 +101,7 @@ impl Sliding {
             );
         }
         if self.padding == Padding::Same && stride != [1, 1] {
-            return refuse(op, format!("padding \"same\" goes with stride 1, not {stride:?}"));
+            return refuse(op, format!("padding \"same\" needs stride 1, but the stride is {stride:?}"));
         }
         Ok(())
     }
@@ -111,11 +111,11 @@ fn parse_word(attributes: &Attributes) -> Result<Padding> {
     match attributes.text_or("padding", "valid")? {
         "same" => Ok(Padding::Same),
         "valid" => Ok(Padding::Sides([[0, 0], [0, 0]])),
-        word => Err(Error::value(format!("attribute 'padding' is '{word}' where sizes, 'same' or 'valid' are needed"))),
+        word => Err(Error::value(format!("attribute 'padding' is '{word}'; pass sizes, 'same' or 'valid'"))),
     }
 }
 
-/// The shape rule on inputs \[i, l\], for `axes` = 1, or \[i, h, w\], for 2.
+/// The shape rule: inputs are `[i, l]` if `axes` is 1 and `[i, h, w]` if `axes` is 2.
 pub(super) fn shape(
     op: &impl Op,
     sliding: &Sliding,
@@ -125,17 +125,19 @@ pub(super) fn shape(
 ) -> Result<Vec<usize>> {
     expect_arity(op, inputs, parameters, 1, 1..=2)?;
     sliding.check(op)?;
-    let (x, weight, groups) = (inputs[0], parameters[0], sliding.groups);
+    let x = inputs[0];
+    let weight = parameters[0];
+    let groups = sliding.groups;
     if x.len() != axes + 1 || weight.len() != axes + 2 {
         let layout =
             if axes == 1 { "[in, l] and [out, in/groups, k]" } else { "[in, h, w] and [out, in/groups, kh, kw]" };
         return refuse(
             op,
-            format!("an input of shape {x:?} and a weight of shape {weight:?}, where {layout} are needed"),
+            format!("an input of shape {x:?} and a weight of shape {weight:?} do not fit; {layout} are needed"),
         );
     }
     if x.contains(&0) || weight.contains(&0) {
-        return refuse(op, format!("an input of shape {x:?} and a weight of shape {weight:?}: one has no entries"));
+        return refuse(op, format!("an input of shape {x:?} and a weight of shape {weight:?} must not be empty"));
     }
     if weight[1].checked_mul(groups) != Some(x[0]) || !weight[0].is_multiple_of(groups) {
         return refuse(
@@ -148,7 +150,8 @@ pub(super) fn shape(
     check_bias(op, parameters, weight[0])?;
     let window = sliding.window(plane(&weight[2..]));
     let Some(positions) = window.positions(plane(&x[1..])) else {
-        let (dilation, padding) = (window.dilation, window.padding);
+        let dilation = window.dilation;
+        let padding = window.padding;
         return refuse(
             op,
             format!(
@@ -160,7 +163,7 @@ pub(super) fn shape(
     Ok([&weight[..1], &positions[2 - axes..]].concat())
 }
 
-/// A bias, if there is one, has an entry for each of `channels`.
+/// Checks that a bias, if given, has one entry per channel.
 pub(super) fn check_bias(op: &impl Op, parameters: &[&[usize]], channels: usize) -> Result<()> {
     match parameters.get(1) {
         Some(&bias) if bias != [channels] => {
@@ -168,7 +171,7 @@ pub(super) fn check_bias(op: &impl Op, parameters: &[&[usize]], channels: usize)
             refuse(
                 op,
                 format!(
-                    "a bias of shape {bias:?} does not fit a weight of shape {weight:?}, which gives {channels} channels"
+                    "a bias of shape {bias:?} does not fit a weight of shape {weight:?} with {channels} output channels"
                 ),
             )
         }
@@ -176,59 +179,60 @@ pub(super) fn check_bias(op: &impl Op, parameters: &[&[usize]], channels: usize)
     }
 }
 
-/// The last axes as height and width.
+/// Height and width from the last axes.
 pub(super) fn plane(axes: &[usize]) -> [usize; 2] {
     match *axes {
         [h, w] => [h, w],
         [l] => [1, l],
-        _ => unreachable!("the shape rule told planes and lines"),
+        _ => unreachable!("the shape rule accepts planes and lines only"),
     }
 }
 
-/// \[n, i, l\] as \[n, i, 1, l\]; planes stay.
+/// `[n, i, l]` as `[n, i, 1, l]`. Planes are unchanged.
 pub(super) fn as_planes<B: Arrays>(arrays: &B, x: &B::Tensor) -> B::Tensor {
     let shape = arrays.shape(x);
     let [h, w] = plane(&shape[2..]);
     arrays.reshape(x, &[shape[0], shape[1], h, w])
 }
 
-/// y\[n,o,...\] + b\[o\], if there is a bias.
-pub(super) fn with_bias<B: Arrays>(at: &OpContext<'_, B>, y: B::Tensor) -> B::Tensor {
-    match at.parameters.get(1) {
+/// `y[n,o,...] + b[o]`, if there is a bias.
+pub(super) fn with_bias<B: Arrays>(ctx: &OpContext<'_, B>, y: B::Tensor) -> B::Tensor {
+    match ctx.parameters.get(1) {
         Some(bias) => {
-            let channels = at.parameter_shape(1)[0];
-            at.arrays.add(&y, &at.arrays.reshape(bias, &[channels, 1, 1]))
+            let channels = ctx.parameter_shape(1)[0];
+            ctx.arrays.add(&y, &ctx.arrays.reshape(bias, &[channels, 1, 1]))
         }
         None => y,
     }
 }
 
-/// The window of the weight, parameter 0.
-pub(super) fn window<B: Arrays>(sliding: &Sliding, at: &OpContext<'_, B>) -> Window {
-    sliding.window(plane(&at.parameter_shape(0)[2..]))
+/// The window of the weight, which is parameter 0.
+pub(super) fn window<B: Arrays>(sliding: &Sliding, ctx: &OpContext<'_, B>) -> Window {
+    sliding.window(plane(&ctx.parameter_shape(0)[2..]))
 }
 
-pub(super) fn forward<B: Arrays>(sliding: &Sliding, at: &OpContext<'_, B>) -> B::Tensor {
-    let x = as_planes(at.arrays, at.inputs[0]);
-    let y = with_bias(at, at.arrays.convolve(&x, at.parameters[0], &window(sliding, at)));
-    let shape = at.arrays.shape(&y);
-    let axes = at.input_shape(0).len() - 2;
-    at.arrays.reshape(&y, &[&shape[..2], &shape[4 - axes..]].concat())
+pub(super) fn forward<B: Arrays>(sliding: &Sliding, ctx: &OpContext<'_, B>) -> B::Tensor {
+    let x = as_planes(ctx.arrays, ctx.inputs[0]);
+    let y = with_bias(ctx, ctx.arrays.convolve(&x, ctx.parameters[0], &window(sliding, ctx)));
+    let shape = ctx.arrays.shape(&y);
+    let axes = ctx.input_shape(0).len() - 2;
+    ctx.arrays.reshape(&y, &[&shape[..2], &shape[4 - axes..]].concat())
 }
 
-pub(super) fn pull<B: Arrays>(sliding: &Sliding, at: &OpContext<'_, B>, dy: &B::Tensor) -> B::Tensor {
-    let (dy, size) = (as_planes(at.arrays, dy), plane(&at.input_shape(0)[2..]));
-    let dx = at.arrays.convolve_input(&dy, at.parameters[0], &window(sliding, at), size);
-    at.arrays.reshape(&dx, at.input_shape(0))
+pub(super) fn pull<B: Arrays>(sliding: &Sliding, ctx: &OpContext<'_, B>, dy: &B::Tensor) -> B::Tensor {
+    let dy = as_planes(ctx.arrays, dy);
+    let size = plane(&ctx.input_shape(0)[2..]);
+    let dx = ctx.arrays.convolve_input(&dy, ctx.parameters[0], &window(sliding, ctx), size);
+    ctx.arrays.reshape(&dx, ctx.input_shape(0))
 }
 
 pub(super) fn input_operand<B: Arrays>(
     sliding: &Sliding,
-    at: &OpContext<'_, B>,
+    ctx: &OpContext<'_, B>,
     parameter: usize,
 ) -> Option<InputOperand<B>> {
     match parameter {
-        0 => Some(InputOperand::Patches(as_planes(at.arrays, at.inputs[0]), window(sliding, at))),
+        0 => Some(InputOperand::Patches(as_planes(ctx.arrays, ctx.inputs[0]), window(sliding, ctx))),
         1 => Some(InputOperand::Channels),
         _ => None,
     }

@@ -1,15 +1,16 @@
-//! The cross-entropy of one class among many.
+//! Categorical cross-entropy.
 
-use super::target::{difference, pulled, shape, total};
+use super::target::{difference, shape, sum_per_sample, times_cotangent};
 use super::{Case, Op, OpContext};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 
-/// l = - sum over c of y_c log softmax(f)_c along the last axis, summed over all others, of outputs (logits) f, input 0,
-/// and probabilities y, input 1, of equal shape: one number for each sample. Of a class, y is 1 there and 0 elsewhere.
+/// Cross-entropy, one number per sample: `- sum over c of y_c log softmax(f)_c` along the last axis, summed over all other
+/// axes. Input 0 is the outputs (logits) f. Input 1 is the probabilities y, of the same shape. For a class label, y is 1
+/// at the class and 0 elsewhere.
 ///
-/// The cotangents are dl (softmax(f) sum_c y_c - y) and -dl log softmax(f). Descriptions call it `cross_entropy`.
+/// The cotangents are `dl (softmax(f) sum_c y_c - y)` and `-dl log softmax(f)`. In descriptions it is `cross_entropy`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CrossEntropy;
 
@@ -32,18 +33,20 @@ impl Op for CrossEntropy {
         }
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        let product = at.arrays.mul(at.inputs[1], &at.arrays.log_softmax(at.inputs[0]));
-        at.arrays.affine(&total(at.arrays, &product), -1.0, 0.0)
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        let product = ctx.arrays.mul(ctx.inputs[1], &ctx.arrays.log_softmax(ctx.inputs[0]));
+        ctx.arrays.affine(&sum_per_sample(ctx.arrays, &product), -1.0, 0.0)
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
-        let (arrays, [f, y]) = (at.arrays, [at.inputs[0], at.inputs[1]]);
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+        let arrays = ctx.arrays;
+        let f = ctx.inputs[0];
+        let y = ctx.inputs[1];
         if input == 1 {
-            return pulled(at, dy, &arrays.affine(&arrays.log_softmax(f), -1.0, 0.0));
+            return times_cotangent(ctx, dy, &arrays.affine(&arrays.log_softmax(f), -1.0, 0.0));
         }
-        let mass = arrays.sum(y, &[at.input_shape(1).len() - 1]);
-        pulled(at, dy, &difference(arrays, &arrays.mul(&arrays.softmax(f), &mass), y))
+        let mass = arrays.sum(y, &[ctx.input_shape(1).len() - 1]);
+        times_cotangent(ctx, dy, &difference(arrays, &arrays.mul(&arrays.softmax(f), &mass), y))
     }
 
     fn cases() -> Vec<Case<Self>> {

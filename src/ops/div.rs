@@ -1,15 +1,15 @@
 //! y = x1 / x2
 
-use super::add::{pair_cases, stretched};
+use super::add::{broadcast_shape, pair_cases};
 use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
 use crate::unary::{Reciprocal, Unary};
 
-/// y = x1 / x2 entry by entry, computed as x1 (1 / x2). Shapes are of one rank; an axis of size 1 is stretched.
+/// y = x1 / x2 entry by entry, computed as x1 (1 / x2). Both shapes have the same rank. Axes of size 1 are broadcast.
 ///
-/// The cotangents are dx1 = dy / x2 and dx2 = -dy y / x2. Where x2 is 0, y is infinite, or NaN if x1 is 0 too.
+/// The cotangents are dx1 = dy / x2 and dx2 = -dy y / x2. If x2 is 0, y is infinite, or NaN if x1 is also 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Div;
 
@@ -24,20 +24,20 @@ impl Op for Div {
 
     fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
         expect_arity(self, inputs, parameters, 2, 0..=0)?;
-        stretched(self, inputs[0], inputs[1])
+        broadcast_shape(self, inputs[0], inputs[1])
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        at.arrays.mul(at.inputs[0], &at.arrays.apply(Unary::from(Reciprocal), at.inputs[1]))
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        ctx.arrays.mul(ctx.inputs[0], &ctx.arrays.apply(Unary::from(Reciprocal), ctx.inputs[1]))
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
-        let quotient = at.arrays.mul(dy, &at.arrays.apply(Unary::from(Reciprocal), at.inputs[1]));
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+        let quotient = ctx.arrays.mul(dy, &ctx.arrays.apply(Unary::from(Reciprocal), ctx.inputs[1]));
         let dx = match input {
             0 => quotient,
-            _ => at.arrays.affine(&at.arrays.mul(&quotient, y), -1.0, 0.0),
+            _ => ctx.arrays.affine(&ctx.arrays.mul(&quotient, y), -1.0, 0.0),
         };
-        at.arrays.sum_to(&dx, at.input_shape(input))
+        ctx.arrays.sum_to(&dx, ctx.input_shape(input))
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -1,15 +1,15 @@
-//! Dropout, which does nothing at inference.
+//! Dropout. At inference it is the identity.
 
 use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
 
-/// y = x: dropout at inference. Active dropout draws at random, so that f(x) and its gradient are no functions of x; it
-/// is refused when it is recorded.
+/// y = x: dropout at inference. Active dropout is random, so f(x) and its gradient are not functions of x. Recording it
+/// is an error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
-    /// It is active. The attribute `training`, false where it is missing.
+    /// Whether dropout is active. The attribute `training`, default false.
     pub training: bool,
 }
 
@@ -28,11 +28,11 @@ impl Op for Dropout {
         Ok(inputs[0].to_vec())
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        at.inputs[0].clone()
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        ctx.inputs[0].clone()
     }
 
-    fn pull<B: Arrays>(&self, _at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, _ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         dy.clone()
     }
 

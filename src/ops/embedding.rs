@@ -1,4 +1,4 @@
-//! Rows of a table by number.
+//! Embedding: table rows by number.
 
 use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
@@ -7,11 +7,11 @@ use crate::error::{Error, Result};
 use crate::factor::InputOperand;
 use crate::shape::numel;
 
-/// y\[n,t,o\] = E\[id\[n,t\],o\], for any number of position axes t, also none: the rows of a table that the input, whole
-/// numbers below the number of rows, tells. A number that is no row gives NaN.
+/// `y[n,t,o] = E[id[n,t],o]` for any number of position axes t, including none. The input holds row numbers of the table E
+/// as whole numbers. An invalid row number gives NaN.
 ///
-/// Parameter: E, \[rows, o\]. Row r of its per-sample gradient is the sum over those t with id\[n,t\] = r of dy\[n,t,o\].
-/// Nothing varies with a whole number: its cotangent is 0.
+/// Parameter: E, `[rows, o]`. Row r of its per-sample gradient is the sum of `dy[n,t,o]` over all t with `id[n,t] = r`.
+/// The cotangent of the row numbers is 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Embedding;
 
@@ -29,25 +29,25 @@ impl Op for Embedding {
         match *parameters[0] {
             [rows, o] if rows > 0 => Ok([inputs[0], &[o]].concat()),
             _ => Err(Error::shape(format!(
-                "embedding: a table of shape {:?} for an input of shape {:?}, where [rows, out] with a row is needed",
+                "embedding: the table has shape {:?}, but [rows, out] with at least one row is needed (input shape {:?})",
                 parameters[0], inputs[0]
             ))),
         }
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        let rows = at.parameter_shape(0)[0];
-        at.arrays.gather(at.parameters[0], &at.arrays.indices(at.inputs[0], rows, false))
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        let rows = ctx.parameter_shape(0)[0];
+        ctx.arrays.gather(ctx.parameters[0], &ctx.arrays.indices(ctx.inputs[0], rows, false))
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, _dy: &B::Tensor, _input: usize) -> B::Tensor {
-        at.arrays.full(0.0, at.input_shape(0))
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, _dy: &B::Tensor, _input: usize) -> B::Tensor {
+        ctx.arrays.full(0.0, ctx.input_shape(0))
     }
 
-    fn input_operand<B: Arrays>(&self, at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
-        let shape = at.input_shape(0);
-        let ids = at.arrays.reshape(at.inputs[0], &[shape[0], numel(&shape[1..])]);
-        (parameter == 0).then(|| InputOperand::Ids { ids, rows: at.parameter_shape(0)[0] })
+    fn input_operand<B: Arrays>(&self, ctx: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
+        let shape = ctx.input_shape(0);
+        let ids = ctx.arrays.reshape(ctx.inputs[0], &[shape[0], numel(&shape[1..])]);
+        (parameter == 0).then(|| InputOperand::Ids { ids, rows: ctx.parameter_shape(0)[0] })
     }
 
     fn rows_looked_up(&self, _input: usize, parameters: &[&[usize]]) -> Option<usize> {

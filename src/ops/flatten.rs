@@ -1,4 +1,4 @@
-//! All axes of a sample made one.
+//! Flattening: all axes of a sample become one axis.
 
 use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
@@ -6,7 +6,7 @@ use crate::backend::Arrays;
 use crate::error::Result;
 use crate::shape::numel;
 
-/// \[n, ...\] to \[n, i\]: the entries of each sample in one row.
+/// `[n, ...]` to `[n, i]`: the entries of each sample in one row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Flatten;
 
@@ -24,13 +24,13 @@ impl Op for Flatten {
         Ok(vec![numel(inputs[0])])
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        let shape = at.input_shape(0);
-        at.arrays.reshape(at.inputs[0], &[shape[0], numel(&shape[1..])])
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        let shape = ctx.input_shape(0);
+        ctx.arrays.reshape(ctx.inputs[0], &[shape[0], numel(&shape[1..])])
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        at.arrays.reshape(dy, at.input_shape(0))
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        ctx.arrays.reshape(dy, ctx.input_shape(0))
     }
 
     fn moves_entries(&self) -> Option<f64> {

@@ -1,6 +1,6 @@
 //! Layer norm.
 
-use super::normalise::{Normalise, last_sums, mapped, sample_shape, unmapped};
+use super::normalise::{Normalise, affine_map, affine_pull, last_sums, sample_shape};
 use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
@@ -8,16 +8,17 @@ use crate::error::{Error, Result};
 use crate::factor::InputOperand;
 use crate::shape::{checked_numel, numel};
 
-/// y\[n,t,i\] = w\[i\] xhat\[n,t,i\] + b\[i\] with xhat = (x - mean) / sqrt(variance + eps), mean and variance over i of
-/// x\[n,t,i\], for any number of position axes t, also none; i may stand for several axes, the last ones.
+/// Layer norm: `y[n,t,i] = w[i] xhat[n,t,i] + b[i]` with xhat = (x - mean) / sqrt(variance + eps). Mean and variance are
+/// taken over i of `x[n,t,i]`. There may be any number of position axes t, including none. i may be several axes, the last
+/// ones.
 ///
-/// Parameters: w and b, of the shape of what is normalised; or w alone; or none. The per-sample gradient of w is
-/// sum over t of dy xhat, that of b is sum over t of dy.
+/// Parameters: w and b of the shape of the normalised axes, or w only, or none. The per-sample gradient of w is the sum
+/// over t of dy xhat. That of b is the sum over t of dy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerNorm {
-    /// What is added to the variance. The attribute `eps`, 1e-5 where missing.
+    /// The number that is added to the variance. The attribute `eps`, default 1e-5.
     pub eps: f64,
-    /// How many axes are normalised over. The attribute `axes`, 1 where missing.
+    /// The number of axes that are normalised. The attribute `axes`, default 1.
     pub axes: usize,
 }
 
@@ -31,8 +32,8 @@ impl LayerNorm {
         &sample[sample.len() - self.axes..]
     }
 
-    fn normalise<B: Arrays>(&self, at: &OpContext<'_, B>) -> Normalise {
-        Normalise { size: numel(self.normalised(sample_shape(at))), eps: self.eps, centre: true }
+    fn normalise<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> Normalise {
+        Normalise { size: numel(self.normalised(sample_shape(ctx))), eps: self.eps, centre: true }
     }
 }
 
@@ -48,9 +49,13 @@ impl Op for LayerNorm {
 
     fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
         expect_arity(self, inputs, parameters, 1, 0..=2)?;
-        let (x, axes) = (inputs[0], self.axes);
+        let x = inputs[0];
+        let axes = self.axes;
         if axes == 0 || axes > x.len() || checked_numel(self.normalised(x)).is_none_or(|size| size == 0) {
-            return Err(Error::shape(format!("layer_norm: over the last {axes} axes of an input of shape {x:?}")));
+            return Err(Error::shape(format!(
+                "layer_norm: cannot normalise the last {axes} axes of an input of shape {x:?}; the axes must exist and not \
+                 be empty"
+            )));
         }
         if parameters.iter().any(|&parameter| parameter != self.normalised(x)) {
             return Err(Error::shape(format!(
@@ -61,17 +66,17 @@ impl Op for LayerNorm {
         Ok(x.to_vec())
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        let xhat = self.normalise(at).xhat(at.arrays, at.inputs[0]);
-        mapped(at.arrays, xhat, at.parameters, self.normalised(sample_shape(at)))
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        let xhat = self.normalise(ctx).xhat(ctx.arrays, ctx.inputs[0]);
+        affine_map(ctx.arrays, xhat, ctx.parameters, self.normalised(sample_shape(ctx)))
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        let dxhat = unmapped(at.arrays, dy, at.parameters, self.normalised(sample_shape(at)));
-        self.normalise(at).pull(at.arrays, at.inputs[0], &dxhat)
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        let dxhat = affine_pull(ctx.arrays, dy, ctx.parameters, self.normalised(sample_shape(ctx)));
+        self.normalise(ctx).pull(ctx.arrays, ctx.inputs[0], &dxhat)
     }
 
-    fn input_operand<B: Arrays>(&self, _at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
+    fn input_operand<B: Arrays>(&self, _ctx: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
         match parameter {
             1 if self.axes == 1 => Some(InputOperand::Last),
             0 | 1 => Some(InputOperand::Rows),
@@ -79,14 +84,14 @@ impl Op for LayerNorm {
         }
     }
 
-    fn rows<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, parameter: usize) -> B::Tensor {
-        let normalise = self.normalise(at);
+    fn rows<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, parameter: usize) -> B::Tensor {
+        let normalise = self.normalise(ctx);
         match parameter {
             0 => {
-                let xhat = normalise.xhat(at.arrays, at.inputs[0]);
-                last_sums(at.arrays, &at.arrays.mul(dy, &xhat), normalise.size)
+                let xhat = normalise.xhat(ctx.arrays, ctx.inputs[0]);
+                last_sums(ctx.arrays, &ctx.arrays.mul(dy, &xhat), normalise.size)
             }
-            _ => last_sums(at.arrays, dy, normalise.size),
+            _ => last_sums(ctx.arrays, dy, normalise.size),
         }
     }
 

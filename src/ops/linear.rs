@@ -7,10 +7,10 @@ use crate::error::{Error, Result};
 use crate::factor::InputOperand;
 use crate::shape::numel;
 
-/// y\[n,t,o\] = sum over i of x\[n,t,i\] W\[o,i\] + b\[o\], for any number of position axes t, also none.
+/// `y[n,t,o] = sum over i of x[n,t,i] W[o,i] + b[o]`, for any number of position axes t, including none.
 ///
-/// Parameters: W, \[o, i\], and b, \[o\], which may be left out. The per-sample gradient of W is
-/// sum over t of dy\[n,t,o\] x\[n,t,i\], that of b is sum over t of dy\[n,t,o\].
+/// Parameters: W, `[o, i]`, and optionally b, `[o]`. The per-sample gradient of W is the sum over t of
+/// `dy[n,t,o] x[n,t,i]`. That of b is the sum over t of `dy[n,t,o]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Linear;
 
@@ -25,7 +25,8 @@ impl Op for Linear {
 
     fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
         expect_arity(self, inputs, parameters, 1, 1..=2)?;
-        let (x, weight) = (inputs[0], parameters[0]);
+        let x = inputs[0];
+        let weight = parameters[0];
         if weight.len() != 2 || x.is_empty() || x[x.len() - 1] != weight[1] {
             return Err(Error::shape(format!(
                 "linear: an input of shape {x:?} does not fit a weight of shape {weight:?} [out, in]"
@@ -43,25 +44,25 @@ impl Op for Linear {
         Ok(shape)
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        let y = at.arrays.matmul(&as_rows(at.arrays, at.inputs[0]), false, at.parameters[0], true);
-        let y = match at.parameters.get(1) {
-            Some(bias) => at.arrays.add(&y, bias),
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        let y = ctx.arrays.matmul(&as_rows(ctx.arrays, ctx.inputs[0]), false, ctx.parameters[0], true);
+        let y = match ctx.parameters.get(1) {
+            Some(bias) => ctx.arrays.add(&y, bias),
             None => y,
         };
-        let mut shape = at.input_shape(0).to_vec();
-        *shape.last_mut().expect("an input has axes") = at.parameter_shape(0)[0];
-        at.arrays.reshape(&y, &shape)
+        let mut shape = ctx.input_shape(0).to_vec();
+        *shape.last_mut().expect("an input has axes") = ctx.parameter_shape(0)[0];
+        ctx.arrays.reshape(&y, &shape)
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        let dx = at.arrays.matmul(&as_rows(at.arrays, dy), false, at.parameters[0], false);
-        at.arrays.reshape(&dx, at.input_shape(0))
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        let dx = ctx.arrays.matmul(&as_rows(ctx.arrays, dy), false, ctx.parameters[0], false);
+        ctx.arrays.reshape(&dx, ctx.input_shape(0))
     }
 
-    fn input_operand<B: Arrays>(&self, at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
+    fn input_operand<B: Arrays>(&self, ctx: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
         match parameter {
-            0 => Some(InputOperand::Features(positions(at.arrays, at.inputs[0]))),
+            0 => Some(InputOperand::Features(positions(ctx.arrays, ctx.inputs[0]))),
             1 => Some(InputOperand::Last),
             _ => None,
         }
@@ -78,14 +79,14 @@ impl Op for Linear {
     }
 }
 
-/// \[n, ..., i\] as \[n t, i\].
+/// `[n, ..., i]` as `[n t, i]`.
 fn as_rows<B: Arrays>(arrays: &B, x: &B::Tensor) -> B::Tensor {
     let shape = arrays.shape(x);
     let (rows, last) = shape.split_at(shape.len() - 1);
     arrays.reshape(x, &[numel(rows), last[0]])
 }
 
-/// \[n, ..., i\] as \[n, t, i\].
+/// `[n, ..., i]` as `[n, t, i]`.
 fn positions<B: Arrays>(arrays: &B, x: &B::Tensor) -> B::Tensor {
     let shape = arrays.shape(x);
     let last = shape.len() - 1;

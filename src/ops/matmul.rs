@@ -5,11 +5,11 @@ use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 
-/// y\[n,...\] = x1\[n,...\] x2\[n,...\], or x1 x2^T: a matrix product over the last two axes of every sample, as in
-/// attention. Other axes of a sample agree.
+/// The matrix product x1 x2, or x1 x2^T, over the last two axes of every sample, as in attention. All other axes of the
+/// samples agree.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Matmul {
-    /// The second factor is transposed. The attribute `transpose_b`, false where it is missing.
+    /// Whether the second input is transposed. The attribute `transpose_b`, default false.
     pub transpose_b: bool,
 }
 
@@ -26,10 +26,12 @@ impl Op for Matmul {
 
     fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
         expect_arity(self, inputs, parameters, 2, 0..=0)?;
-        let (x, y, rank) = (inputs[0], inputs[1], inputs[0].len());
+        let x = inputs[0];
+        let y = inputs[1];
+        let rank = inputs[0].len();
         let fits = rank >= 2 && y.len() == rank && x[..rank - 2] == y[..rank - 2] && {
-            let inner = if self.transpose_b { y[rank - 1] } else { y[rank - 2] };
-            x[rank - 1] == inner
+            let summed = if self.transpose_b { y[rank - 1] } else { y[rank - 2] };
+            x[rank - 1] == summed
         };
         if !fits {
             let transposed = if self.transpose_b { ", the second transposed" } else { "" };
@@ -40,16 +42,17 @@ impl Op for Matmul {
         Ok(shape)
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        at.arrays.matmul(at.inputs[0], false, at.inputs[1], self.transpose_b)
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        ctx.arrays.matmul(ctx.inputs[0], false, ctx.inputs[1], self.transpose_b)
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
-        let (x, y) = (at.inputs[0], at.inputs[1]);
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+        let x = ctx.inputs[0];
+        let y = ctx.inputs[1];
         match (input, self.transpose_b) {
-            (0, transposed) => at.arrays.matmul(dy, false, y, !transposed),
-            (_, false) => at.arrays.matmul(x, true, dy, false),
-            (_, true) => at.arrays.matmul(dy, true, x, false),
+            (0, transposed) => ctx.arrays.matmul(dy, false, y, !transposed),
+            (_, false) => ctx.arrays.matmul(x, true, dy, false),
+            (_, true) => ctx.arrays.matmul(dy, true, x, false),
         }
     }
 

@@ -7,13 +7,15 @@ use crate::backend::Arrays;
 use crate::error::Result;
 use crate::shape::numel;
 
-/// y\[n,i,t\] = the largest of the entries of x\[n,i\] that a window shows at position t, on \[i, h, w\].
+/// The maximum over a sliding window on `[i, h, w]`: `y[n,i,t]` is the largest entry of `x[n,i]` in the window at position
+/// t.
 ///
-/// Of equal ones the first, row by row, takes the whole derivative; NaN counts as the largest. Padding is never the
-/// largest. All as in PyTorch.
+/// If several entries are equal, the first one in row-major order takes the whole derivative. NaN counts as the largest
+/// entry. Padding is never the maximum. All of this agrees with PyTorch.
 ///
-/// Attributes: `kernel`, `stride` (the kernel where missing), `padding` (0, at most half of the kernel) and `dilation`
-/// (1), each a number or \[height, width\], `padding` also \[top, left, bottom, right\]; `ceil_mode` (false).
+/// Attributes: `kernel`, `stride` (default: the kernel), `padding` (default 0, at most half of the kernel) and `dilation`
+/// (default 1). Each is a number or `[height, width]`. `padding` may also be `[top, left, bottom, right]`. `ceil_mode`
+/// defaults to false.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaxPool2d {
     pooling: Pooling,
@@ -22,7 +24,7 @@ pub struct MaxPool2d {
 impl MaxPool2d {
     pooling_methods!();
 
-    /// From one entry of the kernel to the next, along height and width.
+    /// The distance between two entries of the kernel, along height and width.
     #[must_use]
     pub fn dilation(mut self, dilation: [usize; 2]) -> Self {
         self.pooling.dilation = dilation;
@@ -33,10 +35,10 @@ impl MaxPool2d {
         MaxPool2d { pooling }
     }
 
-    fn largest<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Index {
-        let shape = at.input_shape(0);
-        let window = self.pooling.window([shape[2], shape[3]]).expect("the shape rule said so");
-        at.arrays.window_argmax(at.inputs[0], &window)
+    fn argmax<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Index {
+        let shape = ctx.input_shape(0);
+        let window = self.pooling.window([shape[2], shape[3]]).expect("the shape rule accepted the window");
+        ctx.arrays.window_argmax(ctx.inputs[0], &window)
     }
 }
 
@@ -54,17 +56,17 @@ impl Op for MaxPool2d {
         self.pooling.shape(self, inputs, parameters)
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        let all = numel(at.input_shape(0));
-        let y = at.arrays.gather(&at.arrays.reshape(at.inputs[0], &[all, 1]), &self.largest(at));
-        let shape = at.arrays.shape(&y);
-        at.arrays.reshape(&y, &shape[..4])
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        let entries = numel(ctx.input_shape(0));
+        let y = ctx.arrays.gather(&ctx.arrays.reshape(ctx.inputs[0], &[entries, 1]), &self.argmax(ctx));
+        let shape = ctx.arrays.shape(&y);
+        ctx.arrays.reshape(&y, &shape[..4])
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        let entries = at.arrays.reshape(dy, &[at.arrays.shape(dy), &[1]].concat());
-        let dx = at.arrays.scatter(&entries, &self.largest(at), numel(at.input_shape(0)));
-        at.arrays.reshape(&dx, at.input_shape(0))
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        let entries = ctx.arrays.reshape(dy, &[ctx.arrays.shape(dy), &[1]].concat());
+        let dx = ctx.arrays.scatter(&entries, &self.argmax(ctx), numel(ctx.input_shape(0)));
+        ctx.arrays.reshape(&dx, ctx.input_shape(0))
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -1,9 +1,9 @@
-//! The ops: what a network is made of, one file each, written once over [`Arrays`] for every device.
+//! The ops of networks. Each op is one file, written once over [`Arrays`] for all devices.
 //!
-//! An [`Op`] says what shape it gives, what it computes, how a cotangent is pulled back through it, and, for each of its
-//! parameters, the two sides of the per-sample gradient. The macro [`ops!`](crate::ops!) makes a set of ops out of a
-//! list; [`Builtin`] is this crate's, and a user's own ops join it by the same macro. The file `README.md` in this
-//! folder says in ten lines how to add one.
+//! An [`Op`] defines its result's shape, its value, and the pullback of a cotangent. For each of its parameters it defines
+//! the two operands of the per-sample gradient. The macro [`ops!`](crate::ops!) makes a set of ops from a list.
+//! [`Builtin`] is the set of this crate. Users add their own ops with the same macro. `README.md` in this folder lists
+//! the steps for a new op.
 
 mod add;
 mod avg_pool2d;
@@ -125,81 +125,87 @@ ops! {
     }
 }
 
-/// A differentiable operation on the values of every sample alone.
+/// A differentiable operation that treats every sample separately.
 ///
-/// Shapes that an op is asked about are those of one sample; the arrays that it computes with have the sample as axis 0
-/// in addition. Parameters have no sample axis. An op may assume that arrays have the shapes that its
-/// [`shape`](Op::shape) rule accepted.
+/// Shapes in shape rules are those of one sample. Arrays have an additional axis 0 for the samples. Parameters have no
+/// sample axis. An op may assume that arrays have the shapes that its [`shape`](Op::shape) rule accepted.
 ///
-/// Run an op of your own through [`check::op`](crate::check::op).
+/// Test an op of your own with [`check::op`](crate::check::op).
 pub trait Op: Clone + Debug + Send + Sync + 'static {
-    /// What the op is called in messages and descriptions.
+    /// The op's name in messages and descriptions.
     fn name(&self) -> &'static str;
 
-    /// The op that `name` and `attributes` describe; `None` if the name is another op's.
+    /// The op for `name` and `attributes`. `None` if `name` is not the name of this op.
     fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>>;
 
-    /// The shape of the result for one sample, from the inputs' for one sample and the parameters'. An error that says
-    /// which shapes do not fit; also where there are too few or too many of them.
+    /// The shape of the result for one sample, from the inputs' shapes for one sample and the parameters' shapes. If
+    /// shapes or their number do not fit, the error names the shapes.
     fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>>;
 
     /// The result.
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor;
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor;
 
     /// The cotangent of input `input`, given the result `y` and its cotangent `dy`.
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor;
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor;
 
-    /// What came in at parameter `parameter`: the left side of its per-sample gradient, which says how it meets the
-    /// cotangent of the result. An op with parameters has one for each; `None` makes the tape refuse.
-    fn input_operand<B: Arrays>(&self, _at: &OpContext<'_, B>, _parameter: usize) -> Option<InputOperand<B>> {
+    /// The input operand of the per-sample gradient of parameter `parameter`. Its variant defines how it is combined with
+    /// the cotangent of the result. Every parameter of an op has an input operand. If it is `None`, the tape reports an
+    /// error.
+    fn input_operand<B: Arrays>(&self, _ctx: &OpContext<'_, B>, _parameter: usize) -> Option<InputOperand<B>> {
         None
     }
 
-    /// The per-sample gradients of parameter `parameter` multiplied out, \[n, p\], of an op that says
-    /// [`InputOperand::Rows`] there.
-    fn rows<B: Arrays>(&self, _at: &OpContext<'_, B>, _y: &B::Tensor, _dy: &B::Tensor, _parameter: usize) -> B::Tensor {
-        unreachable!("{} says Left::Rows and gives none", self.name())
+    /// The materialised per-sample gradients of parameter `parameter`, `[n, p]`. They are needed if
+    /// [`input_operand`](Op::input_operand) is [`InputOperand::Rows`].
+    fn rows<B: Arrays>(
+        &self,
+        _ctx: &OpContext<'_, B>,
+        _y: &B::Tensor,
+        _dy: &B::Tensor,
+        _parameter: usize,
+    ) -> B::Tensor {
+        unreachable!("{} has InputOperand::Rows and must implement `rows`", self.name())
     }
 
-    /// If every entry of the result is an entry of an input times one number: that number. A parameter that reaches
-    /// its layer through such ops only is the same parameter, seen differently.
+    /// The factor c, if every entry of the result is c times one entry of an input. A weight that such ops derive from a
+    /// parameter is treated as a view of the parameter.
     fn moves_entries(&self) -> Option<f64> {
         None
     }
 
-    /// If input `input` holds numbers of rows of a table: how many rows there are, given the parameters' shapes.
+    /// The number of rows of the table, if input `input` holds row numbers of a table.
     fn rows_looked_up(&self, _input: usize, _parameters: &[&[usize]]) -> Option<usize> {
         None
     }
 
-    /// Why a sample's result would depend on other samples, or on chance, if it would. Such an op is refused when it is
-    /// recorded.
+    /// The reason why a sample's result depends on other samples or on chance, if it does. Recording such an op is an
+    /// error.
     fn mixes_samples(&self) -> Option<&'static str> {
         None
     }
 
-    /// The op itself, out of the sets that hold it; how the closed form knows a plain MLP.
+    /// The innermost op, without the sets that contain it. The closed form for MLPs uses it to recognise layers.
     #[doc(hidden)]
     fn leaf(&self) -> &dyn Any {
         self
     }
 
-    /// What the tests run the op with: every attribute that changes its path, sizes at the edges.
+    /// The cases that the tests run: every attribute that selects another path, and edge cases of sizes.
     fn cases() -> Vec<Case<Self>>;
 }
 
-/// Where an op is computed: the backend, and the arrays of its inputs and parameters.
+/// The context of a call: the backend, and the arrays of the op's inputs and parameters.
 pub struct OpContext<'a, B: Arrays> {
     /// The backend.
     pub arrays: &'a B,
-    /// The inputs, \[n, ...\].
+    /// The inputs, `[n, ...]`.
     pub inputs: &'a [&'a B::Tensor],
     /// The parameters.
     pub parameters: &'a [&'a B::Tensor],
 }
 
 impl<'a, B: Arrays> OpContext<'a, B> {
-    /// The shape of input k, the sample axis included.
+    /// The shape of input k, with the sample axis.
     pub fn input_shape(&self, k: usize) -> &'a [usize] {
         self.arrays.shape(self.inputs[k])
     }
@@ -210,7 +216,7 @@ impl<'a, B: Arrays> OpContext<'a, B> {
     }
 }
 
-/// One setting in which an op is tested.
+/// One test case of an op.
 #[derive(Clone, Debug)]
 pub struct Case<O> {
     /// The op.
@@ -219,19 +225,19 @@ pub struct Case<O> {
     pub inputs: Vec<Vec<usize>>,
     /// The shape of each parameter.
     pub parameters: Vec<Vec<usize>>,
-    /// Values that inputs stay away from, because the op has no derivative there.
+    /// Values that inputs avoid because the op is not differentiable there.
     pub kinks: Vec<f64>,
-    /// Inputs that hold whole numbers below this: their index and the bound.
+    /// Inputs that hold whole numbers, as pairs of input index and exclusive upper bound.
     pub whole: Vec<(usize, usize)>,
-    /// Parameters that are none, such as running statistics: the op gives no factor for them, and they stay positive.
+    /// Parameters that are buffers, such as running statistics. The op has no factor for them. Their values are positive.
     pub buffers: Vec<usize>,
-    /// The least and the largest value that inputs take, because the op is not defined, or too steep, outside of them;
-    /// infinite where there is no such bound.
+    /// The smallest and the largest value of inputs. Outside this interval the op is undefined or too steep. Infinite
+    /// values mean that there is no bound.
     pub domain: [f64; 2],
 }
 
 impl<O> Case<O> {
-    /// The op on inputs and parameters of these shapes.
+    /// A case for inputs and parameters of these shapes.
     pub fn new(op: O, inputs: &[&[usize]], parameters: &[&[usize]]) -> Self {
         let owned = |shapes: &[&[usize]]| shapes.iter().map(|s| s.to_vec()).collect();
         Case {
@@ -245,35 +251,36 @@ impl<O> Case<O> {
         }
     }
 
-    /// The same where input `input` holds whole numbers below `bound`.
+    /// Input `input` holds whole numbers below `bound`.
     #[must_use]
     pub fn whole(mut self, input: usize, bound: usize) -> Self {
         self.whole.push((input, bound));
         self
     }
 
-    /// The same where the parameters `buffers` are none that the op has factors for.
+    /// The parameters with these indices are buffers.
     #[must_use]
     pub fn with_buffers(mut self, buffers: &[usize]) -> Self {
         self.buffers = buffers.to_vec();
         self
     }
 
-    /// The same with inputs that stay away from `kinks`.
+    /// Inputs avoid the values `kinks`.
     #[must_use]
     pub fn away_from(mut self, kinks: &[f64]) -> Self {
         self.kinks = kinks.to_vec();
         self
     }
 
-    /// The same with inputs between `low` and `high`. Differences reach a little beyond: the op must be defined there.
+    /// Inputs are between `low` and `high`. Finite differences exceed these bounds slightly, and the op must be defined
+    /// there.
     #[must_use]
     pub fn within(mut self, low: f64, high: f64) -> Self {
         self.domain = [low, high];
         self
     }
 
-    /// The same with another op around the op.
+    /// The case with a wrapped op.
     #[doc(hidden)]
     pub fn map<P>(self, wrap: impl FnOnce(O) -> P) -> Case<P> {
         let Case { op, inputs, parameters, kinks, whole, buffers, domain } = self;
@@ -281,37 +288,37 @@ impl<O> Case<O> {
     }
 }
 
-/// Checks the number of inputs and of parameters; what most shape rules start with.
+/// Checks the numbers of inputs and parameters. Most shape rules call it first.
 pub fn expect_arity(
     op: &impl Op,
     inputs: &[&[usize]],
     parameters: &[&[usize]],
-    want_inputs: usize,
-    want_parameters: std::ops::RangeInclusive<usize>,
+    expected_inputs: usize,
+    expected_parameters: std::ops::RangeInclusive<usize>,
 ) -> Result<()> {
-    if inputs.len() != want_inputs || !want_parameters.contains(&parameters.len()) {
+    if inputs.len() != expected_inputs || !expected_parameters.contains(&parameters.len()) {
         return Err(Error::shape(format!(
-            "{}: {} inputs and {} parameters, where {want_inputs} inputs and {} parameters are needed",
+            "{}: got {} inputs and {} parameters, but {expected_inputs} inputs and {} parameters are needed",
             op.name(),
             inputs.len(),
             parameters.len(),
-            if want_parameters.start() == want_parameters.end() {
-                want_parameters.start().to_string()
+            if expected_parameters.start() == expected_parameters.end() {
+                expected_parameters.start().to_string()
             } else {
-                format!("{} to {}", want_parameters.start(), want_parameters.end())
+                format!("{} to {}", expected_parameters.start(), expected_parameters.end())
             }
         )));
     }
     Ok(())
 }
 
-/// Makes an enum of ops that is an [`Op`](crate::ops::Op) itself: a line per op. A set may hold another set, so a
-/// user's own ops stand beside [`Builtin`](crate::ops::Builtin).
+/// Defines an enum of ops that is itself an [`Op`](crate::ops::Op), with one line per op. A set may contain another set.
+/// This is how a user's ops are added to [`Builtin`](crate::ops::Builtin).
 ///
 /// ```
 /// use tangent_kernels::ops::{Builtin, Op};
 /// tangent_kernels::ops! {
-///     /// All of the crate's ops; an own op would be one more line.
+///     /// All ops of the crate. An op of your own is one more line.
 ///     pub enum Ops {
 ///         Builtin(Builtin),
 ///     }
@@ -354,33 +361,33 @@ macro_rules! ops {
             fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> $crate::Result<Vec<usize>> {
                 match self { $($name::$variant(op) => $crate::ops::Op::shape(op, inputs, parameters)),* }
             }
-            fn forward<B: $crate::backend::Arrays>(&self, at: &$crate::ops::OpContext<'_, B>) -> B::Tensor {
-                match self { $($name::$variant(op) => $crate::ops::Op::forward(op, at)),* }
+            fn forward<B: $crate::backend::Arrays>(&self, ctx: &$crate::ops::OpContext<'_, B>) -> B::Tensor {
+                match self { $($name::$variant(op) => $crate::ops::Op::forward(op, ctx)),* }
             }
             fn pull<B: $crate::backend::Arrays>(
                 &self,
-                at: &$crate::ops::OpContext<'_, B>,
+                ctx: &$crate::ops::OpContext<'_, B>,
                 y: &B::Tensor,
                 dy: &B::Tensor,
                 input: usize,
             ) -> B::Tensor {
-                match self { $($name::$variant(op) => $crate::ops::Op::pull(op, at, y, dy, input)),* }
+                match self { $($name::$variant(op) => $crate::ops::Op::pull(op, ctx, y, dy, input)),* }
             }
             fn input_operand<B: $crate::backend::Arrays>(
                 &self,
-                at: &$crate::ops::OpContext<'_, B>,
+                ctx: &$crate::ops::OpContext<'_, B>,
                 parameter: usize,
             ) -> Option<$crate::factor::InputOperand<B>> {
-                match self { $($name::$variant(op) => $crate::ops::Op::input_operand(op, at, parameter)),* }
+                match self { $($name::$variant(op) => $crate::ops::Op::input_operand(op, ctx, parameter)),* }
             }
             fn rows<B: $crate::backend::Arrays>(
                 &self,
-                at: &$crate::ops::OpContext<'_, B>,
+                ctx: &$crate::ops::OpContext<'_, B>,
                 y: &B::Tensor,
                 dy: &B::Tensor,
                 parameter: usize,
             ) -> B::Tensor {
-                match self { $($name::$variant(op) => $crate::ops::Op::rows(op, at, y, dy, parameter)),* }
+                match self { $($name::$variant(op) => $crate::ops::Op::rows(op, ctx, y, dy, parameter)),* }
             }
             fn moves_entries(&self) -> Option<f64> {
                 match self { $($name::$variant(op) => $crate::ops::Op::moves_entries(op)),* }
@@ -395,9 +402,9 @@ macro_rules! ops {
                 match self { $($name::$variant(op) => $crate::ops::Op::leaf(op)),* }
             }
             fn cases() -> Vec<$crate::ops::Case<Self>> {
-                let mut all = Vec::new();
-                $(all.extend(<$op as $crate::ops::Op>::cases().into_iter().map(|case| case.map($name::$variant)));)*
-                all
+                let mut cases = Vec::new();
+                $(cases.extend(<$op as $crate::ops::Op>::cases().into_iter().map(|case| case.map($name::$variant)));)*
+                cases
             }
         }
     };

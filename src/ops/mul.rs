@@ -1,12 +1,12 @@
 //! y = x1 x2
 
-use super::add::{pair_cases, stretched};
+use super::add::{broadcast_shape, pair_cases};
 use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
 
-/// y = x1 x2 entry by entry, as in a gate. Shapes are of one rank; an axis of size 1 is stretched.
+/// y = x1 x2 entry by entry, as in a gate. Both shapes have the same rank. Axes of size 1 are broadcast.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mul;
 
@@ -21,15 +21,15 @@ impl Op for Mul {
 
     fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
         expect_arity(self, inputs, parameters, 2, 0..=0)?;
-        stretched(self, inputs[0], inputs[1])
+        broadcast_shape(self, inputs[0], inputs[1])
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        at.arrays.mul(at.inputs[0], at.inputs[1])
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        ctx.arrays.mul(ctx.inputs[0], ctx.inputs[1])
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
-        at.arrays.sum_to(&at.arrays.mul(dy, at.inputs[1 - input]), at.input_shape(input))
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+        ctx.arrays.sum_to(&ctx.arrays.mul(dy, ctx.inputs[1 - input]), ctx.input_shape(input))
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -1,25 +1,25 @@
-//! The axes of a sample in another order.
+//! Permutation of axes.
 
 use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 
-/// Axis k of the result is axis `order[k]` of the input. Axes are those of a sample; the sample axis stays first.
+/// Axis k of the result is axis `order[k]` of the input. Axes are those of a sample. The sample axis stays first.
 ///
-/// Descriptions call it `permute` with the attribute `order`, or `transpose12`, which swaps a sample's two axes.
+/// In descriptions it is `permute` with the attribute `order`, or `transpose12`, which swaps a sample's two axes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Permute {
     order: Vec<usize>,
 }
 
 impl Permute {
-    /// The axes in the order `order`.
+    /// A permutation to the order `order`.
     pub fn new(order: impl Into<Vec<usize>>) -> Self {
         Permute { order: order.into() }
     }
 
-    /// The order with the sample axis in front.
+    /// The order including the sample axis, which comes first.
     fn with_samples(order: &[usize]) -> Vec<usize> {
         std::iter::once(0).chain(order.iter().map(|axis| axis + 1)).collect()
     }
@@ -43,22 +43,23 @@ impl Op for Permute {
         let mut sorted = self.order.clone();
         sorted.sort_unstable();
         if !sorted.into_iter().eq(0..inputs[0].len()) {
-            let (order, shape) = (&self.order, inputs[0]);
+            let order = &self.order;
+            let shape = inputs[0];
             return Err(Error::shape(format!(
-                "permute: {order:?} is no order of the axes of a sample of shape {shape:?}"
+                "permute: {order:?} is not a permutation of the axes of a sample of shape {shape:?}"
             )));
         }
         Ok(self.order.iter().map(|&axis| inputs[0][axis]).collect())
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        at.arrays.permute(at.inputs[0], &Permute::with_samples(&self.order))
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        ctx.arrays.permute(ctx.inputs[0], &Permute::with_samples(&self.order))
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let mut back = vec![0; self.order.len()];
         self.order.iter().enumerate().for_each(|(to, &from)| back[from] = to);
-        at.arrays.permute(dy, &Permute::with_samples(&back))
+        ctx.arrays.permute(dy, &Permute::with_samples(&back))
     }
 
     fn moves_entries(&self) -> Option<f64> {

@@ -1,16 +1,16 @@
-//! What pools share: their attributes, and the window with what `ceil_mode` adds.
+//! Common parts of pools: their attributes, and the window in ceil mode.
 
 use super::{Op, expect_arity};
 use crate::attributes::{Attribute, Attributes};
 use crate::backend::Window;
 use crate::error::{Error, Result};
 
-/// A window that slides over planes, channel by channel.
+/// A window that slides over planes. Channels are independent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Pooling {
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
-    /// Before and after, for height and width.
+    /// The padding before and after, for height and width.
     pub padding: [[usize; 2]; 2],
     pub dilation: [usize; 2],
     pub ceil_mode: bool,
@@ -23,7 +23,7 @@ impl Pooling {
 
     pub fn parse(attributes: &Attributes) -> Result<Self> {
         let Some(kernel) = attributes.sizes_by_axis("kernel")? else {
-            return Err(Error::name("attribute 'kernel' is missing: a number or a list of 2 is needed"));
+            return Err(Error::name("attribute 'kernel' is missing; pass a number or a list of 2"));
         };
         Ok(Pooling {
             kernel,
@@ -36,8 +36,8 @@ impl Pooling {
 
     /// The window on a plane of `size`; `None` if it does not fit.
     ///
-    /// In ceil mode what is left at the end is seen by one more window, if that begins inside the plane or the padding
-    /// before it: more padding after the plane.
+    /// In ceil mode, one more window covers the remaining entries, if it begins inside the plane or in the padding before
+    /// it. The window then has more padding after the plane.
     pub fn window(&self, size: [usize; 2]) -> Option<Window> {
         let Pooling { kernel, stride, dilation, .. } = *self;
         let mut padding = self.padding;
@@ -57,13 +57,13 @@ impl Pooling {
         window.positions(size).map(|_| window)
     }
 
-    /// The shape rule on \[i, h, w\].
+    /// The shape rule for `[i, h, w]`.
     pub fn shape(&self, op: &impl Op, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
         expect_arity(op, inputs, parameters, 1, 0..=0)?;
         let refuse = |why: String| Err(Error::shape(format!("{}: {why}", op.name())));
         let Pooling { kernel, stride, padding, dilation, .. } = *self;
         let &[channels, h, w] = inputs[0] else {
-            return refuse(format!("an input of shape {:?}, where [channels, h, w] is needed", inputs[0]));
+            return refuse(format!("the input has shape {:?}, but [channels, h, w] is needed", inputs[0]));
         };
         if [kernel, stride, dilation].concat().contains(&0) {
             return refuse(format!("kernel {kernel:?}, stride {stride:?} and dilation {dilation:?} must not be zero"));
@@ -71,8 +71,8 @@ impl Pooling {
         if (0..2).any(|axis| padding[axis].iter().any(|&side| side > kernel[axis] / 2)) {
             return refuse(format!("padding {padding:?} is more than half of the kernel {kernel:?}"));
         }
-        // Of all windows only a first one can miss the plane: padding is at most half a kernel, so its second entry is
-        // the first that may be inside.
+        // Only the first window can miss the plane. Padding is at most half a kernel, so the window's second entry is the
+        // first entry that may be inside.
         let misses = (0..2).any(|axis| padding[axis][0] > 0 && dilation[axis] > [h, w][axis]);
         match self.window([h, w]).and_then(|window| window.positions([h, w])) {
             Some([rows, cols]) if h > 0 && w > 0 && !misses => Ok(vec![channels, rows, cols]),
@@ -85,10 +85,10 @@ impl Pooling {
     }
 }
 
-/// The attribute `padding`: a number, \[height, width\], or \[top, left, bottom, right\].
+/// The attribute `padding`: a number, `[height, width]`, or `[top, left, bottom, right]`.
 fn padding(attributes: &Attributes) -> Result<[[usize; 2]; 2]> {
     match attributes.get("padding") {
-        Some(Attribute::Numbers(list)) if list.len() == 4 => {
+        Some(Attribute::Numbers(sides)) if sides.len() == 4 => {
             let sides = attributes.sizes("padding")?;
             Ok([[sides[0], sides[2]], [sides[1], sides[3]]])
         }
@@ -96,36 +96,36 @@ fn padding(attributes: &Attributes) -> Result<[[usize; 2]; 2]> {
     }
 }
 
-/// The builder methods that pools have in common; the field `pooling` is the window.
+/// The common builder methods of pools. The window is in the field `pooling`.
 macro_rules! pooling_methods {
     () => {
-        /// A pool with this kernel, which moves by its own size, without padding.
+        /// A pool with this kernel, a stride of the kernel's size, and no padding.
         pub fn new(kernel: [usize; 2]) -> Self {
             Self::from_pooling(Pooling::new(kernel))
         }
 
-        /// From one position to the next, along height and width.
+        /// The distance between two positions of the window, along height and width.
         #[must_use]
         pub fn stride(mut self, stride: [usize; 2]) -> Self {
             self.pooling.stride = stride;
             self
         }
 
-        /// Entries that are thought around the plane on either side, along height and width; at most half a kernel.
+        /// The padding on either side, along height and width. It is at most half a kernel.
         #[must_use]
         pub fn padding(self, padding: [usize; 2]) -> Self {
             self.padding_sides(padding.map(|side| [side, side]))
         }
 
-        /// Entries that are thought around the plane, \[\[top, bottom\], \[left, right\]\]; each at most half a kernel.
+        /// The padding `[[top, bottom], [left, right]]`. Each is at most half a kernel.
         #[must_use]
         pub fn padding_sides(mut self, sides: [[usize; 2]; 2]) -> Self {
             self.pooling.padding = sides;
             self
         }
 
-        /// Entries that are left at the end are seen by one more window, if it begins inside the plane or the padding
-        /// before it.
+        /// Whether one more window covers the remaining entries, if it begins inside the plane or in the padding before
+        /// it.
         #[must_use]
         pub fn ceil_mode(mut self, ceil_mode: bool) -> Self {
             self.pooling.ceil_mode = ceil_mode;

@@ -1,4 +1,4 @@
-//! A relu whose left slope is a parameter.
+//! PReLU: a relu whose left slope is a parameter.
 
 use super::normalise::{by_channel, channel_sums};
 use super::{Case, Op, OpContext, expect_arity};
@@ -9,23 +9,24 @@ use crate::factor::InputOperand;
 use crate::shape::numel;
 use crate::unary::{Order, Relu, Unary};
 
-/// y\[n,i,t\] = max(x\[n,i,t\], 0) + a\[i\] min(x\[n,i,t\], 0).
+/// `y[n,i,t] = max(x[n,i,t], 0) + a[i] min(x[n,i,t], 0)`.
 ///
-/// Parameter: a, one slope per channel, a sample's first axis, or \[1\], the same for all. The derivative at 0 is a, as
-/// in PyTorch. The per-sample gradient of a is sum over t of dy min(x, 0), summed over channels too if they share it.
+/// Parameter: a, with one slope per channel (a sample's first axis), or `[1]`, a slope shared by all channels. The
+/// derivative at 0 is a, as in PyTorch. The per-sample gradient of a is the sum over t of dy min(x, 0). A shared slope
+/// sums over channels too.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prelu;
 
 impl Prelu {
-    /// a as it meets x.
-    fn slope<B: Arrays>(at: &OpContext<'_, B>) -> B::Tensor {
-        at.arrays.reshape(at.parameters[0], &by_channel(at.parameter_shape(0)[0], at.input_shape(0)))
+    /// a, in the shape that broadcasts over x.
+    fn slope<B: Arrays>(ctx: &OpContext<'_, B>) -> B::Tensor {
+        ctx.arrays.reshape(ctx.parameters[0], &by_channel(ctx.parameter_shape(0)[0], ctx.input_shape(0)))
     }
 
     /// min(x, 0) = -relu(-x)
-    fn negative<B: Arrays>(at: &OpContext<'_, B>) -> B::Tensor {
-        let minus = at.arrays.affine(at.inputs[0], -1.0, 0.0);
-        at.arrays.affine(&at.arrays.apply(Unary::from(Relu), &minus), -1.0, 0.0)
+    fn negative<B: Arrays>(ctx: &OpContext<'_, B>) -> B::Tensor {
+        let minus = ctx.arrays.affine(ctx.inputs[0], -1.0, 0.0);
+        ctx.arrays.affine(&ctx.arrays.apply(Unary::from(Relu), &minus), -1.0, 0.0)
     }
 }
 
@@ -40,38 +41,41 @@ impl Op for Prelu {
 
     fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
         expect_arity(self, inputs, parameters, 1, 1..=1)?;
-        let (x, slope) = (inputs[0], parameters[0]);
+        let x = inputs[0];
+        let slope = parameters[0];
         if x.is_empty() || (slope != [1] && slope != &x[..1]) {
             return Err(Error::shape(format!(
-                "prelu: a slope of shape {slope:?} does not fit an input of shape {x:?}: [1] or [channels] is needed"
+                "prelu: a slope of shape {slope:?} does not fit an input of shape {x:?}; pass [1] or [channels]"
             )));
         }
         Ok(x.to_vec())
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        let positive = at.arrays.apply(Unary::from(Relu), at.inputs[0]);
-        at.arrays.add(&positive, &at.arrays.mul(&Prelu::negative(at), &Prelu::slope(at)))
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        let positive = ctx.arrays.apply(Unary::from(Relu), ctx.inputs[0]);
+        ctx.arrays.add(&positive, &ctx.arrays.mul(&Prelu::negative(ctx), &Prelu::slope(ctx)))
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        let (arrays, x) = (at.arrays, at.inputs[0]);
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        let arrays = ctx.arrays;
+        let x = ctx.inputs[0];
         let positive = arrays.apply(Unary::from(Relu), x);
         let right = arrays.apply_derivative(Unary::from(Relu), Order::First, x, &positive, dy);
-        // What the right side does not take is the left side's.
+        // Entries with x > 0 contribute to `right`, all others to `left`.
         let left = arrays.add(dy, &arrays.affine(&right, -1.0, 0.0));
-        arrays.add(&right, &arrays.mul(&left, &Prelu::slope(at)))
+        arrays.add(&right, &arrays.mul(&left, &Prelu::slope(ctx)))
     }
 
-    fn input_operand<B: Arrays>(&self, _at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
+    fn input_operand<B: Arrays>(&self, _ctx: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
         (parameter == 0).then_some(InputOperand::Rows)
     }
 
-    fn rows<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
-        let product = at.arrays.mul(dy, &Prelu::negative(at));
-        let (n, channels) = (at.input_shape(0)[0], at.parameter_shape(0)[0]);
-        let entries = numel(&at.input_shape(0)[1..]);
-        channel_sums(at.arrays, &at.arrays.reshape(&product, &[n, channels, entries / channels.max(1)]))
+    fn rows<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _parameter: usize) -> B::Tensor {
+        let product = ctx.arrays.mul(dy, &Prelu::negative(ctx));
+        let n = ctx.input_shape(0)[0];
+        let channels = ctx.parameter_shape(0)[0];
+        let entries = numel(&ctx.input_shape(0)[1..]);
+        channel_sums(ctx.arrays, &ctx.arrays.reshape(&product, &[n, channels, entries / channels.max(1)]))
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -1,4 +1,4 @@
-//! Recording the crate's own ops by name.
+//! Methods of `Graph` that record the crate's ops by name.
 
 use super::{
     Add, AvgPool2d, BatchNorm, BinaryCrossEntropy, Builtin, Concat, Conv1d, Conv2d, ConvTranspose2d, CrossEntropy, Div,
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::tape::{Graph, Parameter, Value};
 use crate::unary::Unary;
 
-/// The crate's own ops by name. Each is [`apply`](Graph::apply) with that op, and fails where it does.
+/// The crate's ops by name. Each method is [`apply`](Graph::apply) with that op and has the same errors.
 impl<O: Op + From<Builtin>> Graph<O> {
     fn builtin(&mut self, op: impl Into<Builtin>, inputs: &[Value], parameters: &[Parameter]) -> Result<Value> {
         self.apply(O::from(op.into()), inputs, parameters)
@@ -17,7 +17,7 @@ impl<O: Op + From<Builtin>> Graph<O> {
 
     /// x W^T + b on the last axis: [`Linear`].
     pub fn linear(&mut self, x: Value, weight: Parameter, bias: Option<Parameter>) -> Result<Value> {
-        self.builtin(Linear, &[x], &all([Some(weight), bias]))
+        self.builtin(Linear, &[x], &present([Some(weight), bias]))
     }
 
     /// f(x) entry by entry.
@@ -65,14 +65,14 @@ impl<O: Op + From<Builtin>> Graph<O> {
         self.builtin(Sum::mean_over(axes), &[x], &[])
     }
 
-    /// The axes of a sample in another order: [`Permute`].
+    /// A permutation of the axes of a sample: [`Permute`].
     pub fn permute(&mut self, x: Value, order: &[usize]) -> Result<Value> {
         self.builtin(Permute::new(order), &[x], &[])
     }
 
-    /// The values one after another along an axis of a sample: [`Concat`].
-    pub fn concat(&mut self, list: &[Value], axis: usize) -> Result<Value> {
-        self.builtin(Concat { axis }, list, &[])
+    /// Values concatenated along an axis of a sample: [`Concat`].
+    pub fn concat(&mut self, values: &[Value], axis: usize) -> Result<Value> {
+        self.builtin(Concat { axis }, values, &[])
     }
 
     /// A range along an axis of a sample: [`Slice`].
@@ -85,27 +85,27 @@ impl<O: Op + From<Builtin>> Graph<O> {
         self.builtin(Reshape::new(shape), &[x], &[])
     }
 
-    /// All axes of a sample made one: [`Flatten`].
+    /// All axes of a sample as one axis: [`Flatten`].
     pub fn flatten(&mut self, x: Value) -> Result<Value> {
         self.builtin(Flatten, &[x], &[])
     }
 
-    /// Zeros left, right, at the top and at the bottom of planes: [`ZeroPad2d`].
+    /// Planes padded with zeros: left, right, top and bottom. See [`ZeroPad2d`].
     pub fn zero_pad2d(&mut self, x: Value, pad: [usize; 4]) -> Result<Value> {
         self.builtin(ZeroPad2d { pad }, &[x], &[])
     }
 
-    /// The convolution of lines: [`Conv1d`].
+    /// A one-dimensional convolution: [`Conv1d`].
     pub fn conv1d(&mut self, x: Value, conv: Conv1d, weight: Parameter, bias: Option<Parameter>) -> Result<Value> {
-        self.builtin(conv, &[x], &all([Some(weight), bias]))
+        self.builtin(conv, &[x], &present([Some(weight), bias]))
     }
 
-    /// The convolution of planes: [`Conv2d`].
+    /// A two-dimensional convolution: [`Conv2d`].
     pub fn conv2d(&mut self, x: Value, conv: Conv2d, weight: Parameter, bias: Option<Parameter>) -> Result<Value> {
-        self.builtin(conv, &[x], &all([Some(weight), bias]))
+        self.builtin(conv, &[x], &present([Some(weight), bias]))
     }
 
-    /// The transposed convolution of planes: [`ConvTranspose2d`].
+    /// A two-dimensional transposed convolution: [`ConvTranspose2d`].
     pub fn conv_transpose2d(
         &mut self,
         x: Value,
@@ -113,25 +113,25 @@ impl<O: Op + From<Builtin>> Graph<O> {
         weight: Parameter,
         bias: Option<Parameter>,
     ) -> Result<Value> {
-        self.builtin(conv, &[x], &all([Some(weight), bias]))
+        self.builtin(conv, &[x], &present([Some(weight), bias]))
     }
 
-    /// The largest entry of a window: [`MaxPool2d`].
+    /// The maximum over a sliding window: [`MaxPool2d`].
     pub fn max_pool2d(&mut self, x: Value, pool: MaxPool2d) -> Result<Value> {
         self.builtin(pool, &[x], &[])
     }
 
-    /// The mean over a window: [`AvgPool2d`].
+    /// The mean over a sliding window: [`AvgPool2d`].
     pub fn avg_pool2d(&mut self, x: Value, pool: AvgPool2d) -> Result<Value> {
         self.builtin(pool, &[x], &[])
     }
 
-    /// The mean over height and width of planes, one number for each channel: [`Sum`].
+    /// The mean over height and width of planes, one number per channel: [`Sum`].
     pub fn global_avg_pool2d(&mut self, x: Value) -> Result<Value> {
         self.mean(x, &[1, 2])
     }
 
-    /// Batch norm at inference: [`BatchNorm`], with weight and bias, if there are, and with mean and variance.
+    /// Batch norm at inference: [`BatchNorm`]. `affine` is weight and bias, `statistics` is mean and variance.
     pub fn batch_norm(
         &mut self,
         x: Value,
@@ -143,48 +143,48 @@ impl<O: Op + From<Builtin>> Graph<O> {
         self.builtin(norm, &[x], &affine.chain(statistics).collect::<Vec<_>>())
     }
 
-    /// Layer norm: [`LayerNorm`], with weight and bias, the weight alone, or neither.
+    /// Layer norm: [`LayerNorm`]. `affine` is weight and bias, the weight only, or empty.
     pub fn layer_norm(&mut self, x: Value, norm: LayerNorm, affine: &[Parameter]) -> Result<Value> {
         self.builtin(norm, &[x], affine)
     }
 
-    /// Group norm: [`GroupNorm`], with weight and bias, if there are.
+    /// Group norm: [`GroupNorm`]. `affine` is weight and bias.
     pub fn group_norm(&mut self, x: Value, norm: GroupNorm, affine: Option<[Parameter; 2]>) -> Result<Value> {
         self.builtin(norm, &[x], &affine.into_iter().flatten().collect::<Vec<_>>())
     }
 
     /// Root mean square norm over the last axis: [`RmsNorm`].
     pub fn rms_norm(&mut self, x: Value, eps: f64, weight: Option<Parameter>) -> Result<Value> {
-        self.builtin(RmsNorm { eps }, &[x], &all([weight]))
+        self.builtin(RmsNorm { eps }, &[x], &present([weight]))
     }
 
-    /// The rows of a table that `ids` tells: [`Embedding`].
+    /// Rows of a table by their numbers `ids`: [`Embedding`].
     pub fn embedding(&mut self, ids: Value, table: Parameter) -> Result<Value> {
         self.builtin(Embedding, &[ids], &[table])
     }
 
-    /// softmax along an axis of a sample, counted from its end if negative: [`Softmax`].
+    /// softmax along an axis of a sample. A negative axis counts from the end. See [`Softmax`].
     pub fn softmax(&mut self, x: Value, axis: i64) -> Result<Value> {
         self.builtin(Softmax::along(axis), &[x], &[])
     }
 
-    /// log(softmax) along an axis of a sample, counted from its end if negative: [`Softmax`].
+    /// log(softmax) along an axis of a sample. A negative axis counts from the end. See [`Softmax`].
     pub fn log_softmax(&mut self, x: Value, axis: i64) -> Result<Value> {
         self.builtin(Softmax::log_along(axis), &[x], &[])
     }
 
-    /// |f - y|^2 / 2, one number for each sample: [`SquaredError`].
+    /// |f - y|^2 / 2, one number per sample: [`SquaredError`].
     pub fn squared_error(&mut self, f: Value, y: Value) -> Result<Value> {
         self.builtin(SquaredError, &[f, y], &[])
     }
 
-    /// The cross-entropy of logits f and probabilities y, entry by entry, one number for each sample:
+    /// The entrywise cross-entropy of logits f and probabilities y, one number per sample:
     /// [`BinaryCrossEntropy`].
     pub fn binary_cross_entropy(&mut self, f: Value, y: Value) -> Result<Value> {
         self.builtin(BinaryCrossEntropy, &[f, y], &[])
     }
 
-    /// The cross-entropy of softmax(f) and probabilities y along the last axis, one number for each sample:
+    /// The cross-entropy of softmax(f) and probabilities y along the last axis, one number per sample:
     /// [`CrossEntropy`].
     pub fn cross_entropy(&mut self, f: Value, y: Value) -> Result<Value> {
         self.builtin(CrossEntropy, &[f, y], &[])
@@ -206,7 +206,7 @@ impl<O: Op + From<Builtin>> Graph<O> {
     }
 }
 
-/// Those parameters that are there.
-fn all<const N: usize>(parameters: [Option<Parameter>; N]) -> Vec<Parameter> {
+/// The parameters that are given.
+fn present<const N: usize>(parameters: [Option<Parameter>; N]) -> Vec<Parameter> {
     parameters.into_iter().flatten().collect()
 }

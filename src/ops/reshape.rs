@@ -6,36 +6,37 @@ use crate::backend::Arrays;
 use crate::error::{Error, Result};
 use crate::shape::checked_numel;
 
-/// The entries of each sample in another shape, row-major. The sample axis is never touched.
+/// The entries of each sample in another shape, row-major. The sample axis is never changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reshape {
     sizes: Vec<Option<usize>>,
 }
 
 impl Reshape {
-    /// To `shape` for one sample.
+    /// Reshapes to `shape` for one sample.
     pub fn new(shape: impl Into<Vec<usize>>) -> Self {
         Reshape { sizes: shape.into().into_iter().map(Some).collect() }
     }
 
-    /// As [`new`](Reshape::new), but a size of -1, at most one, is whatever is left.
+    /// As [`new`](Reshape::new), but one size may be -1 and is inferred.
     ///
     /// # Errors
-    /// Another negative size, or -1 twice.
+    /// A size below -1, or -1 twice.
     pub fn inferred(sizes: &[i64]) -> Result<Self> {
         if sizes.iter().any(|&size| size < -1) || sizes.iter().filter(|&&size| size == -1).count() > 1 {
-            return Err(Error::shape(format!("reshape: {sizes:?} is no shape, with at most one -1 for what is left")));
+            return Err(Error::shape(format!("reshape: {sizes:?} is not a shape; at most one size may be -1")));
         }
         Ok(Reshape { sizes: sizes.iter().map(|&size| usize::try_from(size).ok()).collect() })
     }
 
-    /// The shape that `input` takes, if it fits.
+    /// The shape of the result for this input, if it fits.
     fn target(&self, input: &[usize]) -> Option<Vec<usize>> {
         let known: Vec<usize> = self.sizes.iter().flatten().copied().collect();
-        let (have, known) = (checked_numel(input)?, checked_numel(&known)?);
-        let rest = have.checked_div(known).unwrap_or(0);
+        let entries = checked_numel(input)?;
+        let known = checked_numel(&known)?;
+        let rest = entries.checked_div(known).unwrap_or(0);
         let shape: Vec<usize> = self.sizes.iter().map(|size| size.unwrap_or(rest)).collect();
-        (checked_numel(&shape)? == have).then_some(shape)
+        (checked_numel(&shape)? == entries).then_some(shape)
     }
 }
 
@@ -57,15 +58,15 @@ impl Op for Reshape {
         })
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        let input = at.input_shape(0);
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        let input = ctx.input_shape(0);
         let mut shape = vec![input[0]];
         shape.extend(self.target(&input[1..]).expect("the shape rule accepted the input"));
-        at.arrays.reshape(at.inputs[0], &shape)
+        ctx.arrays.reshape(ctx.inputs[0], &shape)
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        at.arrays.reshape(dy, at.input_shape(0))
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        ctx.arrays.reshape(dy, ctx.input_shape(0))
     }
 
     fn moves_entries(&self) -> Option<f64> {

@@ -5,10 +5,10 @@ use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
 
-/// y\[n,...\] = factor x\[n,...\]: the 1 / sqrt(width) of the NTK parameterisation.
+/// `y[n,...] = factor x[n,...]`, for example the 1 / sqrt(width) of the NTK parameterisation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
-    /// The number that every entry is multiplied by.
+    /// The factor of every entry.
     pub factor: f64,
 }
 
@@ -26,12 +26,12 @@ impl Op for Scale {
         Ok(inputs[0].to_vec())
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        at.arrays.affine(at.inputs[0], self.factor, 0.0)
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        ctx.arrays.affine(ctx.inputs[0], self.factor, 0.0)
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        at.arrays.affine(dy, self.factor, 0.0)
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        ctx.arrays.affine(dy, self.factor, 0.0)
     }
 
     fn moves_entries(&self) -> Option<f64> {

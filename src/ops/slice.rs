@@ -7,12 +7,12 @@ use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 
-/// The entries of a range along an axis of a sample, such as one of the parts of a packed projection.
+/// The entries of a range along an axis of a sample, such as one part of a packed projection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slice {
-    /// The axis, of a sample.
+    /// The axis of a sample.
     pub axis: usize,
-    /// The range along it. The attributes `start` and `end`.
+    /// The range along the axis. The attributes `start` and `end`.
     pub range: Range<usize>,
 }
 
@@ -36,25 +36,28 @@ impl Op for Slice {
         match shape.get_mut(*axis) {
             Some(size) if range.start <= range.end && range.end <= *size => *size = range.len(),
             _ => {
-                return Err(Error::shape(format!("slice: {range:?} along axis {axis} of a sample of shape {shape:?}")));
+                return Err(Error::shape(format!(
+                    "slice: the range {range:?} is not valid along axis {axis} of a sample of shape {shape:?}"
+                )));
             }
         }
         Ok(shape)
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        at.arrays.slice(at.inputs[0], self.axis + 1, self.range.clone())
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        ctx.arrays.slice(ctx.inputs[0], self.axis + 1, self.range.clone())
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
         let axis = self.axis + 1;
         let zeros = |size: usize| {
-            let mut shape = at.input_shape(0).to_vec();
+            let mut shape = ctx.input_shape(0).to_vec();
             shape[axis] = size;
-            at.arrays.full(0.0, &shape)
+            ctx.arrays.full(0.0, &shape)
         };
-        let (before, after) = (zeros(self.range.start), zeros(at.input_shape(0)[axis] - self.range.end));
-        at.arrays.concat(&[&before, dy, &after], axis)
+        let before = zeros(self.range.start);
+        let after = zeros(ctx.input_shape(0)[axis] - self.range.end);
+        ctx.arrays.concat(&[&before, dy, &after], axis)
     }
 
     fn moves_entries(&self) -> Option<f64> {

@@ -7,11 +7,11 @@ use crate::error::{Error, Result};
 
 /// y = e^x / sum e^x along an axis of a sample, or log y.
 ///
-/// The cotangents are dx = y (dy - sum y dy), and dx = dy - e^y sum dy for the logarithm. Neither overflows. An entry of
-/// infinity, or all entries -infinity, give NaN.
+/// The cotangents are dx = y (dy - sum y dy) for softmax and dx = dy - e^y sum dy for its logarithm. Neither overflows. An
+/// infinite entry gives NaN, and so do entries that are all -infinity.
 ///
-/// Descriptions call it `softmax` or `log_softmax` with the attribute `axis`, -1 where missing; a negative one counts
-/// from the end of a sample.
+/// In descriptions it is `softmax` or `log_softmax` with the attribute `axis`, default -1. A negative axis counts from the
+/// end of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Softmax {
     axis: i64,
@@ -19,38 +19,39 @@ pub struct Softmax {
 }
 
 impl Softmax {
-    /// softmax along `axis`; a negative one counts from the end of a sample.
+    /// softmax along `axis`. A negative axis counts from the end of a sample.
     pub fn along(axis: i64) -> Self {
         Softmax { axis, log: false }
     }
 
-    /// log(softmax) along `axis`; a negative one counts from the end of a sample.
+    /// log(softmax) along `axis`. A negative axis counts from the end of a sample.
     pub fn log_along(axis: i64) -> Self {
         Softmax { axis, log: true }
     }
 
-    /// The axis among `rank` axes of a sample, if it is one.
+    /// The axis as an index of `rank` axes of a sample, if it exists.
     fn among(&self, rank: usize) -> Option<usize> {
         let axis = usize::try_from(self.axis.unsigned_abs()).ok()?;
         let axis = if self.axis < 0 { rank.checked_sub(axis)? } else { axis };
         (axis < rank).then_some(axis)
     }
 
-    /// The axis of \[n, ...\].
-    fn axis<B: Arrays>(&self, at: &OpContext<'_, B>) -> usize {
-        self.among(at.input_shape(0).len() - 1).expect("the shape rule said so") + 1
+    /// The axis of an array `[n, ...]`.
+    fn axis<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> usize {
+        self.among(ctx.input_shape(0).len() - 1).expect("the shape rule accepted the axis") + 1
     }
 
-    /// `f`, which works on the last axis, on the op's axis.
-    fn on_axis<B: Arrays>(&self, at: &OpContext<'_, B>, f: impl Fn(&B::Tensor) -> B::Tensor) -> B::Tensor {
-        let (axis, last) = (self.axis(at), at.input_shape(0).len() - 1);
+    /// Applies `f`, which works on the last axis, to the op's axis.
+    fn on_axis<B: Arrays>(&self, ctx: &OpContext<'_, B>, f: impl Fn(&B::Tensor) -> B::Tensor) -> B::Tensor {
+        let axis = self.axis(ctx);
+        let last = ctx.input_shape(0).len() - 1;
         if axis == last {
-            return f(at.inputs[0]);
+            return f(ctx.inputs[0]);
         }
-        // Two axes that are swapped come back by being swapped once more.
+        // Swapping two axes twice restores their order.
         let mut order: Vec<usize> = (0..=last).collect();
         order.swap(axis, last);
-        at.arrays.permute(&f(&at.arrays.permute(at.inputs[0], &order)), &order)
+        ctx.arrays.permute(&f(&ctx.arrays.permute(ctx.inputs[0], &order)), &order)
     }
 }
 
@@ -73,21 +74,24 @@ impl Op for Softmax {
         match self.among(inputs[0].len()) {
             Some(_) => Ok(inputs[0].to_vec()),
             None => {
-                let (name, axis, shape) = (self.name(), self.axis, inputs[0]);
-                Err(Error::shape(format!("{name}: {axis} is no axis of a sample of shape {shape:?}")))
+                let name = self.name();
+                let axis = self.axis;
+                let shape = inputs[0];
+                Err(Error::shape(format!("{name}: axis {axis} does not exist in a sample of shape {shape:?}")))
             }
         }
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        self.on_axis(at, |x| if self.log { at.arrays.log_softmax(x) } else { at.arrays.softmax(x) })
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        self.on_axis(ctx, |x| if self.log { ctx.arrays.log_softmax(x) } else { ctx.arrays.softmax(x) })
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        let (arrays, axes) = (at.arrays, [self.axis(at)]);
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        let arrays = ctx.arrays;
+        let axes = [self.axis(ctx)];
         let minus = |x: &B::Tensor| arrays.affine(x, -1.0, 0.0);
         if self.log {
-            let softmax = self.on_axis(at, |x| arrays.softmax(x));
+            let softmax = self.on_axis(ctx, |x| arrays.softmax(x));
             arrays.add(dy, &minus(&arrays.mul(&softmax, &arrays.sum(dy, &axes))))
         } else {
             let mean = arrays.sum(&arrays.mul(y, dy), &axes);

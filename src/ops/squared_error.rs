@@ -1,14 +1,15 @@
-//! Half the squared distance from a target.
+//! Half the squared distance to a target.
 
-use super::target::{difference, pulled, shape, total};
+use super::target::{difference, shape, sum_per_sample, times_cotangent};
 use super::{Case, Op, OpContext};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
 
-/// l = |f - y|^2 / 2 of outputs f, input 0, and targets y, input 1, of equal shape: one number for each sample.
+/// Squared error, one number per sample: l = |f - y|^2 / 2. Input 0 is the outputs f. Input 1 is the targets y, of the same
+/// shape.
 ///
-/// The cotangents are dl (f - y) and dl (y - f). Descriptions call it `squared_error`.
+/// The cotangents are dl (f - y) and dl (y - f). In descriptions it is `squared_error`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SquaredError;
 
@@ -25,13 +26,13 @@ impl Op for SquaredError {
         shape(self, inputs, parameters)
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        let rest = difference(at.arrays, at.inputs[0], at.inputs[1]);
-        at.arrays.affine(&total(at.arrays, &at.arrays.mul(&rest, &rest)), 0.5, 0.0)
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        let residual = difference(ctx.arrays, ctx.inputs[0], ctx.inputs[1]);
+        ctx.arrays.affine(&sum_per_sample(ctx.arrays, &ctx.arrays.mul(&residual, &residual)), 0.5, 0.0)
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
-        pulled(at, dy, &difference(at.arrays, at.inputs[input], at.inputs[1 - input]))
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+        times_cotangent(ctx, dy, &difference(ctx.arrays, ctx.inputs[input], ctx.inputs[1 - input]))
     }
 
     fn cases() -> Vec<Case<Self>> {

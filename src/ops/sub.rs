@@ -1,12 +1,12 @@
 //! y = x1 - x2
 
-use super::add::{pair_cases, stretched};
+use super::add::{broadcast_shape, pair_cases};
 use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::Result;
 
-/// y = x1 - x2 entry by entry. Shapes are of one rank; an axis of size 1 is stretched.
+/// y = x1 - x2 entry by entry. Both shapes have the same rank. Axes of size 1 are broadcast.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sub;
 
@@ -21,16 +21,16 @@ impl Op for Sub {
 
     fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
         expect_arity(self, inputs, parameters, 2, 0..=0)?;
-        stretched(self, inputs[0], inputs[1])
+        broadcast_shape(self, inputs[0], inputs[1])
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        at.arrays.add(at.inputs[0], &at.arrays.affine(at.inputs[1], -1.0, 0.0))
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        ctx.arrays.add(ctx.inputs[0], &ctx.arrays.affine(ctx.inputs[1], -1.0, 0.0))
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
-        let dx = at.arrays.sum_to(dy, at.input_shape(input));
-        if input == 0 { dx } else { at.arrays.affine(&dx, -1.0, 0.0) }
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, input: usize) -> B::Tensor {
+        let dx = ctx.arrays.sum_to(dy, ctx.input_shape(input));
+        if input == 0 { dx } else { ctx.arrays.affine(&dx, -1.0, 0.0) }
     }
 
     fn cases() -> Vec<Case<Self>> {

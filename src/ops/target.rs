@@ -1,33 +1,35 @@
-//! What losses share: outputs f and targets y of equal shape, and one number for each sample.
+//! Common parts of losses: outputs f and targets y of equal shape, and one number per sample.
 
 use super::{Op, OpContext, expect_arity};
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 
-/// The shape of a loss for one sample: a number, of f and y of equal shape.
+/// The shape rule of a loss: f and y have equal shapes, and the result is one number per sample.
 pub(super) fn shape(op: &impl Op, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
     expect_arity(op, inputs, parameters, 2, 0..=0)?;
-    match inputs[0] == inputs[1] {
-        true => Ok(Vec::new()),
-        false => {
-            let (name, f, y) = (op.name(), inputs[0], inputs[1]);
-            Err(Error::shape(format!("{name}: outputs of shape {f:?} and targets of shape {y:?}")))
-        }
+    if inputs[0] == inputs[1] {
+        return Ok(Vec::new());
     }
+    let name = op.name();
+    let f = inputs[0];
+    let y = inputs[1];
+    Err(Error::shape(format!(
+        "{name}: outputs of shape {f:?} and targets of shape {y:?} do not fit; pass equal shapes"
+    )))
 }
 
-/// The sum over all entries of every sample, \[n\].
-pub(super) fn total<B: Arrays>(arrays: &B, x: &B::Tensor) -> B::Tensor {
+/// The sum over all entries of each sample, `[n]`.
+pub(super) fn sum_per_sample<B: Arrays>(arrays: &B, x: &B::Tensor) -> B::Tensor {
     let shape = arrays.shape(x).to_vec();
     let axes: Vec<usize> = (1..shape.len()).collect();
     arrays.reshape(&arrays.sum(x, &axes), &shape[..1])
 }
 
-/// The loss's cotangent, \[n\], times its slope at the outputs or targets.
-pub(super) fn pulled<B: Arrays>(at: &OpContext<'_, B>, dy: &B::Tensor, slope: &B::Tensor) -> B::Tensor {
-    let mut column = vec![1; at.input_shape(0).len()];
-    column[0] = at.input_shape(0)[0];
-    at.arrays.mul(&at.arrays.reshape(dy, &column), slope)
+/// The loss's cotangent, `[n]`, times its derivative in the outputs or targets.
+pub(super) fn times_cotangent<B: Arrays>(ctx: &OpContext<'_, B>, dy: &B::Tensor, slope: &B::Tensor) -> B::Tensor {
+    let mut column = vec![1; ctx.input_shape(0).len()];
+    column[0] = ctx.input_shape(0)[0];
+    ctx.arrays.mul(&ctx.arrays.reshape(dy, &column), slope)
 }
 
 /// x - y

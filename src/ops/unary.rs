@@ -1,4 +1,4 @@
-//! A function of one number, entry by entry: what [`crate::unary`] has is an op.
+//! Functions of one number, entry by entry: every function of [`crate::unary`] is an op.
 
 use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
@@ -6,7 +6,7 @@ use crate::backend::Arrays;
 use crate::error::Result;
 use crate::unary::{Order, Unary};
 
-/// y\[n,...\] = f(x\[n,...\]), and dx = dy f'(x).
+/// `y[n,...] = f(x[n,...])` and dx = dy f'(x).
 impl Op for Unary {
     fn name(&self) -> &'static str {
         Unary::name(*self)
@@ -21,12 +21,12 @@ impl Op for Unary {
         Ok(inputs[0].to_vec())
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
-        at.arrays.apply(*self, at.inputs[0])
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
+        ctx.arrays.apply(*self, ctx.inputs[0])
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        at.arrays.apply_derivative(*self, Order::First, at.inputs[0], y, dy)
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        ctx.arrays.apply_derivative(*self, Order::First, ctx.inputs[0], y, dy)
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -1,14 +1,14 @@
-//! Zeros around planes.
+//! Zero padding of planes.
 
 use super::{Case, Op, OpContext, expect_arity};
 use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 
-/// Planes \[i, h, w\] with zeros around them: \[i, top + h + bottom, left + w + right\].
+/// Planes `[i, h, w]` padded with zeros to `[i, top + h + bottom, left + w + right]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ZeroPad2d {
-    /// How many: left, right, top, bottom. The attribute `pad`, of that order or one number for all.
+    /// The numbers of zeros: left, right, top, bottom. The attribute `pad`, in this order or as one number for all sides.
     pub pad: [usize; 4],
 }
 
@@ -20,9 +20,9 @@ impl Op for ZeroPad2d {
     fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>> {
         let read = || match attributes.sizes_by_axis("pad").map_err(|e| e.context(name))? {
             Some(pad) => Ok(ZeroPad2d { pad }),
-            None => {
-                Err(Error::name(format!("{name}: attribute 'pad' is missing: [left, right, top, bottom] is needed")))
-            }
+            None => Err(Error::name(format!(
+                "{name}: attribute 'pad' is missing; pass [left, right, top, bottom] or a number"
+            ))),
         };
         (name == "zero_pad2d").then(read)
     }
@@ -37,22 +37,23 @@ impl Op for ZeroPad2d {
         };
         padded.ok_or_else(|| {
             Error::shape(format!(
-                "zero_pad2d: an input of shape {:?} does not fit a padding of {:?}; planes [channels, h, w] are needed",
+                "zero_pad2d: an input of shape {:?} does not fit a padding of {:?}; the input must be [channels, h, w]",
                 inputs[0], self.pad
             ))
         })
     }
 
-    fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
+    fn forward<B: Arrays>(&self, ctx: &OpContext<'_, B>) -> B::Tensor {
         let [left, right, top, bottom] = self.pad;
-        let rows = padded(at.arrays, at.inputs[0], 2, [top, bottom]);
-        padded(at.arrays, &rows, 3, [left, right])
+        let rows = padded(ctx.arrays, ctx.inputs[0], 2, [top, bottom]);
+        padded(ctx.arrays, &rows, 3, [left, right])
     }
 
-    fn pull<B: Arrays>(&self, at: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
-        let ([left, _, top, _], shape) = (self.pad, at.input_shape(0));
-        let rows = at.arrays.slice(dy, 2, top..top + shape[2]);
-        at.arrays.slice(&rows, 3, left..left + shape[3])
+    fn pull<B: Arrays>(&self, ctx: &OpContext<'_, B>, _y: &B::Tensor, dy: &B::Tensor, _input: usize) -> B::Tensor {
+        let [left, _, top, _] = self.pad;
+        let shape = ctx.input_shape(0);
+        let rows = ctx.arrays.slice(dy, 2, top..top + shape[2]);
+        ctx.arrays.slice(&rows, 3, left..left + shape[3])
     }
 
     fn cases() -> Vec<Case<Self>> {
