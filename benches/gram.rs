@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Method, Model, Parameterisation, Real, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Method, Model, Real, Sequential, Session};
 use tangent_kernels_benches::machine::{median, product_rate};
 
 const WIDTHS: [usize; 5] = [784, 50, 50, 50, 1];
 
 fn paper_mlp() -> Model {
-    let mut model = Sequential::mlp(&WIDTHS, Tanh, false, Parameterisation::Ntk).unwrap();
-    model.initialise(Parameterisation::Ntk, 0).unwrap();
+    let mut model = Sequential::ntk(&WIDTHS[..1]).mlp_without_bias(&WIDTHS[1..], Tanh).build().unwrap();
+    model.initialise(0).unwrap();
     model
 }
 

@@ -45,7 +45,7 @@ fn model(layer: &Layer, outputs: usize) -> Model {
     let out = graph.parameter("out.weight", &[outputs, width]).unwrap();
     let y = graph.linear(y, out, None).unwrap();
     let mut model = Model::new(graph, y).unwrap();
-    model.initialise(tangent_kernels::Init::Scaled, 0).unwrap();
+    model.initialise(0).unwrap();
     assert_eq!(model.input_shape(), shape);
     model
 }

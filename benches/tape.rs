@@ -13,7 +13,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use tangent_kernels::tape::SweepTargets;
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Graph, Init, Model, Parameterisation, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Graph, Model, Sequential, Session};
 use tangent_kernels_benches::cnn;
 use tangent_kernels_benches::machine::{median, numbers};
 
@@ -23,8 +23,8 @@ const LAYERS: usize = 8;
 const CHAIN: usize = 1000;
 
 fn mlp(widths: &[usize]) -> Model {
-    let mut model = Sequential::mlp(widths, Tanh, false, Parameterisation::Ntk).unwrap();
-    model.initialise(Parameterisation::Ntk, 0).unwrap();
+    let mut model = Sequential::ntk(&widths[..1]).mlp_without_bias(&widths[1..], Tanh).build().unwrap();
+    model.initialise(0).unwrap();
     model
 }
 
@@ -83,7 +83,7 @@ fn chain(criterion: &mut Criterion) {
     let weight = graph.parameter("out.weight", &[1, 4]).unwrap();
     let y = graph.linear(y, weight, None).unwrap();
     let mut model = Model::new(graph, y).unwrap();
-    model.initialise(Init::Scaled, 0).unwrap();
+    model.initialise(0).unwrap();
     let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
     let x = numbers::<f32>(4);
     let batch = Batch::new(&x, &[1, 4]).unwrap();

@@ -10,7 +10,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 use tangent_kernels::train::{GradientDescent, Optimiser};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Loss, Model, Parameterisation, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Loss, Model, Sequential, Session};
 use tangent_kernels_benches::machine;
 
 const SAMPLES: usize = 10_000;
@@ -18,8 +18,8 @@ const WIDTHS: [usize; 5] = [784, 50, 50, 50, 1];
 const RATE: f64 = 1e-2;
 
 fn main() {
-    let mut model = Sequential::mlp(&WIDTHS, Tanh, false, Parameterisation::Ntk).unwrap();
-    model.initialise(Parameterisation::Ntk, 0).unwrap();
+    let mut model = Sequential::ntk(&WIDTHS[..1]).mlp_without_bias(&WIDTHS[1..], Tanh).build().unwrap();
+    model.initialise(0).unwrap();
     let numbers: Vec<f32> = machine::numbers::<f32>(SAMPLES * WIDTHS[0]);
     let x = Batch::new(&numbers, &[SAMPLES, WIDTHS[0]]).unwrap();
     let labels: Vec<f64> = (0..SAMPLES).map(|n| if n < SAMPLES / 2 { -1.0 } else { 1.0 }).collect();

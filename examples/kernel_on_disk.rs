@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use tangent_kernels::store::{self, NpyFile, ZarrStore};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Outputs, Parameterisation, Result, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Outputs, Result, Sequential, Session};
 
 const SAMPLES: usize = 700;
 const WIDTHS: [usize; 4] = [8, 32, 32, 3];
@@ -29,8 +29,8 @@ fn main() -> ExitCode {
 }
 
 fn run(folder: &Path) -> Result<()> {
-    let mut model = Sequential::mlp(&WIDTHS, Tanh, true, Parameterisation::Standard)?;
-    model.initialise(Parameterisation::Standard, 1)?;
+    let mut model = Sequential::standard(&WIDTHS[..1]).mlp(&WIDTHS[1..], Tanh).build()?;
+    model.initialise(1)?;
     let session = Session::new(&model, Cpu::<f32>::new())?;
     let samples: Vec<f32> = (0..SAMPLES * WIDTHS[0]).map(|k| ((k * k) as f32 * 0.618).sin()).collect();
     let samples = Batch::new(&samples, &[SAMPLES, WIDTHS[0]])?;

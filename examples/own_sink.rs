@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 
 use tangent_kernels::kernel::sink::{Frame, RegionData, Requirements, Sink};
-use tangent_kernels::{Batch, Cpu, Parameterisation, Real, Result, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Real, Result, Sequential, Session};
 
 /// For every sample the other one that its gradient is most like: the largest K\[n,m\] / sqrt(K\[m,m\]).
 struct Neighbours {
@@ -52,8 +52,8 @@ impl<R: Real> Sink<R> for Neighbours {
 }
 
 fn main() -> Result<()> {
-    let mut model = Sequential::new(&[2], Parameterisation::Ntk).linear("d1", 64).tanh().linear("d2", 1).build()?;
-    model.initialise(Parameterisation::Ntk, 1)?;
+    let mut model = Sequential::ntk(&[2]).linear("d1", 64).tanh().linear("d2", 1).build()?;
+    model.initialise(1)?;
     // Points on a spiral: every one's nearest is beside it.
     let points: Vec<f64> = (0..200).flat_map(|k| [0.1 * f64::from(k).cos(), 0.1 * f64::from(k).sin()]).collect();
     let x = Batch::new(&points, &[200, 2])?;

@@ -1,12 +1,11 @@
 //! The layerwise kernel of a small network, in twenty lines.
 
-use tangent_kernels::{Batch, Cpu, Parameterisation, Result, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Result, Sequential, Session};
 
 fn main() -> Result<()> {
     // A network, and values for its parameters.
-    let mut model =
-        Sequential::new(&[4], Parameterisation::Ntk).linear("hidden", 64).tanh().linear("out", 1).build()?;
-    model.initialise(Parameterisation::Ntk, 7)?;
+    let mut model = Sequential::ntk(&[4]).linear("hidden", 64).tanh().linear("out", 1).build()?;
+    model.initialise(7)?;
 
     // Twenty samples of four numbers each, one after another.
     let numbers: Vec<f32> = (0..20 * 4).map(|k| (k as f32).sin()).collect();

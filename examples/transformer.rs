@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use tangent_kernels::{Batch, Cpu, Error, Kernel, Outputs, Parameterisation, Result, Session};
+use tangent_kernels::{Batch, Cpu, Error, Kernel, Outputs, Result, Session};
 use tangent_kernels_examples::attention::{Sizes, transformer};
 
 const SENTENCES: [&str; 6] = [
@@ -42,7 +42,7 @@ fn run() -> Result<f64> {
     let (words, ids) = numbered(&SENTENCES);
     let sizes = Sizes { words: words.len(), length: ids.len() / SENTENCES.len(), width: 16, heads: 2, blocks: 2 };
     let mut model = transformer(sizes)?;
-    model.initialise(Parameterisation::Standard, 0)?;
+    model.initialise(0)?;
     println!(
         "a transformer of {} blocks and {} heads, width {}, {} parameters; {} words, so {} outputs\n",
         sizes.blocks,

@@ -6,10 +6,10 @@
 //!
 #![cfg_attr(feature = "rand", doc = "```")]
 #![cfg_attr(not(feature = "rand"), doc = "```ignore")]
-//! use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session};
+//! use tangent_kernels::{Batch, Cpu, Sequential, Session};
 //!
-//! let mut model = Sequential::new(&[4], Parameterisation::Ntk).linear("hidden", 64).tanh().linear("out", 1).build()?;
-//! model.initialise(Parameterisation::Ntk, 7)?; // feature `rand`; or `Model::set`, or a file
+//! let mut model = Sequential::ntk(&[4]).linear("hidden", 64).tanh().linear("out", 1).build()?;
+//! model.initialise(7)?; // feature `rand`; or `Model::set`, or a file
 //!
 //! let numbers: Vec<f64> = (0..20 * 4).map(|k| (k as f64).sin()).collect();
 //! let x = Batch::new(&numbers, &[20, 4])?;
@@ -93,12 +93,11 @@ pub use backend::{Cpu, Device};
 pub use batch::Batch;
 pub use error::{Error, Result};
 pub use kernel::{Kernel, Matrix, Method, Ntk, Outputs, Progress};
-#[cfg(feature = "rand")]
-pub use model::Init;
 pub use model::{Gradient, Jacobian, Model, Parameterisation, Sequential, Session};
+pub use ops::Graph;
 pub use real::Real;
 pub use samples::{Reader, Samples, Subset};
-pub use tape::{Graph, Parameter, ParameterInfo, Value};
+pub use tape::{Parameter, ParameterInfo, Value};
 pub use train::Loss;
 
 /// The programs that the README shows.

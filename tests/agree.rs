@@ -11,8 +11,7 @@ use tangent_kernels::kernel::worst_difference;
 use tangent_kernels::ops::{Builtin, Case, Op, OpContext};
 use tangent_kernels::unary::{Gelu, LeakyRelu, Tanh, Unary};
 use tangent_kernels::{
-    Attributes, Batch, Cpu, Error, Graph, Kernel, Method, Model, Outputs, Parameterisation, Real, Result, Sequential,
-    Session,
+    Attributes, Batch, Cpu, Error, Graph, Kernel, Method, Model, Outputs, Real, Result, Sequential, Session,
 };
 
 /// What a component's error may be: f64, f32.
@@ -199,7 +198,7 @@ fn odd_networks() -> Vec<(&'static str, Model)> {
 
     // Few positions and many features: pairs of positions are cheaper than rows; many positions: the other way.
     for (name, positions, width) in [("pairs of positions", 2, 12), ("many positions", 20, 3)] {
-        let model = Sequential::new(&[positions * 4], Parameterisation::Ntk)
+        let model = Sequential::ntk(&[positions * 4])
             .reshape(&[positions, 4])
             .linear("tokens", width)
             .unary(Gelu { approximate: false })
@@ -211,8 +210,7 @@ fn odd_networks() -> Vec<(&'static str, Model)> {
     }
 
     // An output of rank 2 straight from a layer with positions: the read-out's cotangent is no unit vector there.
-    let model =
-        Sequential::new(&[3, 4], Parameterisation::Standard).linear("hidden", 40).tanh().linear("out", 2).build();
+    let model = Sequential::standard(&[3, 4]).linear("hidden", 40).tanh().linear("out", 2).build();
     list.push(("positions to the end", model.unwrap()));
 
     // Tokens mixed along both axes, a branch put beside the other, a mean over tokens.

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Error, Graph, Method, Model, Outputs, Parameterisation, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Error, Graph, Method, Model, Outputs, Sequential, Session};
 
 fn model() -> Model {
-    let mut model = Sequential::mlp(&[2, 3, 2], Tanh, true, Parameterisation::Standard).unwrap();
+    let mut model = Sequential::standard(&[2]).mlp(&[3, 2], Tanh).build().unwrap();
     for info in model.parameters().to_vec() {
         model.set(&info.name, &info.shape, vec![0.5; info.shape.iter().product()]).unwrap();
     }
@@ -36,7 +36,7 @@ fn batches() {
     says(
         session.gradient(&right, &[1.0; 3]).unwrap_err(),
         Error::is_shape,
-        &["3 cotangents", "2 samples of 2 outputs"],
+        &["3 cotangents", "2 samples with 2 outputs"],
     );
     let nan = [1.0, 1.0, 1.0, f64::NAN];
     says(session.gradient(&right, &nan).unwrap_err(), Error::is_value, &["output 1 of sample 1", "NaN"]);
@@ -71,21 +71,21 @@ fn parameters() {
     let error = Session::new(&model, Cpu::<f32>::new()).err().unwrap();
     says(error, Error::is_value, &["d1.bias", "1e300", "f32", "entry 1"]);
 
-    let empty = Sequential::mlp(&[2, 3, 2], Tanh, true, Parameterisation::Standard).unwrap();
+    let empty = Sequential::standard(&[2]).mlp(&[3, 2], Tanh).build().unwrap();
     says(Session::new(&empty, Cpu::<f32>::new()).err().unwrap(), Error::is_name, &["d1.weight", "no values"]);
 }
 
 #[test]
 fn networks() {
-    says(Sequential::mlp(&[3], Tanh, true, Parameterisation::Ntk).unwrap_err(), Error::is_shape, &["width 3"]);
-    says(Sequential::mlp(&[], Tanh, true, Parameterisation::Ntk).unwrap_err(), Error::is_shape, &["width"]);
-    let twice = Sequential::new(&[3], Parameterisation::Ntk).linear("a", 2).linear("a", 2).tanh().build();
+    says(Sequential::ntk(&[3]).mlp(&[], Tanh).build().unwrap_err(), Error::is_shape, &["at least one layer"]);
+    says(Sequential::ntk(&[]).mlp(&[3], Tanh).build().unwrap_err(), Error::is_shape, &["input of shape []"]);
+    let twice = Sequential::ntk(&[3]).linear("a", 2).linear("a", 2).tanh().build();
     says(twice.unwrap_err(), Error::is_name, &["a.weight"]);
-    let reshaped = Sequential::new(&[6], Parameterisation::Ntk).reshape(&[4, 2]).linear("a", 2).build();
+    let reshaped = Sequential::ntk(&[6]).reshape(&[4, 2]).linear("a", 2).build();
     says(reshaped.unwrap_err(), Error::is_shape, &["[6]", "[4, 2]"]);
     says(Graph::new(&[usize::MAX, 2]).unwrap_err(), Error::is_shape, &["input"]);
 
-    let empty = Sequential::new(&[0], Parameterisation::Standard).build().unwrap();
+    let empty = Sequential::standard(&[0]).build().unwrap();
     let session = Session::new(&empty, Cpu::<f64>::new()).unwrap();
     let error = session.ntk().compute(&Batch::new(&[], &[3, 0]).unwrap()).unwrap_err();
     says(error, Error::is_shape, &["no outputs"]);

@@ -10,7 +10,7 @@ use allocator::{LIMIT, MOST, USED};
 use tangent_kernels::kernel::sink::{Folding, Trace};
 use tangent_kernels::ops::Conv2d;
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Model, Outputs, Parameterisation, Real, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Model, Outputs, Real, Sequential, Session};
 
 /// What `work` gives, with no more than `bytes` above what is in use now; and the most that it used.
 fn within<T>(bytes: usize, work: impl FnOnce() -> T) -> (T, usize) {
@@ -23,9 +23,8 @@ fn within<T>(bytes: usize, work: impl FnOnce() -> T) -> (T, usize) {
 }
 
 fn models() -> Vec<(&'static str, Model, Vec<usize>, usize)> {
-    let ntk = Parameterisation::Ntk;
-    let mlp = Sequential::mlp(&[40, 100, 100, 3], Tanh, true, ntk).unwrap();
-    let cnn = Sequential::new(&[3, 12, 12], ntk)
+    let mlp = Sequential::ntk(&[40]).mlp(&[100, 100, 3], Tanh).build().unwrap();
+    let cnn = Sequential::ntk(&[3, 12, 12])
         .conv2d("a", 16, [3, 3], Conv2d::new())
         .relu()
         .conv2d("b", 16, [3, 3], Conv2d::new())
@@ -34,7 +33,7 @@ fn models() -> Vec<(&'static str, Model, Vec<usize>, usize)> {
     let cnn = cnn.linear("out", 2).build().unwrap();
     let mut list = vec![("mlp", mlp, vec![40], 1500), ("cnn", cnn, vec![3, 12, 12], 150)];
     for (_, model, ..) in &mut list {
-        model.initialise(ntk, 5).unwrap();
+        model.initialise(5).unwrap();
     }
     list
 }

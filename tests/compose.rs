@@ -80,7 +80,7 @@ fn a_function_of_two_inputs() {
 
 /// Every layer that a convolutional network has, in the NTK parameterisation.
 fn convolutional() -> Model {
-    let network = Sequential::new(&[2, 6, 6], Parameterisation::Ntk)
+    let network = Sequential::ntk(&[2, 6, 6])
         .conv2d("conv1", 4, [3, 3], Conv2d::new().padding([1, 1]))
         .batch_norm2d("norm")
         .tanh()
@@ -131,13 +131,13 @@ fn layers_are_divided_by_the_root_of_their_fan_in() {
 
 #[test]
 fn convolutions_that_do_not_fit_are_refused_by_name() {
-    let network = |conv| Sequential::new(&[3, 4, 4], Parameterisation::Ntk).conv2d("first", 4, [3, 3], conv).build();
+    let network = |conv| Sequential::ntk(&[3, 4, 4]).conv2d("first", 4, [3, 3], conv).build();
     for (conv, why) in [(Conv2d::new().groups(2), "groups"), (Conv2d::new().groups(0), "groups")] {
         let error = network(conv).unwrap_err();
         assert!(error.is_shape() && error.to_string().contains("first.weight"), "{error}");
         assert!(error.to_string().contains(why), "{error}");
     }
-    let vector = Sequential::new(&[3], Parameterisation::Ntk).conv2d("first", 4, [3, 3], Conv2d::new()).build();
+    let vector = Sequential::ntk(&[3]).conv2d("first", 4, [3, 3], Conv2d::new()).build();
     assert!(vector.unwrap_err().is_shape());
 }
 
@@ -156,10 +156,10 @@ fn what_is_filled_has_values_from_the_start() {
 #[test]
 fn drawing_keeps_what_is_filled() {
     for parameterisation in [Parameterisation::Ntk, Parameterisation::Standard] {
-        let mut model = convolutional();
+        let mut model = convolutional().with_parameterisation(parameterisation);
         model.set("norm.weight", &[4], vec![7.0; 4]).unwrap();
         model.set("norm.running_var", &[4], vec![2.0; 4]).unwrap();
-        model.initialise(parameterisation, 1).unwrap();
+        model.initialise(1).unwrap();
         assert_eq!(model.parameter("norm.weight").unwrap(), [1.0; 4]);
         assert_eq!(model.parameter("norm.running_var").unwrap(), [2.0; 4]);
         let drawn = model.parameter("conv2.weight").unwrap();

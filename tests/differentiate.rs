@@ -3,7 +3,7 @@
 
 use tangent_kernels::differentiate::{self, Direction};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Model, Parameterisation, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Model, Sequential, Session};
 
 /// Numbers without a pattern.
 fn numbers(count: usize, seed: u64) -> Vec<f64> {
@@ -15,7 +15,7 @@ const SIZES: [usize; 3] = [3, 5, 2];
 const N: usize = 4;
 
 fn model() -> Model {
-    let mut model = Sequential::mlp(&SIZES, Tanh, true, Parameterisation::Standard).unwrap();
+    let mut model = Sequential::standard(&SIZES[..1]).mlp(&SIZES[1..], Tanh).build().unwrap();
     for (k, info) in model.parameters().to_vec().iter().enumerate() {
         model.set(&info.name, &info.shape, numbers(info.shape.iter().product(), k as u64)).unwrap();
     }
@@ -108,7 +108,7 @@ fn what_is_wrong_is_named() {
     assert!(Direction::of_parameters(&model, &[1.0; 3]).unwrap_err().is_shape());
     let short = none().input(0, &[1.0; 5]).unwrap();
     assert!(differentiate::jvp(&session, &x, &short).unwrap_err().is_shape());
-    let other = Sequential::mlp(&[3, 4, 2], Tanh, true, Parameterisation::Standard).unwrap();
+    let other = Sequential::standard(&[3]).mlp(&[4, 2], Tanh).build().unwrap();
     let error = differentiate::linearize(&session, Direction::none(&other)).err().unwrap();
     assert!(error.is_shape() && error.to_string().contains("another model"), "{error}");
     assert!(differentiate::vjp(&session, &x, &[1.0]).unwrap_err().is_shape());

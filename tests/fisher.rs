@@ -5,7 +5,7 @@ use tangent_kernels::analysis::fisher;
 use tangent_kernels::analysis::operator::{Operator, Operators};
 use tangent_kernels::differentiate::{self, Direction};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Kernel, Loss, Matrix, Model, Parameterisation, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Kernel, Loss, Matrix, Model, Sequential, Session};
 
 /// Numbers without a pattern.
 fn numbers(count: usize, seed: u64) -> Vec<f64> {
@@ -14,7 +14,7 @@ fn numbers(count: usize, seed: u64) -> Vec<f64> {
 }
 
 fn model(sizes: &[usize]) -> Model {
-    let mut model = Sequential::mlp(sizes, Tanh, true, Parameterisation::Ntk).unwrap();
+    let mut model = Sequential::ntk(&sizes[..1]).mlp(&sizes[1..], Tanh).build().unwrap();
     for (k, info) in model.parameters().to_vec().iter().enumerate() {
         model.set(&info.name, &info.shape, numbers(info.shape.iter().product(), k as u64)).unwrap();
     }

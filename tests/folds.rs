@@ -3,11 +3,11 @@
 
 use tangent_kernels::kernel::sink::{Alignment, Classifier, Folding, MatVec, RowSums, SquaredNorm, Trace};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Matrix, Model, Outputs, Parameterisation, Real, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Matrix, Model, Outputs, Real, Sequential, Session};
 
 fn model(outputs: usize) -> Model {
-    let mut model = Sequential::mlp(&[5, 9, 7, outputs], Tanh, true, Parameterisation::Standard).unwrap();
-    model.initialise(Parameterisation::Standard, 3).unwrap();
+    let mut model = Sequential::standard(&[5]).mlp(&[9, 7, outputs], Tanh).build().unwrap();
+    model.initialise(3).unwrap();
     model
 }
 

@@ -13,8 +13,7 @@ use tangent_kernels::kernel::Strategy;
 use tangent_kernels::train::{GradientDescent, Optimiser};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{
-    Batch, Cpu, Device, Gpu, Kernel, Loss, Matrix, Method, Model, Outputs, Parameterisation, Result, Sequential,
-    Session,
+    Batch, Cpu, Device, Gpu, Kernel, Loss, Matrix, Method, Model, Outputs, Result, Sequential, Session,
 };
 
 /// What a component's error may be in f32 on a device: some of their functions and quotients are less exact than a CPU's.
@@ -88,7 +87,7 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
 }
 
 fn mlp(sizes: &[usize]) -> Model {
-    let mut model = Sequential::mlp(sizes, Tanh, true, Parameterisation::Ntk).unwrap();
+    let mut model = Sequential::ntk(&sizes[..1]).mlp(&sizes[1..], Tanh).build().unwrap();
     let infos: Vec<_> = model.parameters().iter().map(|info| (info.name.clone(), info.shape.clone())).collect();
     for (k, (name, shape)) in infos.iter().enumerate() {
         let values = numbers(shape.iter().product(), k as u64).iter().map(|&x| 1.7 * f64::from(x)).collect();

@@ -393,9 +393,7 @@ mod mapped {
     }
 
     fn kernels_are_those_from_memory<R: Real>() {
-        let standard = tangent_kernels::Parameterisation::Standard;
-        let mut model =
-            Sequential::new(&[2, 3], standard).flatten().linear("a", 4).tanh().linear("b", 2).build().unwrap();
+        let mut model = Sequential::standard(&[2, 3]).flatten().linear("a", 4).tanh().linear("b", 2).build().unwrap();
         for info in model.parameters().to_vec() {
             let size = info.shape.iter().product::<usize>();
             model.set(&info.name, &info.shape, (0..size).map(|k| (k as f64).sin()).collect()).unwrap();

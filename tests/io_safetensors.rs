@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use tangent_kernels::io::safetensors::{load, save};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Error, Model, Parameterisation, Sequential};
+use tangent_kernels::{Error, Model, Sequential};
 use tempfile::TempDir;
 
 fn model() -> Model {
-    Sequential::mlp(&[2, 3, 1], Tanh, true, Parameterisation::Ntk).unwrap()
+    Sequential::ntk(&[2]).mlp(&[3, 1], Tanh).build().unwrap()
 }
 
 fn filled() -> Model {

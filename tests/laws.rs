@@ -2,14 +2,17 @@
 
 use proptest::prelude::*;
 use tangent_kernels::unary::{Erf, Relu, Silu, Tanh, Unary};
-use tangent_kernels::{Batch, Cpu, Kernel, Model, Outputs, Parameterisation, Real, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Kernel, Model, Outputs, Real, Sequential, Session};
 
 fn numbers(count: usize, seed: u64) -> Vec<f64> {
     (1..=count as u64).map(|k| ((k * k + 31 * seed * k) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0).collect()
 }
 
 fn mlp(widths: &[usize], f: Unary, bias: bool, seed: u64) -> Model {
-    let mut model = Sequential::mlp(widths, f, bias, Parameterisation::Ntk).unwrap();
+    let network = Sequential::ntk(&widths[..1]);
+    let layers = &widths[1..];
+    let network = if bias { network.mlp(layers, f) } else { network.mlp_without_bias(layers, f) };
+    let mut model = network.build().unwrap();
     for (k, info) in model.parameters().to_vec().into_iter().enumerate() {
         let count = info.shape.iter().product();
         model.set(&info.name, &info.shape, numbers(count, seed + k as u64)).unwrap();
@@ -184,7 +187,7 @@ fn no_sample_gives_an_empty_kernel_and_no_parameter_a_zero_one() {
         let empty = session.ntk().method(method).compute(&Batch::new(&[], &[0, 3]).unwrap()).unwrap();
         assert_eq!((empty.total().shape(), empty.components().len()), ([1, 0, 0], 4), "{method}");
     }
-    let bare = Sequential::new(&[2], Parameterisation::Standard).tanh().build().unwrap();
+    let bare = Sequential::standard(&[2]).tanh().build().unwrap();
     let session = Session::new(&bare, Cpu::<f64>::new()).unwrap();
     let kernel = session.ntk().compute(&Batch::new(&[0.1, 0.2], &[1, 2]).unwrap()).unwrap();
     assert_eq!(kernel.total().as_slice(), [0.0; 4]);

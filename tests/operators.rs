@@ -2,7 +2,7 @@
 
 use tangent_kernels::analysis::operator::{Operator, Operators};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Jacobian, Loss, Model, Parameterisation, Real, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Jacobian, Loss, Model, Real, Sequential, Session};
 
 /// Numbers without a pattern.
 fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
@@ -11,7 +11,7 @@ fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
 }
 
 fn model(sizes: &[usize]) -> Model {
-    let mut model = Sequential::mlp(sizes, Tanh, true, Parameterisation::Standard).unwrap();
+    let mut model = Sequential::standard(&sizes[..1]).mlp(&sizes[1..], Tanh).build().unwrap();
     let infos = model.parameters().to_vec();
     for (k, info) in infos.iter().enumerate() {
         model.set(&info.name, &info.shape, numbers(info.shape.iter().product(), k as u64)).unwrap();

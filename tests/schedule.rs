@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tangent_kernels::kernel::sink::{Frame, Packed, RegionData, Requirements, Sink};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Error, Method, Model, Outputs, Parameterisation, Real, Result, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Error, Method, Model, Outputs, Real, Result, Sequential, Session};
 
 /// A sink as a user might write one: K's matrices as they come, entry by entry, each entry once.
 struct Own<R> {
@@ -65,8 +65,8 @@ impl<R: Real> Sink<R> for Own<R> {
 }
 
 fn model(outputs: usize) -> Model {
-    let mut model = Sequential::mlp(&[5, 9, 7, outputs], Tanh, true, Parameterisation::Standard).unwrap();
-    model.initialise(Parameterisation::Standard, 3).unwrap();
+    let mut model = Sequential::standard(&[5]).mlp(&[9, 7, outputs], Tanh).build().unwrap();
+    model.initialise(3).unwrap();
     model
 }
 
@@ -139,8 +139,8 @@ fn units_bands_budgets_and_shares_do_not_change_a_bit() {
 
 #[test]
 fn a_budget_makes_factors_again_and_says_so() {
-    let mut model = Sequential::mlp(&[5, 400, 400, 1], Tanh, false, Parameterisation::Standard).unwrap();
-    model.initialise(Parameterisation::Standard, 3).unwrap();
+    let mut model = Sequential::standard(&[5]).mlp_without_bias(&[400, 400, 1], Tanh).build().unwrap();
+    model.initialise(3).unwrap();
     let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
     let x = numbers::<f32>(3000 * 5);
     let x = Batch::new(&x, &[3000, 5]).unwrap();

@@ -17,21 +17,23 @@ fn signs(count: usize, seed: f64) -> Vec<f64> {
 }
 
 fn mlp(sizes: &[usize]) -> Model {
-    let mut model = Sequential::mlp(sizes, Tanh, true, Parameterisation::Standard).unwrap();
-    model.initialise(Parameterisation::Ntk, 1).unwrap();
+    let mut model = Sequential::standard(&sizes[..1]).mlp(&sizes[1..], Tanh).build().unwrap();
+    model = model.with_parameterisation(Parameterisation::Ntk);
+    model.initialise(1).unwrap();
     model
 }
 
 /// A convolution first, whose left side is no constant that is held.
 fn cnn() -> Model {
-    let mut model = Sequential::new(&[1, 4, 4], Parameterisation::Standard)
+    let mut model = Sequential::standard(&[1, 4, 4])
         .conv2d("conv", 3, [3, 3], Conv2d::new())
         .tanh()
         .flatten()
         .linear("out", 1)
         .build()
-        .unwrap();
-    model.initialise(Parameterisation::Ntk, 1).unwrap();
+        .unwrap()
+        .with_parameterisation(Parameterisation::Ntk);
+    model.initialise(1).unwrap();
     model
 }
 

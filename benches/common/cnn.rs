@@ -2,7 +2,7 @@
 
 use tangent_kernels::ops::{AvgPool2d, Conv2d};
 use tangent_kernels::unary::Relu;
-use tangent_kernels::{Graph, Init, Model, Result};
+use tangent_kernels::{Graph, Model, Result};
 
 /// On 3 x 32 x 32 pixels: three 3 x 3 convolutions that keep the size, ReLU, 2 x 2 means, a dense layer; no biases.
 pub fn cnn(outputs: usize) -> Result<Model> {
@@ -18,6 +18,6 @@ pub fn cnn(outputs: usize) -> Result<Model> {
     let weight = graph.parameter("out.weight", &[outputs, graph.shape(x)[0]])?;
     let y = graph.linear(x, weight, None)?;
     let mut model = Model::new(graph, y)?;
-    model.initialise(Init::Scaled, 0)?;
+    model.initialise(0)?;
     Ok(model)
 }

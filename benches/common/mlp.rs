@@ -2,14 +2,14 @@
 //! eight of width 1000.
 
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Model, Parameterisation, Result, Sequential};
+use tangent_kernels::{Model, Result, Sequential};
 
 /// `layers` linear layers, all of one width but for the last: tanh, no biases, NTK parameterisation, random weights that
 /// are the same in every process.
 pub fn mlp(layers: usize, width: usize, outputs: usize) -> Result<Model> {
     let mut widths = vec![width; layers];
     widths.push(outputs);
-    let mut model = Sequential::mlp(&widths, Tanh, false, Parameterisation::Ntk)?;
-    model.initialise(Parameterisation::Ntk, 0)?;
+    let mut model = Sequential::ntk(&widths[..1]).mlp_without_bias(&widths[1..], Tanh).build()?;
+    model.initialise(0)?;
     Ok(model)
 }

@@ -3,7 +3,7 @@
 use tangent_kernels::ops::{AvgPool2d, BatchNorm, Conv2d};
 use tangent_kernels::tape::Value;
 use tangent_kernels::unary::Relu;
-use tangent_kernels::{Graph, Model, Parameterisation, Result};
+use tangent_kernels::{Graph, Model, Result};
 
 use crate::digits::SIDE;
 
@@ -23,7 +23,7 @@ pub fn network(outputs: usize, seed: u64) -> Result<Model> {
         let bias = graph.parameter("dense.bias", &[outputs])?;
         graph.linear(x, weight, Some(bias))
     })?;
-    model.initialise(Parameterisation::Standard, seed)?;
+    model.initialise(seed)?;
     Ok(model)
 }
 

@@ -12,7 +12,7 @@ mod training;
 use std::process::ExitCode;
 
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Error, Parameterisation, Result, Sequential};
+use tangent_kernels::{Batch, Error, Result, Sequential};
 use tangent_kernels_examples::{arguments, digits, table};
 
 use options::Options;
@@ -32,8 +32,8 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<()> {
     std::fs::create_dir_all(&options.out).map_err(|e| Error::io(format!("{}: {e}", options.out.display())))?;
     let (train, test, _) = digits::read::<f64>(&options.data, options.samples, (PIXELS as f64).sqrt())?;
-    let mut model = Sequential::mlp(&[PIXELS, 50, 50, 50, 1], Tanh, false, Parameterisation::Ntk)?;
-    model.initialise(Parameterisation::Ntk, options.seed)?;
+    let mut model = Sequential::ntk(&[PIXELS]).mlp_without_bias(&[50, 50, 50, 1], Tanh).build()?;
+    model.initialise(options.seed)?;
     println!(
         "784-50-50-50-1, tanh, NTK parameterisation, {} parameters, seed {}; {} sixes and {} nines, f64, {} threads",
         table::grouped(model.parameter_count()),

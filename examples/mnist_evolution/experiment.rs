@@ -7,7 +7,7 @@ use tangent_kernels::analysis::accuracy;
 use tangent_kernels::analysis::trajectory::{Record, Trajectory, log_steps};
 use tangent_kernels::train::{GradientDescent, Optimiser};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Loss, Parameterisation, Result, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Loss, Result, Sequential, Session};
 
 use crate::digits::{Digits, PIXELS};
 use crate::options::Options;
@@ -57,8 +57,8 @@ pub fn run(options: &Options, data: &Data, seed: u64, mut watcher: Option<&mut d
     let (x, z) = (batch(&data.train)?, batch(&data.test)?);
     let (subset, subset_labels) = subset(&data.train);
     let subset = Batch::new(&subset, &[subset_labels.len(), PIXELS])?;
-    let mut model = Sequential::mlp(&[PIXELS, 50, 50, 50, 1], Tanh, false, Parameterisation::Ntk)?;
-    model.initialise(Parameterisation::Ntk, seed)?;
+    let mut model = Sequential::ntk(&[PIXELS]).mlp_without_bias(&[50, 50, 50, 1], Tanh).build()?;
+    model.initialise(seed)?;
 
     let mut steps = BTreeSet::from([0, options.steps]);
     let labels = &data.train.labels;

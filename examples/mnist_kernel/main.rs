@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use tangent_kernels::analysis::{accuracy, sign_scores};
 use tangent_kernels::backend::Gram;
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Error, Model, Parameterisation, Real, Result, Sequential, Session};
+use tangent_kernels::{Batch, Error, Model, Real, Result, Sequential, Session};
 use tangent_kernels_examples::{arguments, device, digits, report};
 
 use options::Options;
@@ -74,8 +74,8 @@ fn run<B: Gram>(options: &Options, arrays: B) -> Result<()> {
 
 /// The network of appendix B, weights called `d1.weight` to `d4.weight`.
 fn paper_mlp(seed: u64) -> Result<Model> {
-    let mut model = Sequential::mlp(&[PIXELS, 50, 50, 50, 1], Tanh, false, Parameterisation::Ntk)?;
-    model.initialise(Parameterisation::Ntk, seed)?;
+    let mut model = Sequential::ntk(&[PIXELS]).mlp_without_bias(&[50, 50, 50, 1], Tanh).build()?;
+    model.initialise(seed)?;
     Ok(model)
 }
 

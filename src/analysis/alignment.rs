@@ -59,8 +59,8 @@ pub fn centred_alignment<K: Real, L: Real>(k: &Matrix<K>, l: &Matrix<L>) -> Resu
 /// The [`centred_alignment`] of every pair of a kernel's components, and of each with the total.
 ///
 /// ```
-/// use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session, analysis::centred_alignments};
-/// let mut model = Sequential::new(&[1], Parameterisation::Standard).linear("d1", 1).build()?;
+/// use tangent_kernels::{Batch, Cpu, Sequential, Session, analysis::centred_alignments};
+/// let mut model = Sequential::standard(&[1]).linear("d1", 1).build()?;
 /// model.set("d1.weight", &[1, 1], vec![2.0])?;
 /// model.set("d1.bias", &[1], vec![0.0])?;
 /// let session = Session::new(&model, Cpu::<f64>::new())?;

@@ -37,8 +37,8 @@ pub fn features<B: Gram, O: Op>(session: &Session<'_, B, O>, x: &dyn Samples<B::
 /// The values of a [`Sequential`](crate::Sequential) model are found by its nodes:
 ///
 /// ```
-/// use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session, analysis::{features, features_at}, unary::Tanh};
-/// let mut model = Sequential::mlp(&[1, 2, 1], Tanh, false, Parameterisation::Standard)?;
+/// use tangent_kernels::{Batch, Cpu, Sequential, Session, analysis::{features, features_at}, unary::Tanh};
+/// let mut model = Sequential::standard(&[1]).mlp_without_bias(&[2, 1], Tanh).build()?;
 /// model.set("d1.weight", &[2, 1], vec![0.5, -1.0])?;
 /// model.set("d2.weight", &[1, 2], vec![2.0, 1.0])?;
 /// let session = Session::new(&model, Cpu::<f64>::new())?;
@@ -84,8 +84,8 @@ pub fn features_at<B: Gram, O: Op>(
 /// Nothing is divided by the number of features; a model in the NTK parameterisation carries its 1 / sqrt(width).
 ///
 /// ```
-/// use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session, analysis::conjugate_kernel, unary::Tanh};
-/// let mut model = Sequential::mlp(&[2, 3, 1], Tanh, true, Parameterisation::Ntk)?;
+/// use tangent_kernels::{Batch, Cpu, Sequential, Session, analysis::conjugate_kernel, unary::Tanh};
+/// let mut model = Sequential::ntk(&[2]).mlp(&[3, 1], Tanh).build()?;
 /// # for (k, info) in model.parameters().to_vec().iter().enumerate() {
 /// #     let count = info.shape.iter().product();
 /// #     model.set(&info.name, &info.shape, (0..count).map(|i| (i + k) as f64 * 0.3 - 0.5).collect())?;

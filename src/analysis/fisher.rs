@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::factor::Factor;
 use crate::kernel::{Matrix, matching};
 use crate::model::Session;
-use crate::model::blocks::folded;
+use crate::model::blocks::fold_blocks;
 use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
@@ -37,8 +37,8 @@ const SAMPLES: usize = 256;
 /// as large as the residuals are, and H need not be positive semi-definite.
 ///
 /// ```
-/// use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session, analysis::fisher};
-/// let mut model = Sequential::new(&[2], Parameterisation::Standard).linear("d", 1).build()?;
+/// use tangent_kernels::{Batch, Cpu, Sequential, Session, analysis::fisher};
+/// let mut model = Sequential::standard(&[2]).linear("d", 1).build()?;
 /// model.set("d.weight", &[1, 2], vec![3.0, 4.0])?;
 /// model.set("d.bias", &[1], vec![0.0])?;
 /// let session = Session::new(&model, Cpu::<f64>::new())?;
@@ -81,7 +81,7 @@ pub fn fisher<B: Gram, O: Op, S: AsRef<str>>(
         arrays.read(&arrays.matmul(&rows, true, &rows, false))
     };
     let add = |_, block: Vec<B::Number>| sum.iter_mut().zip(block).for_each(|(sum, x)| *sum += x.f64());
-    folded(x.samples(), SAMPLES, of_block, add)?;
+    fold_blocks(x.samples(), SAMPLES, of_block, add)?;
     let samples = x.samples().max(1) as f64;
     sum.iter_mut().for_each(|x| *x /= samples);
     Matrix::from_vec(1, columns, columns, sum)

@@ -38,9 +38,9 @@ use crate::real::Real;
 /// ```
 /// use tangent_kernels::analysis::{Ridge, operator::Operators, solve::CgOptions};
 /// use tangent_kernels::kernel::sink::{Folding, MatVec};
-/// use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session};
+/// use tangent_kernels::{Batch, Cpu, Sequential, Session};
 ///
-/// let mut model = Sequential::new(&[1], Parameterisation::Standard).linear("d1", 1).build()?;
+/// let mut model = Sequential::standard(&[1]).linear("d1", 1).build()?;
 /// model.set("d1.weight", &[1, 1], vec![2.0])?;
 /// model.set("d1.bias", &[1], vec![0.0])?;
 /// let session = Session::new(&model, Cpu::<f64>::new())?; // K(x, z) = x z + 1

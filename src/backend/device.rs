@@ -13,8 +13,8 @@ use crate::unary::{Order, Unary};
 /// The CPU, a graphics card, or all of them, computing in `f32`: a backend that is chosen while the program runs.
 ///
 /// ```
-/// use tangent_kernels::{Batch, Device, Parameterisation, Sequential, Session, unary::Tanh};
-/// let mut model = Sequential::mlp(&[2, 3, 1], Tanh, false, Parameterisation::Standard)?;
+/// use tangent_kernels::{Batch, Device, Sequential, Session, unary::Tanh};
+/// let mut model = Sequential::standard(&[2]).mlp_without_bias(&[3, 1], Tanh).build()?;
 /// # model.set("d1.weight", &[3, 2], vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6])?;
 /// # model.set("d2.weight", &[1, 3], vec![1.0, -1.0, 1.0])?;
 /// // A card if there is one.

@@ -121,7 +121,7 @@ impl<R: Real> Direction<R> {
         };
         let parameters: Vec<_> = session.parameters().iter().zip(&self.parameters).map(lift).collect();
         let buffers: Vec<_> = session.buffers().iter().map(|value| dual.lift(value, None)).collect();
-        session.model().graph().weigh(dual, &parameters, &buffers)
+        session.model().graph().materialise_weights(dual, &parameters, &buffers)
     }
 
     /// A run of forward mode over the samples in `range`, with the weights that [`weights`](Self::weights) gives.

@@ -1,7 +1,7 @@
 use super::direction::Direction;
 use crate::backend::{Arrays, Dual};
 use crate::error::{Error, Result};
-use crate::model::blocks::{RUN_BLOCK, mapped};
+use crate::model::blocks::{RUN_BLOCK, map_blocks};
 use crate::model::{Jacobian, Session};
 use crate::ops::Op;
 use crate::real::Real;
@@ -46,7 +46,7 @@ pub fn jvp_block<B: Arrays, O: Op>(
     let arrays = session.arrays();
     let dual = Dual::new(arrays.clone());
     let weights: Vec<_> = along.iter().map(|direction| direction.weights(session, &dual)).collect();
-    let parts = mapped(x.samples(), RUN_BLOCK, |range| {
+    let parts = map_blocks(x.samples(), RUN_BLOCK, |range| {
         let samples = session.upload(arrays, x, range.clone())?;
         let of_direction = |(direction, weights): (&Direction<B::Number>, &Vec<_>)| {
             let tape = direction.tape_of(session, &dual, weights, samples.clone(), &range);

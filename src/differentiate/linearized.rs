@@ -17,8 +17,8 @@ pub struct Linearized<'s, 'm, B: Arrays, O: Op> {
 /// becomes (Lee et al. 2019, section 2.2). theta_0 is the session's; `step` is theta - theta_0.
 ///
 /// ```
-/// use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session, differentiate::{self, Direction}, unary::Tanh};
-/// let mut model = Sequential::mlp(&[1, 1, 1], Tanh, false, Parameterisation::Standard)?;
+/// use tangent_kernels::{Batch, Cpu, Sequential, Session, differentiate::{self, Direction}, unary::Tanh};
+/// let mut model = Sequential::standard(&[1]).mlp_without_bias(&[1, 1], Tanh).build()?;
 /// model.set("d1.weight", &[1, 1], vec![0.0])?;
 /// model.set("d2.weight", &[1, 1], vec![2.0])?;
 /// let session = Session::new(&model, Cpu::<f64>::new())?;

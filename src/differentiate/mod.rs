@@ -16,8 +16,8 @@
 //! the bit for any number of threads. Kinks have the derivatives that their functions document, such as 0 for relu at 0.
 //!
 //! ```
-//! use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session, differentiate::{self, Direction}};
-//! let mut model = Sequential::new(&[2], Parameterisation::Standard).linear("d", 1).build()?;
+//! use tangent_kernels::{Batch, Cpu, Sequential, Session, differentiate::{self, Direction}};
+//! let mut model = Sequential::standard(&[2]).linear("d", 1).build()?;
 //! model.set("d.weight", &[1, 2], vec![3.0, 4.0])?;
 //! model.set("d.bias", &[1], vec![0.5])?;
 //! let session = Session::new(&model, Cpu::<f64>::new())?;

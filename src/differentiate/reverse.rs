@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use crate::backend::Arrays;
 use crate::error::Result;
-use crate::model::blocks::{RUN_BLOCK, folded};
+use crate::model::blocks::{RUN_BLOCK, fold_blocks};
 use crate::model::{Gradient, Jacobian, Model, Session, add};
 use crate::ops::Op;
 use crate::real::Real;
@@ -35,7 +35,7 @@ pub fn vjp<B: Arrays, O: Op>(
     let mut sums = session.zeros();
     let mut inputs = Inputs::none(session.model());
     let of_block = |range| session.pulled(x, range, u, SweepTargets::ALL);
-    folded(x.samples(), RUN_BLOCK, of_block, |range, block| {
+    fold_blocks(x.samples(), RUN_BLOCK, of_block, |range, block| {
         add(&mut sums, block.parameters);
         inputs.extend(range, block.inputs);
     })?;

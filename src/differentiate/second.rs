@@ -5,7 +5,7 @@ use super::reverse::Inputs;
 use crate::backend::{Arrays, Dual, DualTensor};
 use crate::error::Result;
 use crate::factor::Factor;
-use crate::model::blocks::{RUN_BLOCK, folded};
+use crate::model::blocks::{RUN_BLOCK, fold_blocks};
 use crate::model::{Gradient, Session, add};
 use crate::ops::Op;
 use crate::samples::Samples;
@@ -97,5 +97,5 @@ pub(crate) fn swept_along<B: Arrays, O: Op>(
             inputs: swept.inputs.iter().map(|x| x.as_ref().map(tangent).transpose()).collect::<Result<_>>()?,
         })
     };
-    folded(x.samples(), block, of_block, |_, result| take(result))
+    fold_blocks(x.samples(), block, of_block, |_, result| take(result))
 }

@@ -26,9 +26,10 @@ use crate::attributes::{Attribute, Attributes};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Matrix, worst_difference};
 use crate::model::Model;
+use crate::ops::Graph;
 use crate::ops::{Builtin, Op};
 use crate::real::Real;
-use crate::tape::{Graph, Value};
+use crate::tape::Value;
 
 /// A network and its kernels, from a file.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use crate::backend::{Arrays, Gram};
 use crate::error::Result;
 use crate::factor::InputOperand;
 use crate::model::Session;
-use crate::model::blocks::{RUN_BLOCK, mapped};
+use crate::model::blocks::{RUN_BLOCK, map_blocks};
 use crate::ops::Op;
 use crate::samples::Samples;
 use crate::tape::Graph;
@@ -68,7 +68,7 @@ pub(crate) fn left<B: Arrays, O: Op>(
             _ => unreachable!("a layer with one position has features"),
         }
     };
-    Ok(mapped(x.samples(), RUN_BLOCK, of_block)?.concat())
+    Ok(map_blocks(x.samples(), RUN_BLOCK, of_block)?.concat())
 }
 
 /// Which values of the graph depend on a parameter or buffer.

@@ -68,9 +68,9 @@ use sink::{Requirements, Sink};
 /// A kernel that is asked for: the options, then [`compute`](Ntk::compute) or [`between`](Ntk::between).
 ///
 /// ```
-/// use tangent_kernels::{Batch, Cpu, Outputs, Parameterisation, Sequential, Session, unary::Tanh};
+/// use tangent_kernels::{Batch, Cpu, Outputs, Sequential, Session, unary::Tanh};
 ///
-/// let mut model = Sequential::mlp(&[1, 2, 1], Tanh, false, Parameterisation::Standard)?;
+/// let mut model = Sequential::standard(&[1]).mlp_without_bias(&[2, 1], Tanh).build()?;
 /// model.set("d1.weight", &[2, 1], vec![0.5, -1.0])?;
 /// model.set("d2.weight", &[1, 2], vec![2.0, 1.0])?;
 /// let session = Session::new(&model, Cpu::<f64>::new())?;
@@ -175,8 +175,8 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     /// flops, bytes and predicted seconds, and the peak of memory. It prints as a table.
     ///
     /// ```
-    /// use tangent_kernels::{Cpu, Parameterisation, Sequential, Session, kernel::Strategy, unary::Tanh};
-    /// let mut model = Sequential::mlp(&[784, 50, 1], Tanh, false, Parameterisation::Ntk)?;
+    /// use tangent_kernels::{Cpu, Sequential, Session, kernel::Strategy, unary::Tanh};
+    /// let mut model = Sequential::ntk(&[784]).mlp_without_bias(&[50, 1], Tanh).build()?;
     /// # model.set("d1.weight", &[50, 784], vec![0.1; 50 * 784])?;
     /// # model.set("d2.weight", &[1, 50], vec![0.1; 50])?;
     /// let session = Session::new(&model, Cpu::<f32>::new())?;

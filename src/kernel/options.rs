@@ -34,8 +34,8 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     /// others have no component, and their gradients are not computed.
     ///
     /// ```
-    /// # use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session};
-    /// # let mut model = Sequential::new(&[2], Parameterisation::Standard).linear("d1", 3).tanh().linear("d2", 1).build()?;
+    /// # use tangent_kernels::{Batch, Cpu, Sequential, Session};
+    /// # let mut model = Sequential::standard(&[2]).linear("d1", 3).tanh().linear("d2", 1).build()?;
     /// # for info in model.parameters().to_vec() {
     /// #     let size = info.shape.iter().product();
     /// #     model.set(&info.name, &info.shape, (0..size).map(|k| k as f64).collect())?;

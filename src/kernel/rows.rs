@@ -156,7 +156,7 @@ fn column<B: Arrays, O: Op>(
     let lifted = session.parameters().iter().enumerate();
     let lifted: Vec<_> = lifted.map(|(k, value)| dual.lift(value, (k == parameter).then_some(&direction))).collect();
     let buffers: Vec<_> = session.buffers().iter().map(|value| dual.lift(value, None)).collect();
-    let weights = model.graph().weigh(dual, &lifted, &buffers);
+    let weights = model.graph().materialise_weights(dual, &lifted, &buffers);
     let tape = Tape::run(model.graph(), model.output(), dual, &weights, inputs.to_vec());
     arrays.read(&dual.tangent(tape.output()))
 }

@@ -1,4 +1,4 @@
-//! Samples in blocks, one for each thread.
+//! Samples in blocks, which threads process in parallel.
 
 use std::ops::Range;
 
@@ -7,13 +7,13 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::shape::blocks;
 
-/// Samples that are run together where nothing else is said: their values stay in cache.
+/// The default number of samples per block. The values of a block stay in cache.
 pub(crate) const RUN_BLOCK: usize = 512;
-/// The results of so many blocks are held at a time, to be added in order.
-const AT_ONCE: usize = 64;
+/// The number of blocks whose results are in memory at a time, to be added in order.
+const RESIDENT_BLOCKS: usize = 64;
 
-/// What `f` gives for every block of `block` samples, in order.
-pub(crate) fn mapped<T: Send>(
+/// The results of `f` for every block of samples, in order.
+pub(crate) fn map_blocks<T: Send>(
     samples: usize,
     block: usize,
     f: impl Fn(Range<usize>) -> Result<T> + Sync,
@@ -21,16 +21,16 @@ pub(crate) fn mapped<T: Send>(
     blocks(samples, block).into_par_iter().map(&f).collect()
 }
 
-/// Hands what `f` gives for every block of samples to `take`, in order, without holding all of it.
-pub(crate) fn folded<T: Send>(
+/// Calls `take` with the result of `f` for every block of samples, in order, without keeping all results in memory.
+pub(crate) fn fold_blocks<T: Send>(
     samples: usize,
     block: usize,
     f: impl Fn(Range<usize>) -> Result<T> + Sync,
     mut take: impl FnMut(Range<usize>, T),
 ) -> Result<()> {
-    for some in blocks(samples, block).chunks(AT_ONCE) {
-        let results: Vec<T> = some.par_iter().map(|range| f(range.clone())).collect::<Result<_>>()?;
-        some.iter().cloned().zip(results).for_each(|(range, result)| take(range, result));
+    for ranges in blocks(samples, block).chunks(RESIDENT_BLOCKS) {
+        let results: Vec<T> = ranges.par_iter().map(|range| f(range.clone())).collect::<Result<_>>()?;
+        ranges.iter().cloned().zip(results).for_each(|(range, result)| take(range, result));
     }
     Ok(())
 }

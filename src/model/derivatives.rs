@@ -1,8 +1,8 @@
-//! Derivatives by parameter: the gradient of a batch, and the per-sample Jacobian.
+//! Derivatives by parameter: the gradient of a batch and the per-sample Jacobian.
 
 use std::ops::Range;
 
-use super::blocks::{RUN_BLOCK, folded};
+use super::blocks::{RUN_BLOCK, fold_blocks};
 use super::session::Session;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
@@ -14,15 +14,15 @@ use crate::shape::{blocks, numel, zeros};
 use crate::tape::{ParameterInfo, SweepTargets, Tape};
 
 impl<B: Arrays, O: Op> Session<'_, B, O> {
-    /// J^T u: sum over n, c of u\[n,c\] grad f_c(x_n), by one reverse sweep; `u` is row-major, one number for each output
-    /// of each sample. With u the derivative of a loss at the outputs it is the loss's gradient.
+    /// J^T u, the sum over n, c of `u[n,c] grad f_c(x_n)`, by one reverse sweep. `u` is row-major, with one number per
+    /// output of each sample. If u is the derivative of a loss in the outputs, the result is the loss's gradient.
     ///
-    /// Threads take blocks of samples, whose gradients are added in their order, so the sum is the same to the bit for
-    /// any number of threads.
+    /// Threads take blocks of samples. The blocks' gradients are added in order, so the sum has the same bits for any
+    /// number of threads.
     ///
     /// ```
-    /// use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session};
-    /// let mut model = Sequential::new(&[2], Parameterisation::Standard).linear("d", 1).build()?;
+    /// use tangent_kernels::{Batch, Cpu, Sequential, Session};
+    /// let mut model = Sequential::standard(&[2]).linear("d", 1).build()?;
     /// model.set("d.weight", &[1, 2], vec![3.0, 4.0])?;
     /// model.set("d.bias", &[1], vec![0.0])?;
     /// let session = Session::new(&model, Cpu::<f64>::new())?;
@@ -33,90 +33,89 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
     /// ```
     ///
     /// # Errors
-    /// As [`tape`](Session::tape); `u` is not one finite number for each output of each sample; the device failed.
+    /// As [`tape`](Session::tape). `u` does not have one finite number per output of each sample. The device failed.
     pub fn gradient(&self, x: &dyn Samples<B::Number>, u: &[B::Number]) -> Result<Gradient<B::Number>> {
         self.check(x)?;
         self.check_cotangents(x, u)?;
         let mut sums = self.zeros();
-        let of_block = |range| self.pulled(x, range, u, SweepTargets::PARAMETERS);
-        folded(x.samples(), RUN_BLOCK, of_block, |_, block| add(&mut sums, block.parameters))?;
+        let block_gradients = |range| self.pulled(x, range, u, SweepTargets::PARAMETERS);
+        fold_blocks(x.samples(), RUN_BLOCK, block_gradients, |_, block| add(&mut sums, block.parameters))?;
         Ok(Gradient::new(self.model().parameters().to_vec(), sums))
     }
 
-    /// A zero for every entry of every parameter.
+    /// Zeros for all entries of all parameters.
     pub(crate) fn zeros(&self) -> Vec<Vec<B::Number>> {
         self.model().parameters().iter().map(|info| vec![B::Number::default(); numel(&info.shape)]).collect()
     }
 
     /// # Errors
-    /// `u` is not one finite number for each output of each sample.
+    /// `u` does not have one finite number per output of each sample.
     pub(crate) fn check_cotangents(&self, x: &dyn Samples<B::Number>, u: &[B::Number]) -> Result<()> {
         let outputs = self.model().outputs();
         if x.samples().checked_mul(outputs) != Some(u.len()) {
             let n = x.samples();
-            return Err(Error::shape(format!("{} cotangents for {n} samples of {outputs} outputs", u.len())));
+            return Err(Error::shape(format!(
+                "got {} cotangents for {n} samples with {outputs} outputs; pass one per output of each sample",
+                u.len()
+            )));
         }
         match u.iter().position(|u| !u.is_finite()) {
-            Some(at) => {
-                let (n, c) = (at / outputs, at % outputs);
-                Err(Error::value(format!("the cotangent of output {c} of sample {n} is {}", u[at])))
+            Some(index) => {
+                let n = index / outputs;
+                let c = index % outputs;
+                let value = u[index];
+                Err(Error::value(format!("the cotangent of output {c} of sample {n} is {value}, but must be finite")))
             }
             None => Ok(()),
         }
     }
 
-    /// What a reverse sweep gives for the samples in `range`, whose cotangents are among `u`, \[N, C\].
+    /// A reverse sweep over the samples in `range`. Their cotangents are a part of `u`, `[N, C]`.
     pub(crate) fn pulled(
         &self,
         x: &dyn Samples<B::Number>,
         range: Range<usize>,
         u: &[B::Number],
-        wanted: SweepTargets<'_>,
+        targets: SweepTargets<'_>,
     ) -> Result<Pulled<B::Number>> {
         let outputs = self.model().outputs();
         let tape = self.tape_of(x, range.clone())?;
-        self.swept(&tape, &u[range.start * outputs..range.end * outputs], wanted)
+        self.swept(&tape, &u[range.start * outputs..range.end * outputs], targets)
     }
 
-    /// As [`pulled`](Session::pulled), with cotangents that are made of the outputs.
+    /// As [`pulled`](Session::pulled), with cotangents computed from the outputs.
     pub(crate) fn pulled_by(
         &self,
         x: &dyn Samples<B::Number>,
         range: Range<usize>,
         cotangents: impl FnOnce(Vec<B::Number>) -> Result<Vec<B::Number>>,
-        wanted: SweepTargets<'_>,
+        targets: SweepTargets<'_>,
     ) -> Result<Pulled<B::Number>> {
         let tape = self.tape_of(x, range)?;
         let u = cotangents(self.arrays().read(tape.output())?)?;
-        self.swept(&tape, &u, wanted)
+        self.swept(&tape, &u, targets)
     }
 
-    fn swept(&self, tape: &Tape<'_, B, O>, u: &[B::Number], wanted: SweepTargets<'_>) -> Result<Pulled<B::Number>> {
+    fn swept(&self, tape: &Tape<'_, B, O>, u: &[B::Number], targets: SweepTargets<'_>) -> Result<Pulled<B::Number>> {
         let arrays = self.arrays();
         let uses = tape.uses()?;
         let seed = arrays.upload(u, arrays.shape(tape.output()));
-        let swept = tape.sweep(&seed, wanted);
+        let swept = tape.sweep(&seed, targets);
         let gradients = tape.by_parameter(&uses, &swept, Factor::gradient_row);
-        let read = |list: &[Option<B::Tensor>]| {
-            list.iter().map(|x| x.as_ref().map(|x| arrays.read(x)).transpose()).collect::<Result<_>>()
-        };
-        Ok(Pulled { parameters: read(&gradients)?, inputs: read(&swept.inputs)? })
+        Ok(Pulled { parameters: read_all(arrays, &gradients)?, inputs: read_all(arrays, &swept.inputs)? })
     }
 
-    /// J: the per-sample Jacobian of all outputs, by parameter, multiplied out by reverse mode, one sweep per output.
+    /// J: the per-sample Jacobian of all outputs by parameter, materialised by reverse mode with one sweep per output.
     ///
     /// # Errors
-    /// As [`tape`](Session::tape), the rows do not fit in memory, or the device failed.
+    /// As [`tape`](Session::tape). The rows do not fit in memory, or the device failed.
     pub fn jacobian(&self, x: &dyn Samples<B::Number>) -> Result<Jacobian<B::Number>> {
         self.check(x)?;
-        let (samples, outputs) = (x.samples(), self.model().outputs());
+        let samples = x.samples();
+        let outputs = self.model().outputs();
         let infos = self.model().parameters();
-        let zeros = |info: &ParameterInfo| {
-            let shape = [samples, outputs, numel(&info.shape)];
-            let name = &info.name;
-            zeros(&shape).ok_or_else(|| Error::memory(format!("the Jacobian of '{name}', {shape:?}, does not fit")))
-        };
-        let mut rows: Vec<Vec<B::Number>> = infos.iter().map(zeros).collect::<Result<_>>()?;
+        let mut rows: Vec<Vec<B::Number>> =
+            infos.iter().map(|info| zero_rows(info, samples, outputs)).collect::<Result<_>>()?;
         for range in blocks(samples, RUN_BLOCK) {
             let tape = self.tape_of(x, range.clone())?;
             let uses = tape.uses()?;
@@ -136,12 +135,24 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
     }
 }
 
-/// What a reverse sweep gives for a block of samples: `None` where the output does not depend on it, or it was not wanted.
+/// The result of a reverse sweep over a block of samples. `None` if it was not requested or the output does not depend on it.
 pub(crate) struct Pulled<R> {
     /// Gradients, summed over the samples.
     pub parameters: Vec<Option<Vec<R>>>,
     /// Cotangents of the inputs.
     pub inputs: Vec<Option<Vec<R>>>,
+}
+
+fn read_all<B: Arrays>(arrays: &B, tensors: &[Option<B::Tensor>]) -> Result<Vec<Option<Vec<B::Number>>>> {
+    tensors.iter().map(|tensor| tensor.as_ref().map(|tensor| arrays.read(tensor)).transpose()).collect()
+}
+
+/// The Jacobian of one parameter, `[n, C, p]`, before it is computed.
+fn zero_rows<R: Real>(info: &ParameterInfo, samples: usize, outputs: usize) -> Result<Vec<R>> {
+    let shape = [samples, outputs, numel(&info.shape)];
+    let name = &info.name;
+    zeros(&shape)
+        .ok_or_else(|| Error::memory(format!("the Jacobian of '{name}' with shape {shape:?} does not fit in memory")))
 }
 
 /// Adds the gradients of a block.
@@ -151,7 +162,7 @@ pub(crate) fn add<R: Real>(sums: &mut [Vec<R>], block: Vec<Option<Vec<R>>>) {
     }
 }
 
-/// Derivatives by parameter.
+/// A derivative for every entry of every parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradient<R> {
     parameters: Vec<ParameterInfo>,
@@ -163,7 +174,7 @@ impl<R: Real> Gradient<R> {
         Gradient { parameters, values }
     }
 
-    /// All derivatives, P numbers, parameter by parameter in the order of the model.
+    /// All P derivatives, parameter by parameter in the order of the model.
     pub fn flat(&self) -> Vec<R> {
         self.values.concat()
     }
@@ -179,7 +190,7 @@ impl<R: Real> Gradient<R> {
     /// There is no such parameter.
     pub fn parameter(&self, name: &str) -> Result<&[R]> {
         let found = self.iter().find(|(info, _)| info.name == name);
-        found.map(|(_, values)| values).ok_or_else(|| Error::name(format!("there is no parameter '{name}'")))
+        found.map(|(_, values)| values).ok_or_else(|| Error::name(format!("the model has no parameter '{name}'")))
     }
 }
 
@@ -196,22 +207,22 @@ impl<R: Real> Jacobian<R> {
         Jacobian { samples, outputs, rows: Gradient::new(parameters, rows) }
     }
 
-    /// n
+    /// n, the number of samples.
     pub fn samples(&self) -> usize {
         self.samples
     }
 
-    /// C
+    /// C, the number of outputs.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// Every parameter with its derivatives, \[n, C, the parameter's shape\] row-major.
+    /// Every parameter with its derivatives, `[n, C, the parameter's shape]`, row-major.
     pub fn iter(&self) -> impl Iterator<Item = (&ParameterInfo, &[R])> {
         self.rows.iter()
     }
 
-    /// The derivatives in parameter `name`, \[n, C, the parameter's shape\] row-major.
+    /// The derivatives in parameter `name`, `[n, C, the parameter's shape]`, row-major.
     ///
     /// # Errors
     /// There is no such parameter.

@@ -1,4 +1,4 @@
-//! A guard: does a sample's result depend on other samples?
+//! A check that the results of samples do not depend on each other.
 
 use super::Session;
 use crate::backend::Arrays;
@@ -7,41 +7,42 @@ use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::{Samples, Subset};
 
-/// Roundings of what comes in at an op by which its results may differ: sums that cancel are no smaller than these.
+/// The tolerance in roundings of the op's inputs. Sums with cancellation are not more exact than this.
 const ROUNDINGS: f64 = 1000.0;
 
-/// Runs the first, the middle and the last sample together and apart, and compares the values of every op.
+/// Runs the first, the middle and the last sample together and separately, and compares the values of every op.
 ///
-/// The kernel of a network that mixes samples is none, and nothing else would tell: every method is wrong in the same
-/// way. An op that says so is refused when it is recorded; this finds one that does not.
+/// The kernel of a network that mixes samples is not defined. Nothing else detects this, since all methods would be wrong
+/// in the same way. Ops that declare that they mix samples are rejected at recording. This check finds those that do not.
 ///
 /// # Errors
-/// They depend on each other. The message names the first op where they do.
+/// A sample depends on others. The message names the first op at which this happens.
 pub(super) fn independence<B: Arrays, O: Op>(session: &Session<'_, B, O>, x: &dyn Samples<B::Number>) -> Result<()> {
     let n = x.samples();
-    debug_assert!(n > 1, "one sample tells nothing");
-    let mut list = vec![0, n / 2, n - 1];
-    list.dedup();
-    let chosen = Subset::new(x, &list)?;
-    let (arrays, count) = (session.arrays(), chosen.samples());
+    debug_assert!(n > 1, "the check needs at least two samples");
+    let mut indices = vec![0, n / 2, n - 1];
+    indices.dedup();
+    let chosen = Subset::new(x, &indices)?;
+    let arrays = session.arrays();
+    let count = chosen.samples();
     let together = session.tape_of(&chosen, 0..count)?;
     let size = |value: &B::Tensor| Ok(arrays.read(value)?.iter().fold(0.0f64, |max, x| max.max(x.f64().abs())));
     let largest = together.values().iter().map(size).collect::<Result<Vec<f64>>>()?;
-    for (k, sample) in list.iter().enumerate() {
-        let alone = session.tape_of(&chosen, k..k + 1)?;
-        let values = together.values().iter().zip(alone.values()).enumerate();
-        for (value, (together, alone)) in values.skip(x.inputs()) {
+    for (k, sample) in indices.iter().enumerate() {
+        let separate = session.tape_of(&chosen, k..k + 1)?;
+        let values = together.values().iter().zip(separate.values()).enumerate();
+        for (value, (together, separate)) in values.skip(x.inputs()) {
             let node = &session.model().graph().nodes()[value - x.inputs()];
             let together = arrays.read(&arrays.slice(together, 0, k..k + 1))?;
-            let alone = arrays.read(alone)?;
-            let came_in = node.inputs.iter().map(|input| largest[input.0]).fold(0.0, f64::max);
-            // Products of other sizes round otherwise, and the differences grow from op to op.
+            let separate = arrays.read(separate)?;
+            let largest_input = node.inputs.iter().map(|input| largest[input.0]).fold(0.0, f64::max);
+            // Products of other sizes round differently, and the differences grow from op to op.
             let tolerance =
-                B::Number::EPSILON.f64().sqrt() * largest[value] + ROUNDINGS * B::Number::EPSILON.f64() * came_in;
-            if together.iter().zip(&alone).any(|(x, y)| (x.f64() - y.f64()).abs() > tolerance) {
+                B::Number::EPSILON.f64().sqrt() * largest[value] + ROUNDINGS * B::Number::EPSILON.f64() * largest_input;
+            if together.iter().zip(&separate).any(|(x, y)| (x.f64() - y.f64()).abs() > tolerance) {
                 return Err(Error::unsupported(format!(
-                    "{} (op {}): the result for sample {} depends on the samples beside it; the kernel between \
-                     two samples is only defined for ops that treat every sample alone",
+                    "{} (op {}): the result for sample {} depends on other samples of the batch; kernels between two \
+                     samples are only defined for ops that treat every sample separately",
                     node.op.name(),
                     value - x.inputs(),
                     sample,

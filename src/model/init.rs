@@ -1,4 +1,4 @@
-//! Random parameters, the same for a seed on every machine.
+//! Random parameters. A seed gives the same values on every machine.
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -9,34 +9,15 @@ use crate::error::Result;
 use crate::ops::Op;
 use crate::shape::numel;
 
-/// How parameters are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Init {
-    /// Every entry standard normal: the NTK parameterisation, whose graph carries the 1 / sqrt(fan-in).
-    StandardNormal,
-    /// Weights normal with variance 1 / fan-in (the product of all sizes but the first), vectors zero: the standard
-    /// parameterisation.
-    Scaled,
-}
-
-impl From<Parameterisation> for Init {
-    fn from(parameterisation: Parameterisation) -> Self {
-        match parameterisation {
-            Parameterisation::Ntk => Init::StandardNormal,
-            Parameterisation::Standard => Init::Scaled,
-        }
-    }
-}
-
 impl<O: Op> Model<O> {
-    /// Draws all parameters but those that the graph [filled](crate::Graph::parameter_filled), such as a norm's, which
-    /// get their value again. Buffers stay what they are. Parameter k is drawn from stream k of a ChaCha12 generator seeded with `seed`, in
-    /// row-major order, so a parameter's values depend on the seed, its place and its shape alone.
+    /// Draws all parameters as the model's [`Parameterisation`] says. Parameters that the graph
+    /// [filled](crate::Graph::parameter_filled), such as those of norms, are reset to their value. Buffers do not change.
     ///
-    /// Available with the feature `rand`.
-    pub fn initialise(&mut self, init: impl Into<Init>, seed: u64) -> Result<()> {
-        let init = init.into();
+    /// Parameter k is drawn in row-major order from stream k of a ChaCha12 generator seeded with `seed`. Its values depend
+    /// only on the seed, its index and its shape.
+    ///
+    /// Requires the feature `rand`.
+    pub fn initialise(&mut self, seed: u64) -> Result<()> {
         for (stream, info) in self.parameters().to_vec().into_iter().enumerate() {
             if let Some(value) = self.graph().filled_with(&info.name) {
                 self.set(&info.name, &info.shape, vec![value; numel(&info.shape)])?;
@@ -44,16 +25,21 @@ impl<O: Op> Model<O> {
             }
             let mut generator = ChaCha12Rng::seed_from_u64(seed);
             generator.set_stream(stream as u64);
-            let fan_in = numel(info.shape.get(1..).unwrap_or_default());
-            let deviation = match init {
-                Init::StandardNormal => 1.0,
-                Init::Scaled if info.shape.len() < 2 => 0.0,
-                Init::Scaled => 1.0 / (fan_in as f64).sqrt(),
-            };
+            let deviation = deviation(self.parameterisation(), &info.shape);
             let mut draw = || -> f64 { StandardNormal.sample(&mut generator) };
             let values = (0..numel(&info.shape)).map(|_| deviation * draw()).collect();
             self.set(&info.name, &info.shape, values)?;
         }
         Ok(())
+    }
+}
+
+/// The standard deviation of a parameter's entries.
+fn deviation(parameterisation: Parameterisation, shape: &[usize]) -> f64 {
+    let fan_in = numel(shape.get(1..).unwrap_or_default());
+    match parameterisation {
+        Parameterisation::Ntk => 1.0,
+        Parameterisation::Standard if shape.len() < 2 => 0.0,
+        Parameterisation::Standard => 1.0 / (fan_in as f64).sqrt(),
     }
 }

@@ -1,7 +1,7 @@
-//! Models: a graph, an output and the values of its parameters on the host, tied to no device.
+//! Models: a graph, an output, and the values of the parameters in host memory, independent of devices.
 //!
-//! [`Sequential`] builds the common case layer by layer; [`Model::from_fn`] records anything else on a [`Graph`]. A [`Session`] runs a model on
-//! a backend.
+//! [`Sequential`] builds a network layer by layer. [`Model::from_fn`] records any other network on a [`Graph`]. A
+//! [`Session`] runs a model on a backend.
 
 pub(crate) mod blocks;
 mod derivatives;
@@ -13,37 +13,35 @@ mod session;
 
 pub(crate) use derivatives::add;
 pub use derivatives::{Gradient, Jacobian};
-#[cfg(feature = "rand")]
-pub use init::Init;
 pub use sequential::{Parameterisation, Sequential};
 pub use session::Session;
 
 use crate::error::{Error, Result};
-use crate::ops::{Builtin, Op};
+use crate::ops::{Builtin, Graph, Op};
 use crate::shape::numel;
-use crate::tape::{Graph, ParameterInfo, Value};
+use crate::tape::{ParameterInfo, Value};
 
 /// A network with the values of its parameters.
 ///
-/// Values are kept in `f64`, which holds every `f32` exactly, whatever the model is run in later. A parameter has no
-/// values until it is [`set`](Model::set), initialised or loaded, but for those that the graph
-/// [filled](Graph::parameter_filled); running a model with one that has none is an error.
+/// Values are stored in `f64`, which represents every `f32` exactly. A parameter has no values until it is
+/// [`set`](Model::set), initialised or loaded, unless the graph [filled](Graph::parameter_filled) it. Running a model that
+/// has a parameter without values is an error.
 #[derive(Clone, Debug)]
 pub struct Model<O = Builtin> {
     graph: Graph<O>,
     output: Value,
     values: Vec<Option<Vec<f64>>>,
     buffers: Vec<Option<Vec<f64>>>,
+    parameterisation: Parameterisation,
 }
 
 impl Model {
-    /// The network that `f` records on inputs of these shapes for one sample: any function of them, written as one
-    /// writes a forward pass.
+    /// The network that `f` records on inputs of these shapes for one sample. `f` is written like a forward pass.
     ///
     /// ```
     /// use tangent_kernels::{Graph, Model, Result, tape::Value, unary::Tanh};
     ///
-    /// // A block of layers is a function, used as often as one likes.
+    /// // A block of layers is a function that can be called repeatedly.
     /// fn residual(graph: &mut Graph, name: &str, x: Value) -> Result<Value> {
     ///     let width = graph.shape(x)[0];
     ///     let weight = graph.parameter(format!("{name}.weight"), &[width, width])?;
@@ -69,7 +67,7 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// Those of `f`; a shape that has too many entries, or none is given; a value that is of another graph.
+    /// `f` fails. `inputs` is empty, or a shape has too many entries. The result of `f` belongs to another graph.
     pub fn from_fn(inputs: &[&[usize]], f: impl FnOnce(&mut Graph, &[Value]) -> Result<Value>) -> Result<Self> {
         let mut graph = Graph::with_inputs(inputs)?;
         let values = graph.inputs();
@@ -79,18 +77,30 @@ impl Model {
 }
 
 impl<O: Op> Model<O> {
-    /// The network that `graph` records up to `output`.
+    /// The network that `graph` records up to `output`, in the standard parameterisation.
     ///
     /// # Errors
-    /// The value is of another graph.
+    /// The value belongs to another graph.
     pub fn new(graph: Graph<O>, output: Value) -> Result<Self> {
         if !graph.has(output) {
-            return Err(Error::name("the model's output is a value of another graph"));
+            return Err(Error::name("the model's output belongs to another graph; pass a value of this graph"));
         }
         let filled = |info: &ParameterInfo| Some(vec![graph.filled_with(&info.name)?; numel(&info.shape)]);
         let values = graph.parameters().iter().map(filled).collect();
         let buffers = graph.buffers().iter().map(filled).collect();
-        Ok(Model { graph, output, values, buffers })
+        Ok(Model { graph, output, values, buffers, parameterisation: Parameterisation::Standard })
+    }
+
+    /// Sets the parameterisation, which decides how random parameters are drawn. It does not change the graph.
+    #[must_use]
+    pub fn with_parameterisation(mut self, parameterisation: Parameterisation) -> Self {
+        self.parameterisation = parameterisation;
+        self
+    }
+
+    /// The parameterisation.
+    pub fn parameterisation(&self) -> Parameterisation {
+        self.parameterisation
     }
 
     /// The recorded ops.
@@ -98,12 +108,12 @@ impl<O: Op> Model<O> {
         &self.graph
     }
 
-    /// The value that is the model's output.
+    /// The output, as a value of the graph.
     pub fn output(&self) -> Value {
         self.output
     }
 
-    /// The shape of the input for one sample; of the first of several.
+    /// The shape of the first input for one sample.
     pub fn input_shape(&self) -> &[usize] {
         self.graph.shape(self.graph.input())
     }
@@ -118,7 +128,7 @@ impl<O: Op> Model<O> {
         self.graph.shape(self.output)
     }
 
-    /// C, the number of outputs; outputs of higher rank are counted row-major.
+    /// C, the number of outputs. Outputs of higher rank are counted row-major.
     pub fn outputs(&self) -> usize {
         numel(self.output_shape())
     }
@@ -128,7 +138,7 @@ impl<O: Op> Model<O> {
         self.graph.parameters()
     }
 
-    /// The names and shapes of the buffers: what ops take beside parameters, such as running statistics.
+    /// The names and shapes of the buffers, such as running statistics.
     pub fn buffers(&self) -> &[ParameterInfo] {
         self.graph.buffers()
     }
@@ -141,19 +151,19 @@ impl<O: Op> Model<O> {
     /// The values of the parameter or buffer `name`, row-major.
     ///
     /// # Errors
-    /// There is none of that name, or it has no values yet.
+    /// The name does not exist, or it has no values yet.
     pub fn parameter(&self, name: &str) -> Result<&[f64]> {
-        let (list, index) = match position(self.parameters(), name) {
+        let (values, index) = match position(self.parameters(), name) {
             Some(index) => (&self.values, index),
             None => (&self.buffers, position(self.buffers(), name).ok_or_else(|| self.unknown(name))?),
         };
-        list[index].as_deref().ok_or_else(|| no_values(name))
+        values[index].as_deref().ok_or_else(|| no_values(name))
     }
 
-    /// Gives the parameter or buffer `name` the values `values`, row-major, of shape `shape`.
+    /// Sets the parameter or buffer `name` to `values`, row-major, of shape `shape`.
     ///
     /// # Errors
-    /// There is none of that name, its shape is another, or a value is NaN or infinite.
+    /// The name does not exist, its shape is different, or a value is NaN or infinite.
     pub fn set(&mut self, name: &str, shape: &[usize], values: Vec<f64>) -> Result<()> {
         let (info, place) = match position(self.graph.parameters(), name) {
             Some(index) => (&self.graph.parameters()[index], &mut self.values[index]),
@@ -162,21 +172,24 @@ impl<O: Op> Model<O> {
                 (&self.graph.buffers()[index], &mut self.buffers[index])
             }
         };
-        let wanted = &info.shape;
-        if wanted != shape || values.len() != numel(shape) {
+        let expected = &info.shape;
+        if expected != shape || values.len() != numel(shape) {
             return Err(Error::shape(format!(
-                "parameter '{name}' has shape {wanted:?}, but {} values of shape {shape:?} were given",
+                "parameter '{name}' has shape {expected:?}, but {} values of shape {shape:?} were given",
                 values.len()
             )));
         }
-        if let Some(at) = values.iter().position(|x| !x.is_finite()) {
-            return Err(Error::value(format!("parameter '{name}' would be {} at entry {at}", values[at])));
+        if let Some(entry) = values.iter().position(|x| !x.is_finite()) {
+            let value = values[entry];
+            return Err(Error::value(format!(
+                "cannot set parameter '{name}': entry {entry} is {value}, but must be finite"
+            )));
         }
         *place = Some(values);
         Ok(())
     }
 
-    /// Gives all parameters values that are finite and of their sizes.
+    /// Replaces the values of all parameters. They must be finite and have the right sizes.
     pub(crate) fn replace(&mut self, values: Vec<Vec<f64>>) {
         debug_assert!(self.parameters().iter().map(|info| numel(&info.shape)).eq(values.iter().map(Vec::len)));
         self.values = values.into_iter().map(Some).collect();
@@ -199,24 +212,24 @@ impl<O: Op> Model<O> {
     }
 
     fn unknown(&self, name: &str) -> Error {
-        let both = self.parameters().iter().chain(self.buffers());
-        let names: Vec<&str> = both.map(|info| info.name.as_str()).collect();
-        Error::name(format!("there is no parameter '{name}'; the model has {}", names.join(", ")))
+        let infos = self.parameters().iter().chain(self.buffers());
+        let names: Vec<&str> = infos.map(|info| info.name.as_str()).collect();
+        Error::name(format!("the model has no parameter '{name}'; its parameters are {}", names.join(", ")))
     }
 }
 
-fn position(list: &[ParameterInfo], name: &str) -> Option<usize> {
-    list.iter().position(|info| info.name == name)
+fn position(infos: &[ParameterInfo], name: &str) -> Option<usize> {
+    infos.iter().position(|info| info.name == name)
 }
 
 fn valued<'a>(
     infos: &'a [ParameterInfo],
     values: &'a [Option<Vec<f64>>],
 ) -> Result<Vec<(&'a ParameterInfo, &'a [f64])>> {
-    let both = infos.iter().zip(values);
-    both.map(|(info, values)| Ok((info, values.as_deref().ok_or_else(|| no_values(&info.name))?))).collect()
+    let pairs = infos.iter().zip(values);
+    pairs.map(|(info, values)| Ok((info, values.as_deref().ok_or_else(|| no_values(&info.name))?))).collect()
 }
 
 fn no_values(name: &str) -> Error {
-    Error::name(format!("parameter '{name}' has no values: set it, initialise the model, or load its weights"))
+    Error::name(format!("parameter '{name}' has no values; set it, initialise the model, or load its weights"))
 }

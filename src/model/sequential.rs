@@ -1,40 +1,40 @@
-//! Networks that are one layer after another.
+//! Networks as a sequence of layers.
 
 use super::Model;
-use crate::error::Result;
-use crate::ops::{AvgPool2d, BatchNorm, Builtin, Conv2d, Flatten, Linear, MaxPool2d, Reshape, Scale, Sum};
+use crate::error::{Error, Result};
+use crate::ops::{AvgPool2d, BatchNorm, Builtin, Conv2d, Flatten, Graph, Linear, MaxPool2d, Reshape, Scale, Sum};
 use crate::shape::checked_numel;
-use crate::tape::{Graph, Value};
+use crate::tape::Value;
 use crate::unary::{Relu, Tanh, Unary};
 
-/// Where the 1 / sqrt(fan-in) of a layer stands. The fan-in is the number of entries that one output of the layer sums
-/// over: the features in of a linear layer, channels in / groups x height x width of the kernel of a convolution.
+/// The place of a layer's factor 1 / sqrt(fan-in), and the distribution of random parameters.
+///
+/// The fan-in is the number of entries that one output of the layer sums over. For a linear layer it is the number of
+/// input features. For a convolution it is channels in / groups x height x width of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Parameterisation {
-    /// Weights are standard normal, and what goes into every layer but the first is divided by the square root of the
-    /// layer's fan-in. In a multilayer perceptron that is X_l = sigma(Z_l) / sqrt(d_l), d_l the width of layer l (Engel et
-    /// al., section 3.2). The input is taken as it is.
+    /// All parameters are standard normal. The input of every layer except the first is divided by the square root of the
+    /// layer's fan-in. In a multilayer perceptron, X_l = sigma(Z_l) / sqrt(d_l) with d_l the width of layer l (Engel et
+    /// al., section 3.2). The network's input is not scaled.
     Ntk,
-    /// Weights carry the 1 / sqrt(fan-in) themselves, and nothing is divided.
+    /// Weights are normal with variance 1 / fan-in, and vectors are zero. No layer is divided.
     Standard,
 }
 
-/// Builds a network of the crate's ops layer by layer; [`Graph`] records all others. The first thing that does not fit is
-/// reported by [`build`](Sequential::build).
+/// Builds a network of the crate's ops layer by layer. [`Graph`] records all other networks. [`build`](Sequential::build)
+/// reports the first error.
 ///
 /// ```
-/// use tangent_kernels::{Parameterisation, Sequential};
+/// use tangent_kernels::{Sequential, unary::Tanh};
 ///
-/// let model = Sequential::new(&[784], Parameterisation::Ntk)
-///     .linear("d1", 50)
-///     .tanh()
-///     .linear("d2", 1)
-///     .build()?;
+/// let model = Sequential::ntk(&[784]).linear("d1", 50).tanh().linear("d2", 1).build()?;
 /// assert_eq!(model.parameter_count(), 784 * 50 + 50 + 50 + 1);
+/// let same = Sequential::ntk(&[784]).mlp(&[50, 1], Tanh).build()?;
+/// assert_eq!(same.parameters(), model.parameters());
 ///
 /// use tangent_kernels::ops::{Conv2d, MaxPool2d};
-/// let model = Sequential::new(&[1, 28, 28], Parameterisation::Standard)
+/// let model = Sequential::standard(&[1, 28, 28])
 ///     .conv2d_without_bias("conv1", 8, [3, 3], Conv2d::new().padding([1, 1]))
 ///     .batch_norm2d("norm1")
 ///     .relu()
@@ -57,40 +57,51 @@ pub struct Sequential {
 struct State {
     graph: Graph,
     last: Value,
-    /// A linear layer or a convolution was recorded: what follows is no longer the input.
+    /// Whether a linear layer or a convolution is recorded, so that `last` is no longer the input.
     hidden: bool,
 }
 
 impl Sequential {
-    /// A network on an input of `shape` for one sample.
+    /// A network in the NTK parameterisation, on an input of `shape` for one sample.
+    pub fn ntk(shape: &[usize]) -> Self {
+        Sequential::new(shape, Parameterisation::Ntk)
+    }
+
+    /// A network in the standard parameterisation, on an input of `shape` for one sample.
+    pub fn standard(shape: &[usize]) -> Self {
+        Sequential::new(shape, Parameterisation::Standard)
+    }
+
+    /// A network in a parameterisation that is chosen at run time, on an input of `shape` for one sample.
     pub fn new(shape: &[usize], parameterisation: Parameterisation) -> Self {
         let state = Graph::new(shape).map(|graph| State { last: graph.input(), graph, hidden: false });
         Sequential { parameterisation, state }
     }
 
-    /// A linear layer with bias to `width` features: parameters `name.weight`, \[width, i\], and `name.bias`, \[width\].
+    /// A linear layer with bias to `width` features. Parameters: `name.weight`, `[width, i]`, and `name.bias`, `[width]`.
     pub fn linear(self, name: &str, width: usize) -> Self {
         self.linear_layer(name, width, true)
     }
 
-    /// A linear layer without bias: parameter `name.weight`, \[width, i\].
+    /// A linear layer without bias. Parameter: `name.weight`, `[width, i]`.
     pub fn linear_without_bias(self, name: &str, width: usize) -> Self {
         self.linear_layer(name, width, false)
     }
 
-    /// A convolution with bias of \[i, h, w\] to `channels` channels, by a kernel of this height and width: parameters
-    /// `name.weight`, \[channels, i / groups, h, w\], and `name.bias`, \[channels\].
+    /// A convolution with bias from `[i, h, w]` to `channels` channels. `kernel` is height and width. Parameters:
+    /// `name.weight`, `[channels, i / groups, h, w]`, and `name.bias`, `[channels]`.
     pub fn conv2d(self, name: &str, channels: usize, kernel: [usize; 2], conv: Conv2d) -> Self {
         self.conv2d_layer(name, channels, kernel, conv, true)
     }
 
-    /// A convolution without bias: parameter `name.weight`, \[channels, i / groups, h, w\].
+    /// A convolution without bias. Parameter: `name.weight`, `[channels, i / groups, h, w]`.
     pub fn conv2d_without_bias(self, name: &str, channels: usize, kernel: [usize; 2], conv: Conv2d) -> Self {
         self.conv2d_layer(name, channels, kernel, conv, false)
     }
 
-    /// Batch norm of \[i, h, w\] at inference, as PyTorch's with eps 1e-5: parameters `name.weight` and `name.bias`, which
-    /// begin as 1 and 0, and buffers `name.running_mean` and `name.running_var`, which begin as 0 and 1, all \[i\].
+    /// Batch norm of `[i, h, w]` at inference, as in PyTorch with eps 1e-5. Parameters: `name.weight`, initially 1, and
+    /// `name.bias`, initially 0. Buffers: `name.running_mean`, initially 0, and `name.running_var`, initially 1. All are
+    /// `[i]`.
     pub fn batch_norm2d(self, name: &str) -> Self {
         self.then(|State { graph, last, .. }, _| {
             let shape = [graph.shape(*last).first().copied().unwrap_or(0)];
@@ -104,22 +115,22 @@ impl Sequential {
         })
     }
 
-    /// The largest entry of a window.
+    /// The maximum over a sliding window.
     pub fn max_pool2d(self, pool: MaxPool2d) -> Self {
         self.apply(pool)
     }
 
-    /// The mean over a window.
+    /// The mean over a sliding window.
     pub fn avg_pool2d(self, pool: AvgPool2d) -> Self {
         self.apply(pool)
     }
 
-    /// The mean over height and width: \[i, h, w\] becomes \[i\].
+    /// The mean over height and width: `[i, h, w]` becomes `[i]`.
     pub fn global_avg_pool2d(self) -> Self {
         self.apply(Sum::mean_over([1, 2]))
     }
 
-    /// A function entry by entry.
+    /// A function of one number, applied to every entry.
     pub fn unary(self, f: impl Into<Unary>) -> Self {
         self.apply(f.into())
     }
@@ -134,17 +145,17 @@ impl Sequential {
         self.unary(Relu)
     }
 
-    /// All axes of a sample made one.
+    /// All axes of a sample as one axis.
     pub fn flatten(self) -> Self {
         self.apply(Flatten)
     }
 
-    /// Another shape for one sample.
+    /// The same entries in another shape for one sample.
     pub fn reshape(self, shape: &[usize]) -> Self {
         self.apply(Reshape::new(shape))
     }
 
-    /// Any op of one input and no parameters.
+    /// Any op with one input and no parameters.
     pub fn apply(self, op: impl Into<Builtin>) -> Self {
         self.then(|state, _| {
             state.last = state.graph.apply(op, &[state.last], &[])?;
@@ -152,13 +163,13 @@ impl Sequential {
         })
     }
 
-    /// The model, its parameters still without values.
+    /// The model. Its parameters have no values yet.
     ///
     /// # Errors
-    /// The first thing that did not fit: shapes, or a name given twice.
+    /// The first error of the layers: shapes that do not fit, or a name that is used twice.
     pub fn build(self) -> Result<Model> {
         let State { graph, last, .. } = self.state?;
-        Model::new(graph, last)
+        Ok(Model::new(graph, last)?.with_parameterisation(self.parameterisation))
     }
 
     fn linear_layer(self, name: &str, width: usize, bias: bool) -> Self {
@@ -170,7 +181,7 @@ impl Sequential {
         self.layer(name, bias, conv, shape)
     }
 
-    /// A layer whose weight has the shape `weight` of what comes in.
+    /// A layer. `weight` gives the shape of its weight for the shape of the layer's input.
     fn layer(
         self,
         name: &str,
@@ -180,7 +191,7 @@ impl Sequential {
     ) -> Self {
         self.then(|State { graph, last, hidden }, parameterisation| {
             let shape = weight(graph.shape(*last));
-            // A fan-in of none, or one beyond counting, is for the op to refuse.
+            // The op rejects a fan-in that is zero or overflows.
             let fan_in = checked_numel(&shape[1..]).unwrap_or(0).max(1);
             if parameterisation == Parameterisation::Ntk && *hidden {
                 *last = graph.apply(Scale { factor: 1.0 / (fan_in as f64).sqrt() }, &[*last], &[])?;
@@ -201,29 +212,29 @@ impl Sequential {
         self
     }
 
-    /// The multilayer perceptron of `widths` (the input's first, the output's last), layers called `d1`, `d2`, ...,
-    /// with `f` after all but the last: the paper's MLP (Engel et al., appendix B) is
-    /// `mlp(&[784, 50, 50, 50, 1], Tanh, false, Parameterisation::Ntk)`.
-    ///
-    /// # Errors
-    /// Fewer than two widths.
-    pub fn mlp(widths: &[usize], f: impl Into<Unary>, bias: bool, parameterisation: Parameterisation) -> Result<Model> {
-        let [input, layers @ ..] = widths else {
-            return Err(crate::Error::shape("an MLP needs the width of its input and of its layers"));
-        };
-        if layers.is_empty() {
-            return Err(crate::Error::shape(format!(
-                "an MLP needs at least one layer after its input of width {input}"
-            )));
+    /// A multilayer perceptron: linear layers `d1`, `d2`, ... with bias, of these widths, with `f` between them. The last
+    /// width is the number of outputs.
+    pub fn mlp(self, widths: &[usize], f: impl Into<Unary>) -> Self {
+        self.mlp_layers(widths, f.into(), true)
+    }
+
+    /// As [`mlp`](Sequential::mlp), without biases. The MLP of Engel et al., appendix B, is
+    /// `Sequential::ntk(&[784]).mlp_without_bias(&[50, 50, 50, 1], Tanh)`.
+    pub fn mlp_without_bias(self, widths: &[usize], f: impl Into<Unary>) -> Self {
+        self.mlp_layers(widths, f.into(), false)
+    }
+
+    fn mlp_layers(mut self, widths: &[usize], f: Unary, bias: bool) -> Self {
+        if widths.is_empty() {
+            return self
+                .then(|_, _| Err(Error::shape("an MLP needs at least one layer, but the list of widths is empty")));
         }
-        let f = f.into();
-        let mut network = Sequential::new(&[*input], parameterisation);
-        for (l, &width) in layers.iter().enumerate() {
+        for (l, &width) in widths.iter().enumerate() {
             if l > 0 {
-                network = network.unary(f);
+                self = self.unary(f);
             }
-            network = network.linear_layer(&format!("d{}", l + 1), width, bias);
+            self = self.linear_layer(&format!("d{}", l + 1), width, bias);
         }
-        network.build()
+        self
     }
 }

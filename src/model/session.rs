@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::blocks::{RUN_BLOCK, mapped};
+use super::blocks::{RUN_BLOCK, map_blocks};
 use super::{Model, independence_check};
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
@@ -13,12 +13,12 @@ use crate::samples::Samples;
 use crate::shape::numel;
 use crate::tape::{ParameterInfo, Tape, Value};
 
-/// A model whose parameters are on a backend: runs, gradients, Jacobians and kernels start here.
+/// A model whose parameters are on a backend. It gives values, gradients, Jacobians and kernels.
 ///
 /// ```
-/// use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session, unary::Tanh};
+/// use tangent_kernels::{Batch, Cpu, Sequential, Session, unary::Tanh};
 ///
-/// let mut model = Sequential::mlp(&[2, 3, 1], Tanh, false, Parameterisation::Standard)?;
+/// let mut model = Sequential::standard(&[2]).mlp_without_bias(&[3, 1], Tanh).build()?;
 /// model.set("d1.weight", &[3, 2], vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6])?;
 /// model.set("d2.weight", &[1, 3], vec![1.0, -1.0, 1.0])?;
 /// let session = Session::new(&model, Cpu::<f64>::new())?;
@@ -32,23 +32,23 @@ pub struct Session<'m, B: Arrays, O: Op = Builtin> {
     parameters: Vec<B::Tensor>,
     buffers: Vec<B::Tensor>,
     weights: Vec<B::Tensor>,
-    /// Samples were found not to depend on each other.
-    pub(super) probed: OnceLock<()>,
+    /// Set after the check that samples do not depend on each other.
+    pub(super) independence_checked: OnceLock<()>,
 }
 
 impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
     /// Uploads the parameters and buffers of `model` to `arrays`.
     ///
     /// # Errors
-    /// A parameter or buffer has no values, or one that is not finite as a number of the backend.
+    /// A parameter or buffer has no values, or a value that is not finite in the precision of the backend.
     pub fn new(model: &'m Model<O>, arrays: B) -> Result<Self> {
         let upload = |list: Vec<(&ParameterInfo, &[f64])>| {
             list.into_iter().map(|(info, values)| uploaded(&arrays, info, values)).collect::<Result<Vec<_>>>()
         };
         let parameters = upload(model.valued_parameters()?)?;
         let buffers = upload(model.valued_buffers()?)?;
-        let weights = model.graph().weigh(&arrays, &parameters, &buffers);
-        Ok(Session { model, arrays, parameters, buffers, weights, probed: OnceLock::new() })
+        let weights = model.graph().materialise_weights(&arrays, &parameters, &buffers);
+        Ok(Session { model, arrays, parameters, buffers, weights, independence_checked: OnceLock::new() })
     }
 
     /// The model.
@@ -71,43 +71,44 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
         &self.buffers
     }
 
-    /// Runs the model on `x` and keeps every value: the start of reverse sweeps of your own.
+    /// Runs the model on `x` and keeps all values, for custom reverse sweeps.
     ///
     /// # Errors
-    /// The samples have other shapes than the model's inputs, a number is NaN or infinite or no row of the table that it
-    /// is looked up in, or samples cannot be read.
+    /// The samples do not have the shapes of the model's inputs. A number is NaN, infinite, or not a row number of the
+    /// table that it is looked up in. The samples cannot be read.
     pub fn tape(&self, x: &dyn Samples<B::Number>) -> Result<Tape<'_, B, O>> {
         self.check(x)?;
         self.tape_of(x, 0..x.samples())
     }
 
-    /// f(x), \[n, C\] row-major.
+    /// f(x), `[n, C]`, row-major.
     ///
     /// # Errors
-    /// As [`tape`](Session::tape), or the device failed.
+    /// As [`tape`](Session::tape). The device failed.
     pub fn run(&self, x: &dyn Samples<B::Number>) -> Result<Vec<B::Number>> {
         self.run_to(x, self.model.output())
     }
 
-    /// A value of the graph at x, \[n, ...\] row-major; what is recorded after it is not computed.
+    /// A value of the graph at x, `[n, ...]`, row-major. Later ops are not computed.
     pub(crate) fn run_to(&self, x: &dyn Samples<B::Number>, value: Value) -> Result<Vec<B::Number>> {
         self.check(x)?;
         let run = |range| self.arrays.read(self.tape_to(x, range, value)?.output());
-        Ok(mapped(x.samples(), RUN_BLOCK, run)?.concat())
+        Ok(map_blocks(x.samples(), RUN_BLOCK, run)?.concat())
     }
 
-    /// The samples have the shapes that the model takes.
+    /// Checks that the samples have the shapes of the model's inputs.
     pub(crate) fn check(&self, x: &dyn Samples<B::Number>) -> Result<()> {
-        let wanted = self.model.graph().input_shapes();
-        if x.inputs() != wanted.len() {
-            let (given, wanted) = (x.inputs(), wanted.len());
-            return Err(Error::shape(format!("the model takes {wanted} inputs, but samples of {given} were given")));
+        let expected = self.model.graph().input_shapes();
+        if x.inputs() != expected.len() {
+            let given = x.inputs();
+            let expected = expected.len();
+            return Err(Error::shape(format!("the model takes {expected} inputs, but each sample has {given}")));
         }
-        for (input, wanted) in wanted.iter().enumerate() {
-            if x.sample_shape(input) != wanted {
+        for (input, expected) in expected.iter().enumerate() {
+            if x.sample_shape(input) != expected {
                 let shape = x.sample_shape(input);
                 return Err(Error::shape(format!(
-                    "{}: the model takes samples of shape {wanted:?}, but the batch has shape {:?}, samples of {shape:?}",
+                    "{}: the model takes samples of shape {expected:?}, but the batch of shape {:?} has samples of {shape:?}",
                     self.input_name(input),
                     [&[x.samples()], shape].concat()
                 )));
@@ -116,7 +117,7 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
         x.check()
     }
 
-    /// As [`tape`](Session::tape), of some samples whose shapes were checked.
+    /// As [`tape`](Session::tape), for a range of samples whose shapes are checked already.
     pub(crate) fn tape_of(&self, x: &dyn Samples<B::Number>, range: Range<usize>) -> Result<Tape<'_, B, O>> {
         self.tape_to(x, range, self.model.output())
     }
@@ -127,7 +128,7 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
         Ok(Tape::run(self.model.graph(), value, &self.arrays, &self.weights, inputs))
     }
 
-    /// Some samples on a backend, one array for each input.
+    /// A range of samples on a backend, as one array per input.
     pub(crate) fn upload<A: Arrays<Number = B::Number>>(
         &self,
         arrays: &A,
@@ -142,14 +143,15 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
         (0..x.inputs()).map(upload).collect()
     }
 
-    /// Samples must not depend on each other: a look at a few of them, once a session. One alone tells nothing.
+    /// Checks once per session, on a few samples, that samples do not depend on each other. A batch of one sample is not
+    /// checked.
     ///
     /// # Errors
-    /// They do. The message names the op.
+    /// A sample depends on others. The message names the op.
     pub(crate) fn independence_check(&self, x: &dyn Samples<B::Number>) -> Result<()> {
-        if self.probed.get().is_none() && x.samples() > 1 {
+        if self.independence_checked.get().is_none() && x.samples() > 1 {
             independence_check::independence(self, x)?;
-            let _ = self.probed.set(());
+            let _ = self.independence_checked.set(());
         }
         Ok(())
     }
@@ -162,41 +164,37 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
         let graph = self.model.graph();
         let size = numel(&graph.input_shapes()[input]);
         if numbers.len() != range.len() * size {
-            let (wanted, given) = (range.len() * size, numbers.len());
+            let expected = range.len() * size;
+            let given = numbers.len();
             return Err(Error::shape(format!(
-                "{}: samples {range:?} were read as {given} numbers, where {wanted} are needed",
+                "{}: reading samples {range:?} gave {given} numbers, but {expected} are needed",
                 self.input_name(input)
             )));
         }
-        let wrong = |what: String, at: usize| {
-            Error::value(format!(
-                "{} is {} at entry {} of sample {}{what}",
-                self.input_name(input),
-                numbers[at],
-                at % size,
-                range.start + at / size,
-            ))
-        };
-        if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
-            return Err(wrong(String::new(), at));
+        let place = |index: usize| format!("entry {} of sample {}", index % size, range.start + index / size);
+        if let Some(index) = numbers.iter().position(|x| !x.is_finite()) {
+            let name = self.input_name(input);
+            let number = numbers[index];
+            let place = place(index);
+            return Err(Error::value(format!("{name} is {number} at {place}, but must be finite")));
         }
-        if let Some(rows) = graph.table(input) {
-            let is_row = |x: &B::Number| (0.0..rows as f64).contains(&x.f64()) && x.f64().fract() == 0.0;
-            if let Some(at) = numbers.iter().position(|x| !is_row(x)) {
-                return Err(wrong(format!(", which is no row of a table of {rows}"), at));
-            }
-        }
-        Ok(())
+        let Some(rows) = graph.table(input) else { return Ok(()) };
+        let is_row = |x: &B::Number| (0.0..rows as f64).contains(&x.f64()) && x.f64().fract() == 0.0;
+        let Some(index) = numbers.iter().position(|x| !is_row(x)) else { return Ok(()) };
+        let name = self.input_name(input);
+        let number = numbers[index];
+        let place = place(index);
+        Err(Error::value(format!("{name} is {number} at {place}, which is not a row number of a table of {rows} rows")))
     }
 }
 
 fn uploaded<B: Arrays>(arrays: &B, info: &ParameterInfo, values: &[f64]) -> Result<B::Tensor> {
     let numbers: Vec<B::Number> = values.iter().map(|&x| B::Number::from_f64(x)).collect();
-    if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
+    if let Some(index) = numbers.iter().position(|x| !x.is_finite()) {
         return Err(Error::value(format!(
-            "parameter '{}' is {:e} at entry {at}, which {} cannot hold",
+            "parameter '{}' is {:e} at entry {index}, which {} cannot represent; use f64 or rescale it",
             info.name,
-            values[at],
+            values[index],
             B::Number::NAME
         )));
     }

@@ -69,6 +69,7 @@ pub use max_pool2d::MaxPool2d;
 pub use mul::Mul;
 pub use permute::Permute;
 pub use prelu::Prelu;
+pub use record::Graph;
 pub use reshape::Reshape;
 pub use rms_norm::RmsNorm;
 pub use scale::Scale;

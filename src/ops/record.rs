@@ -6,8 +6,29 @@ use super::{
     RmsNorm, Scale, Shift, Slice, Softmax, SquaredError, Sub, Sum, ZeroPad2d,
 };
 use crate::error::Result;
-use crate::tape::{Graph, Parameter, Value};
+use crate::tape::{self, Parameter, Value};
 use crate::unary::Unary;
+
+/// A [`Graph`](tape::Graph) of this crate's ops, or of another set `O`.
+pub type Graph<O = Builtin> = tape::Graph<O>;
+
+impl Graph {
+    /// An empty graph of the crate's ops on an input of `shape` for one sample.
+    ///
+    /// # Errors
+    /// The number of entries overflows `usize`.
+    pub fn new(shape: &[usize]) -> Result<Self> {
+        Graph::with_ops(&[shape])
+    }
+
+    /// An empty graph of the crate's ops on several inputs of these shapes for one sample.
+    ///
+    /// # Errors
+    /// `shapes` is empty, or a number of entries overflows `usize`.
+    pub fn with_inputs(shapes: &[&[usize]]) -> Result<Self> {
+        Graph::with_ops(shapes)
+    }
+}
 
 /// The crate's ops by name. Each method is [`apply`](Graph::apply) with that op and has the same errors.
 impl<O: Op + From<Builtin>> Graph<O> {

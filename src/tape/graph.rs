@@ -1,17 +1,17 @@
-//! Recording: ops on shapes, before any number is computed.
+//! Recording: ops on shapes, before any value is computed.
 
 use std::collections::HashMap;
 
 use super::weights::{Origin, Weight};
 use crate::error::{Error, Result};
-use crate::ops::{Builtin, Op};
+use crate::ops::Op;
 use crate::shape::{checked_numel, numel};
 
 /// A value in a [`Graph`]: an input, or the result of an op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value(pub(crate) usize);
 
-/// A parameter of a [`Graph`], a buffer, or what was [derived](Graph::derive) from them. It may be used more than once.
+/// A parameter of a [`Graph`], a buffer, or a weight [derived](Graph::derive) from them. It may be used several times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter(pub(crate) usize);
 
@@ -19,10 +19,17 @@ pub struct Parameter(pub(crate) usize);
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ParameterInfo {
-    /// Its name, unique in the graph; what stands before the last dot is its layer.
+    /// The name, unique in the graph. The part before the last dot is the layer.
     pub name: String,
-    /// Its shape.
+    /// The shape.
     pub shape: Vec<usize>,
+}
+
+impl ParameterInfo {
+    /// The layer: the part of the name before the last dot, or the whole name if there is no dot.
+    pub fn layer(&self) -> &str {
+        self.name.rsplit_once('.').map_or(&self.name, |(layer, _)| layer)
+    }
 }
 
 /// One op on values and parameters.
@@ -30,24 +37,25 @@ pub struct ParameterInfo {
 pub struct Node<O> {
     /// The op.
     pub op: O,
-    /// Its inputs.
+    /// The inputs of the op.
     pub inputs: Vec<Value>,
-    /// Its parameters.
+    /// The parameters of the op.
     pub parameters: Vec<Parameter>,
 }
 
 /// A network as a list of ops, recorded on the shapes of one sample.
 ///
-/// Every shape is checked here, and an op that mixes samples is refused here, so that running the graph cannot fail on
-/// either.
+/// Shapes are checked when an op is recorded, and ops that mix samples are rejected. Running a recorded graph therefore
+/// has no such errors.
 ///
 /// ```
 /// use tangent_kernels::{Graph, Model};
 /// use tangent_kernels::unary::Tanh;
 ///
-/// // f(x) = v . (x + tanh(W x)): a residual block, which is no plain sequence of layers
+/// // f(x) = v . (x + tanh(W x)): a residual block, which is not a plain sequence of layers
 /// let mut graph = Graph::new(&[3])?;
-/// let (weight, read_out) = (graph.parameter("w", &[3, 3])?, graph.parameter("v", &[1, 3])?);
+/// let weight = graph.parameter("w", &[3, 3])?;
+/// let read_out = graph.parameter("v", &[1, 3])?;
 /// let x = graph.input();
 /// let hidden = graph.linear(x, weight, None)?;
 /// let hidden = graph.unary(Tanh, hidden)?;
@@ -58,8 +66,8 @@ pub struct Node<O> {
 /// # Ok::<(), tangent_kernels::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Graph<O = Builtin> {
-    /// Of the inputs and of the results of all nodes.
+pub struct Graph<O> {
+    /// The shapes of the inputs, followed by those of all nodes' results.
     shapes: Vec<Vec<usize>>,
     inputs: usize,
     nodes: Vec<Node<O>>,
@@ -67,38 +75,20 @@ pub struct Graph<O = Builtin> {
     parameters: Vec<ParameterInfo>,
     buffers: Vec<ParameterInfo>,
     by_name: HashMap<String, usize>,
-    /// The input whose entries a value holds, if it does.
+    /// For every value, the input whose entries it holds, if there is one.
     sources: Vec<Option<usize>>,
-    /// Inputs that hold row numbers of tables, and the size of the smallest.
+    /// For every input that holds row numbers, the number of rows of the smallest table.
     tables: Vec<Option<usize>>,
 }
 
-impl Graph {
-    /// An empty graph of the crate's ops on an input of `shape` for one sample.
-    ///
-    /// # Errors
-    /// The number of entries does not fit a `usize`.
-    pub fn new(shape: &[usize]) -> Result<Self> {
-        Graph::with_ops(&[shape])
-    }
-
-    /// An empty graph of the crate's ops on several inputs, of these shapes for one sample.
-    ///
-    /// # Errors
-    /// The number of entries of one does not fit a `usize`, or there is none.
-    pub fn with_inputs(shapes: &[&[usize]]) -> Result<Self> {
-        Graph::with_ops(shapes)
-    }
-}
-
 impl<O: Op> Graph<O> {
-    /// An empty graph of a set of ops of your own ([`ops!`](crate::ops!)) on inputs of `shapes` for one sample.
+    /// An empty graph of any set of ops ([`ops!`](crate::ops!)) on inputs of these shapes for one sample.
     ///
     /// # Errors
-    /// The number of entries of one does not fit a `usize`, or there is none.
+    /// `shapes` is empty, or a number of entries overflows `usize`.
     pub fn with_ops(shapes: &[&[usize]]) -> Result<Self> {
         if shapes.is_empty() {
-            return Err(Error::shape("a graph needs an input"));
+            return Err(Error::shape("a graph needs at least one input, but no input shape was given"));
         }
         shapes.iter().try_for_each(|shape| checked_shape("the input", shape))?;
         Ok(Graph {
@@ -114,7 +104,7 @@ impl<O: Op> Graph<O> {
         })
     }
 
-    /// The input, or the first of several.
+    /// The first input.
     pub fn input(&self) -> Value {
         Value(0)
     }
@@ -124,10 +114,10 @@ impl<O: Op> Graph<O> {
         (0..self.inputs).map(Value).collect()
     }
 
-    /// Adds a parameter of `shape`. Components of kernels are called by its name.
+    /// Adds a parameter of `shape`. Its component of a kernel has the same name.
     ///
     /// # Errors
-    /// The name is empty or taken, or the number of entries does not fit a `usize`.
+    /// The name is empty or taken, or the number of entries overflows `usize`.
     pub fn parameter(&mut self, name: impl Into<String>, shape: &[usize]) -> Result<Parameter> {
         let info = self.named(name.into(), shape)?;
         let origin = Origin::Parameter(self.parameters.len());
@@ -135,8 +125,8 @@ impl<O: Op> Graph<O> {
         Ok(self.weight(origin, shape))
     }
 
-    /// Adds a buffer of `shape`: numbers that ops take beside their parameters, such as running statistics, and that
-    /// the kernel has no component for.
+    /// Adds a buffer of `shape`: numbers that ops take in addition to parameters, such as running statistics. Buffers have
+    /// no component in a kernel.
     ///
     /// # Errors
     /// As [`parameter`](Graph::parameter).
@@ -147,9 +137,9 @@ impl<O: Op> Graph<O> {
         Ok(self.weight(origin, shape))
     }
 
-    /// Records `op` on parameters instead of values: a weight that no sample enters, computed once, to be used by ops as
-    /// if it were a parameter. Kernels see through it to the parameters it was made of. A weight that was only moved
-    /// (reshaped, transposed, sliced) or scaled costs nothing more than the parameter itself.
+    /// Derives a weight from parameters: `op` is applied to parameters instead of values. The result is computed once and
+    /// can be used like a parameter. Kernel components belong to the original parameters. A weight that is only moved
+    /// (reshaped, transposed, sliced) or scaled costs no more than the parameter itself.
     ///
     /// ```
     /// use tangent_kernels::{Graph, ops::Permute};
@@ -169,16 +159,17 @@ impl<O: Op> Graph<O> {
     pub fn derive(&mut self, op: impl Into<O>, from: &[Parameter]) -> Result<Parameter> {
         let op = op.into();
         self.refuse_mixing(&op)?;
-        let shape = op.shape(&self.weight_shapes(&op, from)?, &[]).map_err(|error| error.context(self.at(from)))?;
+        let shape =
+            op.shape(&self.weight_shapes(&op, from)?, &[]).map_err(|error| error.context(self.location(from)))?;
         checked_shape(&format!("the result of {}", op.name()), &shape)?;
         Ok(self.weight(Origin::Derived { op, from: from.to_vec() }, &shape))
     }
 
-    /// Records `op` on `inputs` and `parameters`, and gives its result.
+    /// Records `op` on `inputs` and `parameters` and returns its result.
     ///
     /// # Errors
-    /// Shapes that the op refuses; an op that mixes samples; a value or parameter that is not of this graph; row numbers
-    /// of a table that are no input's.
+    /// The op rejects the shapes, or it mixes samples. A value or parameter belongs to another graph. Row numbers of a
+    /// table do not come directly from an input.
     pub fn apply(&mut self, op: impl Into<O>, inputs: &[Value], parameters: &[Parameter]) -> Result<Value> {
         let op = op.into();
         self.refuse_mixing(&op)?;
@@ -188,7 +179,7 @@ impl<O: Op> Graph<O> {
         let parameter_shapes = self.weight_shapes(&op, parameters)?;
         let shape = op.shape(&input_shapes, &parameter_shapes).map_err(|error| match parameters {
             [] => error,
-            _ => error.context(self.at(parameters)),
+            _ => error.context(self.location(parameters)),
         })?;
         checked_shape(&format!("the result of {}", op.name()), &shape)?;
         let tables: Vec<(usize, usize)> =
@@ -197,7 +188,7 @@ impl<O: Op> Graph<O> {
             self.note_table(&op, inputs[k], rows)?;
         }
         let source = match inputs {
-            [one] if op.moves_entries() == Some(1.0) => self.sources[one.0],
+            [input] if op.moves_entries() == Some(1.0) => self.sources[input.0],
             _ => None,
         };
         self.sources.push(source);
@@ -209,12 +200,12 @@ impl<O: Op> Graph<O> {
     /// The shape of a value for one sample.
     ///
     /// # Panics
-    /// If the value is of another, longer graph.
+    /// If the value belongs to another, longer graph.
     pub fn shape(&self, value: Value) -> &[usize] {
         &self.shapes[value.0]
     }
 
-    /// The ops in the order in which they were recorded.
+    /// The ops in recording order.
     pub fn nodes(&self) -> &[Node<O>] {
         &self.nodes
     }
@@ -224,12 +215,12 @@ impl<O: Op> Graph<O> {
         Value(self.inputs + node)
     }
 
-    /// The parameters in the order in which they were added.
+    /// The parameters in the order of their creation.
     pub fn parameters(&self) -> &[ParameterInfo] {
         &self.parameters
     }
 
-    /// The buffers in the order in which they were added.
+    /// The buffers in the order of their creation.
     pub fn buffers(&self) -> &[ParameterInfo] {
         &self.buffers
     }
@@ -243,33 +234,35 @@ impl<O: Op> Graph<O> {
         value.0 < self.shapes.len()
     }
 
-    /// The ops up to `output`.
+    /// The nodes that are recorded before `output` and its own node.
     pub(crate) fn nodes_up_to(&self, output: Value) -> &[Node<O>] {
         &self.nodes[..(output.0 + 1).saturating_sub(self.inputs)]
     }
 
-    /// The shapes of the inputs.
-    /// All that is recorded, as text: equal for equal graphs, and for no others.
+    /// A text that is equal for equal graphs and different for different graphs.
     pub(crate) fn outline(&self) -> String {
         format!("{:?} {:?} {:?} {:?}", self.shapes, self.inputs, self.nodes, self.weights)
     }
 
+    /// The shapes of the inputs.
     pub(crate) fn input_shapes(&self) -> &[Vec<usize>] {
         &self.shapes[..self.inputs]
     }
 
-    /// The size of the smallest table that the entries of input `input` are row numbers of.
+    /// The number of rows of the smallest table for which input `input` holds row numbers.
     pub(crate) fn table(&self, input: usize) -> Option<usize> {
         self.tables[input]
     }
 
     fn named(&mut self, name: String, shape: &[usize]) -> Result<ParameterInfo> {
         if name.is_empty() {
-            return Err(Error::name("a parameter needs a name"));
+            return Err(Error::name("a parameter needs a name, but the name is empty"));
         }
         checked_shape(&format!("parameter '{name}'"), shape)?;
         if self.by_name.insert(name.clone(), self.weights.len()).is_some() {
-            return Err(Error::name(format!("there is a parameter '{name}' already; to tie weights, use it twice")));
+            return Err(Error::name(format!(
+                "the graph already has a parameter '{name}'; to tie weights, use the same parameter twice"
+            )));
         }
         Ok(ParameterInfo { name, shape: shape.to_vec() })
     }
@@ -279,44 +272,45 @@ impl<O: Op> Graph<O> {
         Parameter(self.weights.len() - 1)
     }
 
-    fn weight_shapes(&self, op: &O, list: &[Parameter]) -> Result<Vec<&[usize]>> {
-        let shapes: Option<_> = list.iter().map(|p| Some(self.weights.get(p.0)?.shape.as_slice())).collect();
+    fn weight_shapes(&self, op: &O, parameters: &[Parameter]) -> Result<Vec<&[usize]>> {
+        let shapes: Option<_> = parameters.iter().map(|p| Some(self.weights.get(p.0)?.shape.as_slice())).collect();
         shapes.ok_or_else(|| foreign(op, "parameter"))
     }
 
     fn refuse_mixing(&self, op: &O) -> Result<()> {
         let Some(reason) = op.mixes_samples() else { return Ok(()) };
         Err(Error::unsupported(format!(
-            "{}: {reason}; the kernel between two samples is only defined for ops that treat every sample alone",
+            "{}: {reason}; kernels between two samples are only defined for ops that treat every sample separately",
             op.name()
         )))
     }
 
     fn note_table(&mut self, op: &O, ids: Value, rows: usize) -> Result<()> {
         let input = self.sources[ids.0].ok_or_else(|| {
-            Error::unsupported(format!("{}: the row numbers must come straight from an input of the model", op.name()))
+            let name = op.name();
+            Error::unsupported(format!("{name}: row numbers must come directly from an input of the model"))
         })?;
-        // Row numbers that are a part of an input are looked at when they are used, the rest of it not at all.
+        // If only a part of an input is used as row numbers, the part is checked at use and the input is not.
         if numel(&self.shapes[ids.0]) == numel(&self.shapes[input]) {
             self.tables[input] = Some(self.tables[input].map_or(rows, |other| other.min(rows)));
         }
         Ok(())
     }
 
-    /// Where an error happened: the parameters by name.
-    fn at(&self, parameters: &[Parameter]) -> String {
+    /// The place of an error: the names of the parameters.
+    fn location(&self, parameters: &[Parameter]) -> String {
         let names: Vec<String> = parameters.iter().map(|&p| self.weight_name(p)).collect();
         format!("at {}", names.join(", "))
     }
 }
 
 fn foreign(op: &impl Op, what: &str) -> Error {
-    Error::name(format!("{}: a {what} of another graph", op.name()))
+    Error::name(format!("{}: a {what} belongs to another graph; use values and parameters of this graph", op.name()))
 }
 
 fn checked_shape(what: &str, shape: &[usize]) -> Result<()> {
     match checked_numel(shape) {
         Some(_) => Ok(()),
-        None => Err(Error::shape(format!("{what} of shape {shape:?} has more entries than can be counted"))),
+        None => Err(Error::shape(format!("{what} of shape {shape:?} has more entries than a usize can count"))),
     }
 }

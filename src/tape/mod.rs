@@ -1,5 +1,5 @@
-//! The tape: a [`Graph`] records ops, a [`Tape`] is one run of it on a batch, and a reverse sweep over the tape leaves
-//! the factors of every parameter. Nothing here knows which ops exist.
+//! The tape. A [`Graph`] records ops on shapes. A [`Tape`] is one run of a graph on a batch. A reverse sweep over the tape
+//! gives the factors of every parameter. This module does not depend on any particular op.
 
 mod graph;
 mod run;

@@ -1,4 +1,4 @@
-//! Running: values of a batch, and the reverse sweep.
+//! Running: the values of a batch, and the reverse sweep.
 
 use super::graph::{Graph, Node, Value};
 use crate::backend::Arrays;
@@ -7,7 +7,7 @@ use crate::factor::{Factor, InputOperand};
 use crate::ops::{Op, OpContext};
 use crate::shape::numel;
 
-/// A graph run on a batch: the value of every op, kept for reverse sweeps.
+/// A run of a graph on a batch. The value of every op is kept for reverse sweeps.
 pub struct Tape<'g, B: Arrays, O: Op> {
     graph: &'g Graph<O>,
     output: Value,
@@ -16,25 +16,25 @@ pub struct Tape<'g, B: Arrays, O: Op> {
     values: Vec<B::Tensor>,
 }
 
-/// One use of a weight by an op, with what came in there.
+/// A use of a weight by an op, with its input operand.
 #[non_exhaustive]
 pub struct Use<B: Arrays> {
-    /// The weight's index in the graph: a parameter, or what was derived from one.
+    /// The index of the weight in the graph: a parameter or a weight derived from parameters.
     pub weight: usize,
-    /// The index of the node that uses it.
+    /// The index of the node.
     pub node: usize,
-    /// Which of the node's parameters it is.
+    /// The position among the node's parameters.
     pub position: usize,
-    /// The left side of the factor.
+    /// The input operand of the factor.
     pub left: InputOperand<B>,
 }
 
-/// What a reverse sweep is to reach.
+/// What a reverse sweep computes.
 #[derive(Clone, Copy, Debug)]
 pub struct SweepTargets<'a> {
-    /// The cotangents of the inputs.
+    /// Whether the cotangents of the inputs are computed.
     pub inputs: bool,
-    /// The parameters whose factors are wanted, one flag each; `None` for all.
+    /// Whether the factors of each parameter are computed. `None` computes all.
     pub parameters: Option<&'a [bool]>,
 }
 
@@ -45,18 +45,18 @@ impl SweepTargets<'_> {
     pub const ALL: SweepTargets<'static> = SweepTargets { inputs: true, parameters: None };
 }
 
-/// What a reverse sweep found.
+/// The results of a reverse sweep.
 #[non_exhaustive]
 pub struct Swept<B: Arrays> {
-    /// The cotangent of every input, if they were wanted and the output depends on it.
+    /// The cotangent of every input. `None` if it was not requested or the output does not depend on the input.
     pub inputs: Vec<Option<B::Tensor>>,
-    /// The right side at each of the tape's [`uses`](Tape::uses); `None` where the output does not depend on it, or it
-    /// was not wanted.
+    /// The output gradient at each of the tape's [`uses`](Tape::uses). `None` if it was not requested or the output does
+    /// not depend on the use.
     pub rights: Vec<Option<B::Tensor>>,
 }
 
 impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
-    /// Runs `graph` on a batch, an array \[n, ...\] for each input, up to `output`.
+    /// Runs `graph` on a batch up to `output`. There is one array `[n, ...]` per input.
     pub fn run(
         graph: &'g Graph<O>,
         output: Value,
@@ -66,23 +66,23 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
     ) -> Self {
         let mut tape = Tape { graph, output, arrays, weights, values: inputs };
         for node in graph.nodes_up_to(output) {
-            let value = tape.at(node, |at| node.op.forward(at));
+            let value = tape.in_context(node, |ctx| node.op.forward(ctx));
             tape.values.push(value);
         }
         tape
     }
 
-    /// f(x): \[n, ...\].
+    /// f(x), `[n, ...]`.
     pub fn output(&self) -> &B::Tensor {
         &self.values[self.output.0]
     }
 
-    /// The results of all ops so far, after the inputs.
+    /// The inputs, followed by the results of all ops.
     pub(crate) fn values(&self) -> &[B::Tensor] {
         &self.values
     }
 
-    /// The cotangent that is 1 at output c of every sample, outputs of higher rank counted row-major; of shape \[n, ...\].
+    /// The cotangent that is 1 at output c of every sample, of shape `[n, ...]`. Outputs are counted row-major.
     ///
     /// # Panics
     /// If there is no output c.
@@ -101,10 +101,10 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
         self.arrays.full(1.0, self.arrays.shape(self.output()))
     }
 
-    /// Every use of a weight that depends on a parameter, with its left side, in the order of the nodes.
+    /// Every use of a weight that depends on a parameter, with its input operand, in the order of the nodes.
     ///
     /// # Errors
-    /// An op gives no factor for one of its parameters.
+    /// An op has no factor for one of its parameters.
     pub fn uses(&self) -> Result<Vec<Use<B>>> {
         let trainable = self.graph.trainable();
         let mut uses = Vec::new();
@@ -113,10 +113,10 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
                 if !trainable[parameter.0] {
                     continue;
                 }
-                let left = self.at(node, |at| node.op.input_operand(at, position)).ok_or_else(|| {
+                let left = self.in_context(node, |ctx| node.op.input_operand(ctx, position)).ok_or_else(|| {
                     Error::unsupported(format!(
-                        "{} gives no factor for '{}', so its part of a kernel is unknown; make it a buffer if it is not \
-                         to have one",
+                        "{} has no factor for '{}', so its component of the kernel is unknown; declare it as a buffer if \
+                         it should have no component",
                         node.op.name(),
                         self.graph.weight_name(parameter)
                     ))
@@ -127,38 +127,32 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
         Ok(uses)
     }
 
-    /// One reverse sweep: pulls `seed`, a cotangent of the output at every sample, back to what is wanted.
-    pub fn sweep(&self, seed: &B::Tensor, wanted: SweepTargets<'_>) -> Swept<B> {
+    /// One reverse sweep: pulls `seed`, a cotangent of the output of every sample, back to the requested targets.
+    pub fn sweep(&self, seed: &B::Tensor, targets: SweepTargets<'_>) -> Swept<B> {
         let nodes = self.graph.nodes_up_to(self.output);
-        let weights = match wanted.parameters {
+        let weights = match targets.parameters {
             Some(flags) => self.graph.depending(flags),
             None => self.graph.trainable(),
         };
-        let needed = self.needed(wanted.inputs, &weights);
+        let needed = self.needed(targets.inputs, &weights);
         let trainable = self.graph.trainable();
         let mut cotangents: Vec<Option<B::Tensor>> = vec![None; self.values.len()];
         cotangents[self.output.0] = Some(seed.clone());
         let mut by_node: Vec<Vec<Option<B::Tensor>>> = Vec::with_capacity(nodes.len());
         for (k, node) in nodes.iter().enumerate().rev() {
-            let used = || node.parameters.iter().enumerate().filter(|(_, p)| trainable[p.0]);
+            let uses = (0..node.parameters.len()).filter(|&position| trainable[node.parameters[position].0]);
             let result = self.graph.result(k).0;
             let Some(dy) = cotangents[result].take().filter(|_| needed[result]) else {
-                by_node.push(used().map(|_| None).collect());
+                by_node.push(uses.map(|_| None).collect());
                 continue;
             };
             let y = &self.values[result];
-            by_node.push(self.at(node, |at| {
-                let right = |(position, p): (usize, &super::Parameter)| {
-                    weights[p.0].then(|| match node.op.input_operand(at, position) {
-                        Some(InputOperand::Rows) => node.op.rows(at, y, &dy, position),
-                        _ => dy.clone(),
-                    })
-                };
-                used().map(right).collect()
-            }));
+            let requested = |&position: &usize| weights[node.parameters[position].0];
+            let right = |position: usize| Some(position).filter(requested).map(|k| self.right(node, y, &dy, k));
+            by_node.push(uses.map(right).collect());
             for (position, &Value(input)) in node.inputs.iter().enumerate() {
                 if needed[input] {
-                    let dx = self.at(node, |at| node.op.pull(at, y, &dy, position));
+                    let dx = self.in_context(node, |ctx| node.op.pull(ctx, y, &dy, position));
                     cotangents[input] = Some(match cotangents[input].take() {
                         Some(sum) => self.arrays.add(&sum, &dx),
                         None => dx,
@@ -167,12 +161,20 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
             }
         }
         let count = self.graph.input_shapes().len();
-        let inputs = cotangents.into_iter().take(count).map(|dx| dx.filter(|_| wanted.inputs)).collect();
+        let inputs = cotangents.into_iter().take(count).map(|dx| dx.filter(|_| targets.inputs)).collect();
         Swept { inputs, rights: by_node.into_iter().rev().flatten().collect() }
     }
 
-    /// What `read` makes of the factors at all uses, \[n, p\] or \[1, p\], pulled back to the parameters and summed for
-    /// each; `None` for a parameter that the output does not depend on.
+    /// The output gradient at the node's use of parameter `position`, from its result `y` and the result's cotangent `dy`.
+    fn right(&self, node: &Node<O>, y: &B::Tensor, dy: &B::Tensor, position: usize) -> B::Tensor {
+        self.in_context(node, |ctx| match node.op.input_operand(ctx, position) {
+            Some(InputOperand::Rows) => node.op.rows(ctx, y, dy, position),
+            _ => dy.clone(),
+        })
+    }
+
+    /// Applies `read` to the factors at all uses, pulls the results (`[n, p]` or `[1, p]`) back to the parameters, and sums
+    /// them by parameter. `None` for a parameter that the output does not depend on.
     pub fn by_parameter(
         &self,
         uses: &[Use<B>],
@@ -180,10 +182,10 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
         read: impl Fn(&Factor<B>, &B) -> B::Tensor,
     ) -> Vec<Option<B::Tensor>> {
         let mut sums: Vec<Option<B::Tensor>> = vec![None; self.graph.parameters().len()];
-        for (one_use, right) in uses.iter().zip(&swept.rights) {
+        for (parameter_use, right) in uses.iter().zip(&swept.rights) {
             let Some(right) = right else { continue };
-            let part = read(&Factor::new(one_use.left.clone(), right.clone()), self.arrays);
-            for (parameter, part) in self.pulled_back(one_use.weight, &part) {
+            let derivative = read(&Factor::new(parameter_use.left.clone(), right.clone()), self.arrays);
+            for (parameter, part) in self.pulled_back(parameter_use.weight, &derivative) {
                 sums[parameter] = Some(match sums[parameter].take() {
                     Some(sum) => self.arrays.add(&sum, &part),
                     None => part,
@@ -193,24 +195,24 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
         sums
     }
 
-    /// Gradients of a weight, \[n, p\], as gradients of the parameters that it was made of.
+    /// Gradients of a weight, `[n, p]`, as gradients of the parameters that it is derived from.
     pub(crate) fn pulled_back(&self, weight: usize, rows: &B::Tensor) -> Vec<(usize, B::Tensor)> {
         self.graph.pulled_back(self.arrays, self.weights, weight, rows)
     }
 
-    /// Which values a sweep must pass: those that depend on something wanted.
+    /// For every value, whether a sweep must pass it: whether it depends on a requested target.
     fn needed(&self, inputs: bool, weights: &[bool]) -> Vec<bool> {
         let mut needed = vec![inputs; self.graph.input_shapes().len()];
         for node in self.graph.nodes_up_to(self.output) {
-            let own = node.parameters.iter().any(|p| weights[p.0]);
-            needed.push(own || node.inputs.iter().any(|v| needed[v.0]));
+            let uses_target = node.parameters.iter().any(|p| weights[p.0]);
+            needed.push(uses_target || node.inputs.iter().any(|v| needed[v.0]));
         }
         needed
     }
 
-    fn at<T>(&self, node: &Node<O>, f: impl FnOnce(&OpContext<'_, B>) -> T) -> T {
+    fn in_context<T>(&self, node: &Node<O>, call: impl FnOnce(&OpContext<'_, B>) -> T) -> T {
         let inputs: Vec<&B::Tensor> = node.inputs.iter().map(|v| &self.values[v.0]).collect();
         let parameters: Vec<&B::Tensor> = node.parameters.iter().map(|p| &self.weights[p.0]).collect();
-        f(&OpContext { arrays: self.arrays, inputs: &inputs, parameters: &parameters })
+        call(&OpContext { arrays: self.arrays, inputs: &inputs, parameters: &parameters })
     }
 }

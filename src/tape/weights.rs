@@ -1,4 +1,4 @@
-//! Weights: parameters, buffers, and what is derived from them before any sample is there.
+//! Weights: parameters, buffers, and weights derived from them. They do not depend on samples.
 
 use super::graph::{Graph, Parameter};
 use crate::backend::{Arrays, Cpu};
@@ -6,38 +6,38 @@ use crate::error::{Error, Result};
 use crate::ops::{Op, OpContext};
 use crate::shape::numel;
 
-/// What an op may take beside its inputs.
+/// An array that ops take in addition to their inputs.
 #[derive(Clone, Debug)]
 pub(crate) struct Weight<O> {
     pub origin: Origin<O>,
     pub shape: Vec<usize>,
-    /// What every entry is until it is told otherwise.
+    /// The value of every entry until it is set.
     pub fill: Option<f64>,
 }
 
-/// Where a weight comes from.
+/// The origin of a weight.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin<O> {
-    /// It is a parameter: its index among them.
+    /// A parameter, with its index among the parameters.
     Parameter(usize),
-    /// It is a buffer: its index among them.
+    /// A buffer, with its index among the buffers.
     Buffer(usize),
-    /// An op made it of other weights.
+    /// The result of an op on other weights.
     Derived { op: O, from: Vec<Parameter> },
 }
 
-/// A weight whose entries are entries of one parameter, each at most once, times a number.
+/// A weight whose entries are entries of one parameter, each used at most once, times a factor.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct View {
     pub parameter: usize,
     pub factor: f64,
-    /// Which entries of the parameter they are; `None` for all of them, in order.
+    /// The entries of the parameter. `None` if they are all entries in order.
     pub entries: Option<Vec<usize>>,
 }
 
 impl<O: Op> Graph<O> {
-    /// As [`parameter`](Graph::parameter), where every entry is `value` until it is set or loaded; drawing random
-    /// parameters keeps it. What a norm needs: weights that begin as 1, biases that begin as 0.
+    /// As [`parameter`](Graph::parameter), with all entries equal to `value` until they are set or loaded. Random
+    /// initialisation keeps the value. Norms use this for weights of 1 and biases of 0.
     ///
     /// # Errors
     /// As [`parameter`](Graph::parameter), or `value` is not finite.
@@ -46,7 +46,7 @@ impl<O: Op> Graph<O> {
         self.fill(parameter, value)
     }
 
-    /// As [`buffer`](Graph::buffer), where every entry is `value` until it is set or loaded.
+    /// As [`buffer`](Graph::buffer), with all entries equal to `value` until they are set or loaded.
     ///
     /// # Errors
     /// As [`buffer`](Graph::buffer), or `value` is not finite.
@@ -57,19 +57,20 @@ impl<O: Op> Graph<O> {
 
     fn fill(&mut self, weight: Parameter, value: f64) -> Result<Parameter> {
         if !value.is_finite() {
-            return Err(Error::value(format!("'{}' would be filled with {value}", self.weight_name(weight))));
+            let name = self.weight_name(weight);
+            return Err(Error::value(format!("'{name}' cannot be filled with {value}; pass a finite number")));
         }
         self.weights[weight.0].fill = Some(value);
         Ok(weight)
     }
 
-    /// What the parameter or buffer `name` is filled with until it is set, if it is.
+    /// The initial value of all entries of the parameter or buffer `name`, if it has one.
     pub(crate) fn filled_with(&self, name: &str) -> Option<f64> {
         self.find_parameter(name).and_then(|weight| self.weights[weight.0].fill)
     }
 
-    /// All weights on a backend, from the parameters and buffers there.
-    pub(crate) fn weigh<B: Arrays>(
+    /// All weights on a backend, computed from the parameters and buffers there.
+    pub(crate) fn materialise_weights<B: Arrays>(
         &self,
         arrays: &B,
         parameters: &[B::Tensor],
@@ -81,7 +82,7 @@ impl<O: Op> Graph<O> {
                 Origin::Parameter(k) => parameters[*k].clone(),
                 Origin::Buffer(k) => buffers[*k].clone(),
                 Origin::Derived { op, from } => {
-                    let inputs = stretched(arrays, from, &all, 1);
+                    let inputs = repeated(arrays, from, &all, 1);
                     let inputs: Vec<&B::Tensor> = inputs.iter().collect();
                     let y = op.forward(&OpContext { arrays, inputs: &inputs, parameters: &[] });
                     arrays.reshape(&y, &weight.shape)
@@ -91,7 +92,7 @@ impl<O: Op> Graph<O> {
         all
     }
 
-    /// Which weights depend on the flagged parameters.
+    /// For every weight, whether it depends on a flagged parameter.
     pub(crate) fn depending(&self, parameters: &[bool]) -> Vec<bool> {
         let mut all = Vec::with_capacity(self.weights.len());
         for weight in &self.weights {
@@ -104,12 +105,12 @@ impl<O: Op> Graph<O> {
         all
     }
 
-    /// Which weights depend on any parameter.
+    /// For every weight, whether it depends on any parameter.
     pub(crate) fn trainable(&self) -> Vec<bool> {
         self.depending(&vec![true; self.parameters().len()])
     }
 
-    /// Gradients of the weight `weight`, \[n, p\], as gradients of the parameters that it was made of: \[n, p'\] each.
+    /// Gradients of the weight `weight`, `[n, p]`, as gradients `[n, p']` of the parameters that it is derived from.
     pub(crate) fn pulled_back<B: Arrays>(
         &self,
         arrays: &B,
@@ -125,13 +126,13 @@ impl<O: Op> Graph<O> {
             }
             Origin::Buffer(_) => Vec::new(),
             Origin::Derived { op, from } => {
-                let inputs = stretched(arrays, from, weights, n);
+                let inputs = repeated(arrays, from, weights, n);
                 let inputs: Vec<&B::Tensor> = inputs.iter().collect();
-                let at = OpContext { arrays, inputs: &inputs, parameters: &[] };
-                let y = op.forward(&at);
+                let ctx = OpContext { arrays, inputs: &inputs, parameters: &[] };
+                let y = op.forward(&ctx);
                 let dy = arrays.reshape(rows, arrays.shape(&y));
                 let pulled = from.iter().enumerate().flat_map(|(k, p)| {
-                    let dx = op.pull(&at, &y, &dy, k);
+                    let dx = op.pull(&ctx, &y, &dy, k);
                     self.pulled_back(arrays, weights, p.0, &dx)
                 });
                 pulled.collect()
@@ -139,20 +140,20 @@ impl<O: Op> Graph<O> {
         }
     }
 
-    /// The weight as entries of one parameter, if it is that.
+    /// The weight as a view of one parameter, if it is one.
     pub(crate) fn view(&self, weight: usize) -> Option<View> {
         match &self.weights[weight].origin {
             Origin::Parameter(k) => Some(View { parameter: *k, factor: 1.0, entries: None }),
             Origin::Buffer(_) => None,
             Origin::Derived { op, from } => {
                 let ([from], Some(factor)) = (&from[..], op.moves_entries()) else { return None };
-                let inner = self.view(from.0)?;
+                let view = self.view(from.0)?;
                 if factor == 0.0 || !factor.is_finite() {
                     return None;
                 }
-                // The op itself tells where entries go: it is run on their numbers.
+                // Running the op on entry numbers shows how it moves entries.
                 let shape = &self.weights[from.0].shape;
-                let numbers: Vec<f64> = match &inner.entries {
+                let numbers: Vec<f64> = match &view.entries {
                     Some(entries) => entries.iter().map(|&k| k as f64).collect(),
                     None => (0..numel(shape)).map(|k| k as f64).collect(),
                 };
@@ -163,15 +164,15 @@ impl<O: Op> Graph<O> {
                 let mut sorted = entries.clone();
                 sorted.sort_unstable();
                 let once = sorted.windows(2).all(|pair| pair[0] != pair[1]);
-                let whole = entries.len() == numel(&self.parameters()[inner.parameter].shape);
+                let whole = entries.len() == numel(&self.parameters()[view.parameter].shape);
                 let in_order = whole && entries.iter().enumerate().all(|(k, &entry)| k == entry);
                 let entries = (!in_order).then_some(entries);
-                once.then_some(View { factor: inner.factor * factor, entries, ..inner })
+                once.then_some(View { factor: view.factor * factor, entries, ..view })
             }
         }
     }
 
-    /// The parameter's index among the parameters, if it is one and no buffer nor derived.
+    /// The index among the parameters. `None` for buffers and derived weights.
     pub(crate) fn parameter_index(&self, weight: Parameter) -> Option<usize> {
         match self.weights[weight.0].origin {
             Origin::Parameter(k) => Some(k),
@@ -183,7 +184,7 @@ impl<O: Op> Graph<O> {
         &self.weights[weight].shape
     }
 
-    /// A weight in words: a parameter's name, or what was made of which.
+    /// A name for messages: the parameter's name, or the op and the names that the weight is derived from.
     pub(crate) fn weight_name(&self, weight: Parameter) -> String {
         match &self.weights[weight.0].origin {
             Origin::Parameter(k) => self.parameters()[*k].name.clone(),
@@ -196,13 +197,13 @@ impl<O: Op> Graph<O> {
     }
 }
 
-/// Weights as the inputs of an op: as if they were `n` equal samples.
-fn stretched<B: Arrays>(arrays: &B, from: &[Parameter], weights: &[B::Tensor], n: usize) -> Vec<B::Tensor> {
-    let one = |p: &Parameter| {
-        let weight = &weights[p.0];
-        let shape = [&[1], arrays.shape(weight)].concat();
-        let alone = arrays.reshape(weight, &shape);
-        if n == 1 { alone } else { arrays.add(&alone, &arrays.full(0.0, &[&[n], &shape[1..]].concat())) }
-    };
-    from.iter().map(one).collect()
+/// Weights as the inputs of an op, repeated for `n` samples.
+fn repeated<B: Arrays>(arrays: &B, from: &[Parameter], weights: &[B::Tensor], n: usize) -> Vec<B::Tensor> {
+    from.iter().map(|p| repeated_weight(arrays, &weights[p.0], n)).collect()
+}
+
+fn repeated_weight<B: Arrays>(arrays: &B, weight: &B::Tensor, n: usize) -> B::Tensor {
+    let shape = [&[1], arrays.shape(weight)].concat();
+    let single = arrays.reshape(weight, &shape);
+    if n == 1 { single } else { arrays.add(&single, &arrays.full(0.0, &[&[n], &shape[1..]].concat())) }
 }

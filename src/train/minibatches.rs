@@ -6,10 +6,10 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 ///
 /// ```
 /// use tangent_kernels::train::{GradientDescent, Optimiser, minibatches};
-/// use tangent_kernels::{Batch, Cpu, Loss, Parameterisation, Sequential, Session, Subset};
+/// use tangent_kernels::{Batch, Cpu, Loss, Sequential, Session, Subset};
 /// # fn main() -> tangent_kernels::Result<()> {
-/// let mut model = Sequential::new(&[1], Parameterisation::Standard).linear("d", 1).build()?;
-/// model.initialise(Parameterisation::Standard, 0)?;
+/// let mut model = Sequential::standard(&[1]).linear("d", 1).build()?;
+/// model.initialise(0)?;
 /// let x: Vec<f64> = (0..20).map(|n| n as f64 / 10.0).collect();
 /// let y: Vec<f64> = x.iter().map(|x| 3.0 * x - 1.0).collect();
 /// let x = Batch::new(&x, &[20, 1])?;

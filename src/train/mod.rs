@@ -4,9 +4,9 @@
 //!
 //! ```
 //! use tangent_kernels::train::{Adam, Optimiser};
-//! use tangent_kernels::{Batch, Cpu, Loss, Parameterisation, Sequential, Session, unary::Tanh};
+//! use tangent_kernels::{Batch, Cpu, Loss, Sequential, Session, unary::Tanh};
 //! # fn main() -> tangent_kernels::Result<()> {
-//! let mut model = Sequential::mlp(&[2, 8, 1], Tanh, true, Parameterisation::Standard)?;
+//! let mut model = Sequential::standard(&[2]).mlp(&[8, 1], Tanh).build()?;
 //! # for (seed, info) in model.parameters().to_vec().into_iter().enumerate() {
 //! #     let count = info.shape.iter().product::<usize>();
 //! #     let values = (0..count).map(|k| (7.0 * k as f64 + seed as f64 + 1.0).sin()).collect();
@@ -47,7 +47,7 @@ pub use minibatches::minibatches;
 
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::model::blocks::{RUN_BLOCK, folded};
+use crate::model::blocks::{RUN_BLOCK, fold_blocks};
 use crate::model::{Gradient, Model, Session, add};
 use crate::ops::Op;
 use crate::real::Real;
@@ -80,7 +80,7 @@ impl<B: Arrays, O: Op> Session<'_, B, O> {
         }
         loss.check(samples, outputs)?;
         let (mut sums, mut total) = (self.zeros(), 0.0);
-        folded(
+        fold_blocks(
             samples,
             RUN_BLOCK,
             |range| {

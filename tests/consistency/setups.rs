@@ -80,13 +80,13 @@ fn away(list: Vec<f64>, count: usize, kinks: &[f64], [low, high]: [f64; 2]) -> V
 #[cfg(feature = "rand")]
 pub fn examples() -> impl Iterator<Item = Setup> {
     use crate::{attention, network};
+    use tangent_kernels::Sequential;
     use tangent_kernels::unary::Tanh;
-    use tangent_kernels::{Parameterisation, Sequential};
-    let mut mlp = Sequential::mlp(&[784, 50, 50, 50, 1], Tanh, false, Parameterisation::Ntk).unwrap();
-    mlp.initialise(Parameterisation::Ntk, 1).unwrap();
+    let mut mlp = Sequential::ntk(&[784]).mlp_without_bias(&[50, 50, 50, 1], Tanh).build().unwrap();
+    mlp.initialise(1).unwrap();
     let sizes = attention::Sizes { words: 7, length: 4, width: 8, heads: 2, blocks: 2 };
     let mut transformer = attention::transformer(sizes).unwrap();
-    transformer.initialise(Parameterisation::Standard, 1).unwrap();
+    transformer.initialise(1).unwrap();
     let setup = |name: &str, model: Model, samples: usize, input: Vec<f64>, whole: bool| Setup {
         name: name.into(),
         model,

@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tangent_kernels::kernel::sink::{Frame, Region, RegionData, Requirements, Sink};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{
-    Batch, Cpu, Error, Kernel, Model, Ntk, Outputs, Parameterisation, Real, Result, Sequential, Session, ops::Builtin,
+    Batch, Cpu, Error, Kernel, Model, Ntk, Outputs, Real, Result, Sequential, Session, ops::Builtin,
 };
 
 /// The side of units, small, so that there are many.
 pub const SIDE: usize = 100;
 
 pub fn model(seed: u64) -> Model {
-    let mut model = Sequential::mlp(&[5, 9, 7, 2], Tanh, true, Parameterisation::Standard).unwrap();
-    model.initialise(Parameterisation::Standard, seed).unwrap();
+    let mut model = Sequential::standard(&[5]).mlp(&[9, 7, 2], Tanh).build().unwrap();
+    model.initialise(seed).unwrap();
     model
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tangent_kernels::io::fixture::Fixture;
 use tangent_kernels::io::{idx, npy, safetensors};
-use tangent_kernels::{Parameterisation, Samples, Sequential};
+use tangent_kernels::{Samples, Sequential};
 
 use crate::changes::{changed, changes};
 
@@ -23,7 +23,7 @@ fn arrays(path: &Path) {
 }
 
 fn weights(path: &Path) {
-    let model = Sequential::new(&[3], Parameterisation::Ntk).linear("a", 4).tanh().linear("b", 2).build();
+    let model = Sequential::ntk(&[3]).linear("a", 4).tanh().linear("b", 2).build();
     let _ = safetensors::load(path, &mut model.unwrap());
 }
 
@@ -50,8 +50,8 @@ fn files(folder: &Path) -> Vec<(Reading, Vec<u8>)> {
     let at = folder.join("whole");
     npy::write(&at, &[3, 2, 2], &[1.5f32; 12]).unwrap();
     let array = fs::read(&at).unwrap();
-    let mut model = Sequential::new(&[3], Parameterisation::Ntk).linear("a", 4).tanh().linear("b", 2).build().unwrap();
-    model.initialise(Parameterisation::Ntk, 1).unwrap();
+    let mut model = Sequential::ntk(&[3]).linear("a", 4).tanh().linear("b", 2).build().unwrap();
+    model.initialise(1).unwrap();
     safetensors::save::<f32, _>(&at, &model).unwrap();
     let saved = fs::read(&at).unwrap();
     let mut images = vec![0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 3];

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use tangent_kernels::kernel::sink::Sink;
 use tangent_kernels::store::{self, NpyFile, ZarrStore};
-use tangent_kernels::{Batch, Cpu, Parameterisation, Result, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Result, Sequential, Session};
 
 use crate::changes::{changed, changes};
 
@@ -15,8 +15,8 @@ const SAMPLES: usize = 60;
 
 /// A kernel into a sink, of which `regions` units are made before it is stopped.
 fn fill<S: Sink<f32>>(sink: &mut S, regions: usize) -> Result<()> {
-    let mut model = Sequential::new(&[3], Parameterisation::Ntk).linear("a", 4).tanh().linear("b", 1).build()?;
-    model.initialise(Parameterisation::Ntk, 1)?;
+    let mut model = Sequential::ntk(&[3]).linear("a", 4).tanh().linear("b", 1).build()?;
+    model.initialise(1)?;
     let numbers: Vec<f32> = (0..SAMPLES * 3).map(|k| (k as f32).sin()).collect();
     let session = Session::new(&model, Cpu::<f32>::new())?;
     let stop = |progress: tangent_kernels::Progress| match progress.done < regions {

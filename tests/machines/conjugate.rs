@@ -2,7 +2,7 @@ use tangent_kernels::analysis::{
     conjugate_kernel, conjugate_kernel_between, features, features_at, gram as gram_of, gram_between,
 };
 use tangent_kernels::ops::{AvgPool2d, Conv2d, Flatten, Shift};
-use tangent_kernels::{Batch, Cpu, Error, Graph, Model, Outputs, Session, Value};
+use tangent_kernels::{Batch, Cpu, Error, Graph, Model, Outputs, Parameterisation, Sequential, Session, Value};
 
 use crate::*;
 
@@ -50,7 +50,7 @@ fn features_and_kernel_by_hand() {
 #[test]
 fn of_one_output_it_is_the_last_weights_component() {
     for (parameterisation, samples) in [(Parameterisation::Ntk, 4), (Parameterisation::Standard, 700)] {
-        let mut model = Sequential::mlp(&[3, 20, 30, 1], Tanh, true, parameterisation).unwrap();
+        let mut model = Sequential::new(&[3], parameterisation).mlp(&[20, 30, 1], Tanh).build().unwrap();
         for (k, info) in model.parameters().to_vec().iter().enumerate() {
             model.set(&info.name, &info.shape, numbers(info.shape.iter().product(), k as u64)).unwrap();
         }

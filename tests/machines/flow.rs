@@ -1,7 +1,7 @@
 use faer::Mat;
 use faer::linalg::solvers::Solve;
 use tangent_kernels::analysis::{Descent, GradientFlow, Ridge, largest_eigenvalue, learning_rate_bound};
-use tangent_kernels::{Batch, Cpu, Matrix, Outputs, Parameterisation, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Matrix, Outputs, Sequential, Session};
 
 use crate::*;
 
@@ -205,7 +205,7 @@ fn small_eigenvalues_lose_no_digits() {
 fn a_linear_model_trained_for_real_is_predicted_to_rounding() {
     // Two outputs, by the full kernel and n samples; by one kernel of both and two targets a sample.
     let (n, rate, count) = (9, 0.4, 200);
-    let mut model = Sequential::new(&[4], Parameterisation::Standard).linear("d", 2).build().unwrap();
+    let mut model = Sequential::standard(&[4]).linear("d", 2).build().unwrap();
     model.set("d.weight", &[2, 4], numbers(8, 31)).unwrap();
     model.set("d.bias", &[2], numbers(2, 32)).unwrap();
     let (x, z, targets) = (numbers(n * 4, 33), numbers(5 * 4, 34), numbers(n * 2, 35));

@@ -11,7 +11,7 @@ mod wide;
 
 use faer::Mat;
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Matrix, Model, Parameterisation, Real, Sequential};
+use tangent_kernels::{Matrix, Model, Real, Sequential};
 
 /// Numbers between -1 and 1 from a generator of their own.
 fn numbers(count: usize, seed: u64) -> Vec<f64> {
@@ -68,7 +68,7 @@ fn columns(numbers: &[f64], k: usize) -> Mat<f64> {
 
 /// A network whose parameters have no pattern.
 fn mlp(widths: &[usize]) -> Model {
-    let mut model = Sequential::mlp(widths, Tanh, true, Parameterisation::Standard).unwrap();
+    let mut model = Sequential::standard(&widths[..1]).mlp(&widths[1..], Tanh).build().unwrap();
     for (k, info) in model.parameters().to_vec().iter().enumerate() {
         model.set(&info.name, &info.shape, numbers(info.shape.iter().product(), 70 + k as u64)).unwrap();
     }

@@ -32,8 +32,8 @@ fn distance(x: &[f64], y: &[f64]) -> f64 {
 /// The largest distance between what a network of this width says after training and what was predicted, beside how far
 /// training moved it: at train and test samples, at several times, by steps and by the flow.
 fn worst(width: usize) -> f64 {
-    let mut model = Sequential::mlp(&[INPUTS, width, 1], Tanh, true, Parameterisation::Ntk).unwrap();
-    model.initialise(Parameterisation::Ntk, 3).unwrap();
+    let mut model = Sequential::ntk(&[INPUTS]).mlp(&[width, 1], Tanh).build().unwrap();
+    model.initialise(3).unwrap();
     let inputs = |n: usize, seed| numbers(n * INPUTS, seed).into_iter().map(|x| 0.8 * x).collect::<Vec<_>>();
     let (x, z) = (inputs(TRAIN, 41), inputs(TEST, 42));
     let targets: Vec<f64> = x.chunks(INPUTS).map(|x| (2.0 * x[0]).sin() + x[1] * x[2]).collect();

@@ -57,7 +57,7 @@ fn an_op_that_mixes_samples_is_refused_by_name_before_anything_long() {
     let model = centred();
     let x = numbers(3 * 40, 1);
     let x = Batch::new(&x, &[40, 3]).unwrap();
-    let parts = ["centre (op 1)", "samples beside it"];
+    let parts = ["centre (op 1)", "other samples of the batch"];
     for method in Method::ALL.into_iter().filter(|&method| method != Method::ClosedForm) {
         let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
         let steps = AtomicUsize::new(0);
@@ -82,7 +82,7 @@ fn an_op_that_mixes_samples_is_refused_by_name_before_anything_long() {
 #[test]
 fn results_near_zero_are_not_taken_for_a_mix() {
     let hidden = |read_out: bool| {
-        let layers = Sequential::new(&[200], Parameterisation::Standard).linear_without_bias("d1", 50).tanh();
+        let layers = Sequential::standard(&[200]).linear_without_bias("d1", 50).tanh();
         filled(if read_out { layers.linear_without_bias("d2", 1) } else { layers }.build().unwrap())
     };
     let (features, mut model) = (hidden(false), hidden(true));
@@ -114,7 +114,7 @@ fn a_sample_alone_does_not_vouch_for_others() {
     let model = centred();
     let x = numbers(3 * 40, 1);
     let x = Batch::new(&x, &[40, 3]).unwrap();
-    let parts = ["centre (op 1)", "samples beside it"];
+    let parts = ["centre (op 1)", "other samples of the batch"];
     for few in [0, 1] {
         let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
         session.ntk().compute(&x.rows(0..few)).unwrap();

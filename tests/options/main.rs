@@ -16,8 +16,8 @@ use tangent_kernels::ops::{BatchNorm, Builtin, Case, Conv2d, ConvTranspose2d, Dr
 use tangent_kernels::tape::{Parameter, Value};
 use tangent_kernels::unary::{Silu, Sqrt, Tanh};
 use tangent_kernels::{
-    Attributes, Batch, Cpu, Error, Graph, Kernel, Method, Model, Ntk, Outputs, Parameterisation, Progress, Reader,
-    Real, Result, Samples, Sequential, Session,
+    Attributes, Batch, Cpu, Error, Graph, Kernel, Method, Model, Ntk, Outputs, Progress, Reader, Real, Result, Samples,
+    Sequential, Session,
 };
 
 /// Numbers between -1 and 1 without a pattern.
@@ -63,7 +63,7 @@ fn parameters<const N: usize>(graph: &mut Graph, list: [(&str, &[usize]); N]) ->
 }
 
 fn mlp() -> Model {
-    filled(Sequential::mlp(&[4, 5, 4, 3], Silu, true, Parameterisation::Ntk).unwrap())
+    filled(Sequential::ntk(&[4]).mlp(&[5, 4, 3], Silu).build().unwrap())
 }
 
 /// Groups, several positions, a transposed convolution.

@@ -17,10 +17,10 @@ fn several_inputs_are_read_side_by_side() {
     assert!(other.total().distance(want.total()).unwrap() > 1e-3);
 
     let one = session.ntk().compute(features).unwrap_err();
-    says(one, Error::is_shape, &["takes 2 inputs", "samples of 1"]);
+    says(one, Error::is_shape, &["takes 2 inputs", "each sample has 1"]);
     let three = [ids.clone(), features.clone(), features.clone()];
-    says(session.ntk().compute(&three).unwrap_err(), Error::is_shape, &["takes 2 inputs", "samples of 3"]);
-    says(session.ntk().compute(&Vec::new()).unwrap_err(), Error::is_shape, &["takes 2 inputs", "samples of 0"]);
+    says(session.ntk().compute(&three).unwrap_err(), Error::is_shape, &["takes 2 inputs", "each sample has 3"]);
+    says(session.ntk().compute(&Vec::new()).unwrap_err(), Error::is_shape, &["takes 2 inputs", "each sample has 0"]);
     let turned = [features.clone(), ids.clone()];
     says(session.ntk().compute(&turned).unwrap_err(), Error::is_shape, &["input 0", "[4]", "[20, 2]"]);
     for method in Method::ALL.into_iter().filter(|&method| method != Method::ClosedForm) {
@@ -135,7 +135,7 @@ fn row_numbers_that_are_none_are_named() {
         ids[9] = bad;
         let ids = Batch::new(&ids, &[3, 4]).unwrap();
         let x = [ids, features.clone()];
-        let parts: &[&str] = if bad.is_nan() { &["NaN"] } else { &["no row of a table of 5"] };
+        let parts: &[&str] = if bad.is_nan() { &["NaN"] } else { &["not a row number of a table of 5"] };
         for error in [
             session.ntk().compute(&x).unwrap_err(),
             session.ntk().method(Method::ForwardMode).compute(&x).unwrap_err(),
@@ -151,7 +151,7 @@ fn row_numbers_that_are_none_are_named() {
     let table = graph.parameter("t", &[5, 2]).unwrap();
     let x = graph.input();
     let h = graph.unary(Tanh, x).unwrap();
-    says(graph.embedding(h, table).unwrap_err(), Error::is_unsupported, &["embedding", "straight from an input"]);
+    says(graph.embedding(h, table).unwrap_err(), Error::is_unsupported, &["embedding", "directly from an input"]);
 }
 
 /// Row numbers beside other numbers in one input. What is no row there is not taken for one.

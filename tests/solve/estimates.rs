@@ -177,7 +177,7 @@ fn conditions_are_bounds_from_inside() {
 
 #[test]
 fn a_models_kernel_has_the_eigenvalues_of_the_computed_one() {
-    let mut model = Sequential::mlp(&[3, 8, 2], Tanh, true, Parameterisation::Standard).unwrap();
+    let mut model = Sequential::standard(&[3]).mlp(&[8, 2], Tanh).build().unwrap();
     for (k, info) in model.parameters().to_vec().iter().enumerate() {
         model.set(&info.name, &info.shape, numbers(info.shape.iter().product(), k as u64)).unwrap();
     }

@@ -11,9 +11,7 @@ use tangent_kernels::kernel::{Plan, Rates, Strategy, worst_difference};
 use tangent_kernels::ops::{AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, LayerNorm, Permute};
 use tangent_kernels::tape::Value;
 use tangent_kernels::unary::{Silu, Tanh};
-use tangent_kernels::{
-    Batch, Cpu, Graph, Kernel, Method, Model, Ntk, Outputs, Parameterisation, Real, Result, Sequential, Session,
-};
+use tangent_kernels::{Batch, Cpu, Graph, Kernel, Method, Model, Ntk, Outputs, Real, Result, Sequential, Session};
 
 /// More than one block of samples, in rows and in columns, of unlike numbers.
 const ROWS: usize = 21;
@@ -162,14 +160,14 @@ fn sentences(positions: usize, width: usize, outputs: usize) -> Network {
 }
 
 fn mlp(outputs: usize) -> Network {
-    let model = Sequential::mlp(&[6, 7, 5, outputs], Silu, true, Parameterisation::Ntk).unwrap();
+    let model = Sequential::ntk(&[6]).mlp(&[7, 5, outputs], Silu).build().unwrap();
     Network { name: format!("mlp, {outputs} outputs"), model: filled(model), table: None }
 }
 
 /// The paper's MLP-h: eight layers, a thousand wide up to the last.
 fn mlp_h() -> Model {
     let widths = [&[1000; 8][..], &[1]].concat();
-    filled(Sequential::mlp(&widths, Tanh, false, Parameterisation::Ntk).unwrap())
+    filled(Sequential::ntk(&widths[..1]).mlp_without_bias(&widths[1..], Tanh).build().unwrap())
 }
 
 /// A weight that meets itself and its own transpose, one position each.

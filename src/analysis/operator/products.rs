@@ -6,7 +6,7 @@ use super::Operators;
 use crate::backend::{Dual, Gram};
 use crate::differentiate::Direction;
 use crate::error::Result;
-use crate::model::blocks::{folded, mapped};
+use crate::model::blocks::{fold_blocks, map_blocks};
 use crate::ops::Op;
 use crate::real::Real;
 use crate::tape::SweepTargets;
@@ -35,7 +35,7 @@ impl<B: Gram, O: Op> Operators<'_, B, O> {
         let dual = Dual::new(arrays.clone());
         let along = self.direction(v)?;
         let weights = along.weights(session, &dual);
-        let parts = mapped(self.x.samples(), self.block, |range| {
+        let parts = map_blocks(self.x.samples(), self.block, |range| {
             let tape = along.tape(session, &dual, &weights, self.x, &range)?;
             let value = arrays.read(tape.output().value())?;
             Ok(f(range, value, arrays.read(&dual.tangent(tape.output()))?))
@@ -49,7 +49,7 @@ impl<B: Gram, O: Op> Operators<'_, B, O> {
         let mut sum = vec![0.0; self.columns()];
         let wanted = SweepTargets { inputs: false, parameters: Some(&self.wanted) };
         let of_block = |range: Range<usize>| self.session.pulled(self.x, range, &u, wanted);
-        folded(self.x.samples(), self.block, of_block, |_, block| self.add(&mut sum, block.parameters))?;
+        fold_blocks(self.x.samples(), self.block, of_block, |_, block| self.add(&mut sum, block.parameters))?;
         Ok(sum)
     }
 

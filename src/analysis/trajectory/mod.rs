@@ -35,11 +35,11 @@ const TOLERANCE: f64 = 1e-4;
 /// ```
 /// use tangent_kernels::analysis::trajectory::Trajectory;
 /// use tangent_kernels::train::{GradientDescent, Optimiser};
-/// use tangent_kernels::{Batch, Cpu, Loss, Parameterisation, Sequential, Session, unary::Tanh};
+/// use tangent_kernels::{Batch, Cpu, Loss, Sequential, Session, unary::Tanh};
 /// # fn main() -> tangent_kernels::Result<()> {
 /// # let folder = tempfile::tempdir().unwrap();
 /// # let path = folder.path().join("trajectory.csv");
-/// let mut model = Sequential::mlp(&[2, 3, 1], Tanh, false, Parameterisation::Standard)?;
+/// let mut model = Sequential::standard(&[2]).mlp_without_bias(&[3, 1], Tanh).build()?;
 /// # model.set("d1.weight", &[3, 2], vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6])?;
 /// # model.set("d2.weight", &[1, 3], vec![1.0, -1.0, 1.0])?;
 /// let (x, y) = ([1.0, 0.0, 0.5, -0.5, -1.0, 0.3], [1.0, 1.0, -1.0]);

@@ -65,8 +65,8 @@ use prost::Message;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::ops::Graph;
 use crate::shape::{checked_numel, numel};
-use crate::tape::Graph;
 use array::Kind;
 use operand::Operand;
 use proto::{GraphProto, ModelProto, NodeProto, ValueInfo};

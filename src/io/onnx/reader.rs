@@ -12,8 +12,9 @@ use super::operand::{Is, Made, Operand, Source};
 use super::proto::{GraphProto, NodeProto, TensorProto};
 use super::{tensor, translate};
 use crate::error::{Error, Result};
+use crate::ops::Graph;
 use crate::ops::{Builtin, Reshape};
-use crate::tape::{Graph, Parameter, Value};
+use crate::tape::{Parameter, Value};
 
 /// A parameter or buffer and the values that it is to have.
 pub(super) type Valued = (String, Rc<Array>);

@@ -94,7 +94,7 @@ fn touched<R: Real, O: Op>(model: &Model<O>, wanted: &[bool], samples: usize) ->
 
 fn weights<R: Real, O: Op>(model: &Model<O>, arrays: &Count<R>) -> Vec<<Count<R> as Arrays>::Tensor> {
     let zeros = |infos: &[ParameterInfo]| infos.iter().map(|info| arrays.full(0.0, &info.shape)).collect::<Vec<_>>();
-    model.graph().weigh(arrays, &zeros(model.parameters()), &zeros(model.buffers()))
+    model.graph().materialise_weights(arrays, &zeros(model.parameters()), &zeros(model.buffers()))
 }
 
 fn inputs<R: Real, O: Op>(model: &Model<O>, arrays: &Count<R>, samples: usize) -> Vec<<Count<R> as Arrays>::Tensor> {

@@ -133,9 +133,9 @@ impl<R: Real> Fold<R> for RowSums {
 ///
 /// ```
 /// use tangent_kernels::kernel::sink::{Classifier, Folding};
-/// use tangent_kernels::{Batch, Cpu, Parameterisation, Sequential, Session};
+/// use tangent_kernels::{Batch, Cpu, Sequential, Session};
 ///
-/// let mut model = Sequential::new(&[1], Parameterisation::Standard).linear("d1", 1).build()?;
+/// let mut model = Sequential::standard(&[1]).linear("d1", 1).build()?;
 /// model.set("d1.weight", &[1, 1], vec![2.0])?;
 /// model.set("d1.bias", &[1], vec![0.0])?;
 /// let session = Session::new(&model, Cpu::<f64>::new())?;
