@@ -3,12 +3,12 @@
 use rayon::prelude::*;
 
 use crate::backend::Gram;
-use crate::backend::cpu::gemm::{Gemm, View};
 use crate::error::{Error, Result};
 use crate::kernel::Matrix;
 use crate::model::{Model, Session};
 use crate::ops::Op;
 use crate::real::Real;
+use crate::real::gemm::{Gemm, View};
 use crate::samples::Samples;
 use crate::shape::{numel, zeros};
 use crate::tape::Value;

@@ -6,22 +6,26 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 use std::thread::LocalKey;
 
-use crate::backend::cpu::buffer_pool::BufferPool;
-use crate::backend::cpu::gemm::{self, Gemm};
-use crate::backend::cpu::vector::Vector;
-
 mod bits;
+pub(crate) mod buffer_pool;
 mod erf;
 mod exp;
+pub(crate) mod gemm;
 mod ln;
 mod pair;
 mod polynomial;
 mod tanh;
 #[cfg(test)]
 mod tests;
+pub(crate) mod vector;
 
 pub(crate) use erf::{erf_near_zero, scaled_erfc};
 pub(crate) use pair::Pair;
+pub(crate) use vector::vectorised;
+
+use buffer_pool::BufferPool;
+use gemm::Gemm;
+use vector::Vector;
 
 /// A floating point number: `f32` or `f64`, and no other (the trait is sealed).
 ///
@@ -174,9 +178,9 @@ macro_rules! real {
             }
             fn buffer_pool() -> &'static LocalKey<RefCell<BufferPool<Self>>> {
                 thread_local! {
-                    static SHELF: RefCell<BufferPool<$t>> = const { RefCell::new(BufferPool::new()) };
+                    static POOL: RefCell<BufferPool<$t>> = const { RefCell::new(BufferPool::new()) };
                 }
-                &SHELF
+                &POOL
             }
         }
     };

@@ -7,11 +7,10 @@ use rayon::prelude::*;
 use super::layers::{Grams, Layers};
 use super::sums::{Sums, add_scaled, dot};
 use crate::analysis::operator::Operator;
-use crate::backend::cpu::vectorised;
 use crate::error::{Error, Result};
 use crate::kernel::Matrix;
 use crate::kernel::sink::{Frame, Region, RegionData, Sink};
-use crate::real::Real;
+use crate::real::{Real, vectorised};
 use crate::shape::zeros;
 
 /// A sink that is filled again and again.

@@ -4,10 +4,9 @@ use std::sync::{Mutex, PoisonError};
 
 use super::layers::{Grams, Layers};
 use super::sums::dot;
-use crate::backend::cpu::vectorised;
 use crate::error::{Error, Result};
 use crate::kernel::sink::{Frame, RegionData, Sink};
-use crate::real::Real;
+use crate::real::{Real, vectorised};
 
 /// A sink that is filled again and again: the sign classifier's scores.
 pub(super) struct Scores<R> {

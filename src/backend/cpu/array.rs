@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::buffer_pool::{self, Entries};
 use crate::real::Real;
+use crate::real::buffer_pool::{self, Entries};
 use crate::shape::{numel, strides};
 
 /// A contiguous row-major array; cloning, reshaping and taking rows share the entries.

@@ -1,8 +1,7 @@
 //! Sums, products and functions entry by entry.
 
 use super::array::{Array, walk};
-use super::{buffer_pool, vectorised};
-use crate::real::Real;
+use crate::real::{Real, buffer_pool, vectorised};
 use crate::shape::{broadcast, broadcast_strides, numel, strides};
 use crate::unary::{Function, Order, Visit};
 

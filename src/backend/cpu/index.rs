@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::array::Array;
-use super::buffer_pool;
-use crate::real::Real;
+use crate::real::{Real, buffer_pool};
 use crate::shape::numel;
 
 /// Row numbers, of any shape. The largest `usize` is no row.

@@ -1,15 +1,12 @@
 //! The CPU: contiguous arrays, products by faer, threads by rayon.
 
 mod array;
-pub(crate) mod buffer_pool;
 mod convolution;
 mod elementwise;
-pub(crate) mod gemm;
 mod index;
 mod pool;
 mod softmax;
 mod tile;
-pub(crate) mod vector;
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -21,10 +18,11 @@ pub use tile::{Block, Scratch};
 use super::{Arrays, Window};
 use crate::error::Result;
 use crate::real::Real;
+use crate::real::buffer_pool;
+use crate::real::gemm::{View, product};
 use crate::shape;
 use crate::unary::{Order, Unary};
 use elementwise::{Apply, ApplyDerivative, map, zip};
-use gemm::{View, product};
 
 /// The CPU as a backend, computing in `R`: `Cpu<f32>` or `Cpu<f64>`.
 ///
@@ -136,12 +134,6 @@ impl<R: Real> Arrays for Cpu<R> {
     fn scatter(&self, y: &Array<R>, index: &Index, rows: usize) -> Array<R> {
         index::scatter(y, index, rows)
     }
-}
-
-/// Runs a loop over entries, compiled for the widest vectors that the machine has. What it calls must be inlined.
-#[inline(always)]
-pub(crate) fn vectorised<T>(run: impl FnOnce() -> T) -> T {
-    pulp::Arch::new().dispatch(run)
 }
 
 fn matmul<R: Real>(x: &Array<R>, transpose_x: bool, y: &Array<R>, transpose_y: bool) -> Array<R> {

@@ -2,9 +2,8 @@
 
 use super::array::Array;
 use super::index::Index;
-use super::{buffer_pool, vectorised};
 use crate::backend::Window;
-use crate::real::Real;
+use crate::real::{Real, buffer_pool, vectorised};
 
 /// \[n, i, h, w\] as planes of h x w, and the window's positions on them.
 struct Planes {

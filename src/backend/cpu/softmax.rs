@@ -2,8 +2,7 @@
 
 use super::array::Array;
 use super::elementwise::total;
-use super::{buffer_pool, vectorised};
-use crate::real::Real;
+use crate::real::{Real, buffer_pool, vectorised};
 
 /// Writes e^(x - largest) of every row to its row of `out`, and hands that to `f` with the row, its largest entry and
 /// what the exponentials of all others sum to.

@@ -7,9 +7,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Frame, Region};
-use crate::backend::cpu::vectorised;
 use crate::error::{Error, Result};
-use crate::real::Real;
+use crate::real::{Real, vectorised};
 use crate::shape::zeros;
 
 /// Mirror images are written by squares of this side: a line of cache in f32.

@@ -3,10 +3,9 @@
 mod patches;
 
 use super::array::Array;
-use super::buffer_pool;
-use super::gemm::{Gemm, View};
 use crate::backend::Window;
-use crate::real::Real;
+use crate::real::gemm::{Gemm, View};
+use crate::real::{Real, buffer_pool};
 use crate::shape::numel;
 use patches::{Chunk, Conv, strided};
 

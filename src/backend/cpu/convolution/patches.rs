@@ -3,10 +3,9 @@
 use std::ops::Range;
 
 use super::super::array::Array;
-use super::super::gemm::View;
-use super::super::{buffer_pool, vectorised};
 use crate::backend::Window;
-use crate::real::Real;
+use crate::real::gemm::View;
+use crate::real::{Real, buffer_pool, vectorised};
 
 /// A product has about so many columns, if there are: enough for its left side to be packed once for many.
 const COLUMNS: usize = 192;

@@ -1,9 +1,9 @@
 //! Embeddings: only rows of the table that both samples have meet.
 
-use super::super::gemm::{View, product};
 use super::block::Segments;
 use super::{Size, Tile, add_scaled, grown};
 use crate::real::Real;
+use crate::real::gemm::{View, product};
 
 impl<R: Real> Tile<'_, R> {
     /// K\[n c, m c'\] += sum over the rows that both have of b\[n,c\] . b'\[m,c'\].

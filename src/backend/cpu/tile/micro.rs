@@ -4,11 +4,11 @@
 //! tiles as there are blocks, so that it is packed once, and both products of a layer are multiplied entry by entry before
 //! they leave the registers. Measured with `benches/tiles.rs`.
 
-use pulp::{Simd, WithSimd};
+use pulp::{Scalar, Simd, WithSimd};
 
 use super::packed::{K_BLOCK, Packed};
-use crate::backend::cpu::vector::Vector;
 use crate::real::Real;
+use crate::real::vector::Vector;
 
 /// What becomes of a product x.
 #[derive(Clone, Copy)]
@@ -62,8 +62,7 @@ pub fn fused<R: Real>(
 }
 
 /// One product, or two of which the entries are multiplied.
-#[doc(hidden)]
-pub struct Call<'a, R> {
+pub(super) struct Call<'a, R> {
     pub(super) sides: [&'a Packed<R>; 2],
     pub(super) with: Option<[&'a Packed<R>; 2]>,
     pub(super) target: Target<'a, R>,
@@ -83,16 +82,28 @@ impl<R: Real> WithSimd for Dispatched<'_, R> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        R::product(simd, self.0);
+        // A product is compiled for the lanes of `R` only.
+        if const { R::LANES == 16 } { fitted::<S, R, 16>(simd, self.0) } else { fitted::<S, R, 8>(simd, self.0) }
     }
 }
 
 /// The sums of a micro tile: N rows, G groups of columns of V vectors each.
-type Sums<S, R, const V: usize, const G: usize, const N: usize> = [[[<R as Vector>::Of<S>; V]; G]; N];
+type Sums<S, R, const V: usize, const G: usize, const N: usize> = [[[<R as Vector>::Register<S>; V]; G]; N];
+
+/// The product with the micro tile that fits the registers of `S`: 24 sums in 32 registers, or 8 in 16.
+#[inline(always)]
+fn fitted<S: Simd, R: Real, const L: usize>(simd: S, call: Call<'_, R>) {
+    match 64 / size_of::<R::Register<S>>() {
+        1 => run::<S, R, L, 1, 3, 8>(simd, call),
+        2 => run::<S, R, L, 2, 1, 4>(simd, call),
+        4 => run::<S, R, L, 4, 1, 4>(simd, call),
+        _ => run::<Scalar, R, L, L, 1, 1>(Scalar, call),
+    }
+}
 
 /// The whole product: micro tiles of N rows and G groups of L columns, of V vectors each.
 #[inline(always)]
-pub(in crate::backend::cpu) fn run<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize>(
+fn run<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize>(
     simd: S,
     mut call: Call<'_, R>,
 ) {
@@ -178,7 +189,7 @@ fn sums_of<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, con
     from: usize,
     sums: &mut Sums<S, R, V, G, N>,
 ) {
-    let cols: [&[[R::Of<S>; V]]; G] =
+    let cols: [&[[R::Register<S>; V]]; G] =
         std::array::from_fn(|g| R::vectors(simd, cols.group(first + g, from)).as_chunks::<V>().0);
     let rows = rows.group(group, from).as_chunks::<L>().0;
     // Of one length, or every look into the columns would be checked.
@@ -205,13 +216,13 @@ fn sums_of<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, con
 #[inline(always)]
 fn add_products<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize, const PART: usize>(
     simd: S,
-    cols: [&[[R::Of<S>; V]]; G],
+    cols: [&[[R::Register<S>; V]]; G],
     rows: &[[R; L]],
     sums: &mut Sums<S, R, V, G, N>,
 ) {
     let mut own = *sums;
     for (k, row) in rows.iter().enumerate() {
-        let columns: [[R::Of<S>; V]; G] = std::array::from_fn(|g| cols[g][k]);
+        let columns: [[R::Register<S>; V]; G] = std::array::from_fn(|g| cols[g][k]);
         for n in 0..N {
             // A part that is not there is never asked for.
             let x = R::splat(simd, row[(PART * N + n) % L]);

@@ -11,11 +11,10 @@ mod vectors;
 
 use super::Cpu;
 use super::array::Array;
-use super::gemm::View;
-use super::vectorised;
 use crate::backend::{Contraction, ContractionPlan, Gram, Panels, Term, TileConfig};
 use crate::error::Result;
-use crate::real::Real;
+use crate::real::gemm::View;
+use crate::real::{Real, vectorised};
 pub use block::Block;
 use packed::Packed;
 

@@ -7,7 +7,7 @@ use crate::real::Real;
 pub(super) const K_BLOCK: usize = 192;
 
 /// Rows of k numbers each, as \[block of [`K_BLOCK`] k\]\[group of
-/// [`LANES`](crate::backend::cpu::vector::Vector::LANES) rows\]\[k\]\[row in the group\], the last group filled up with
+/// [`LANES`](crate::real::vector::Vector::LANES) rows\]\[k\]\[row in the group\], the last group filled up with
 /// zeros: a line of the cache is one k of a group, and what a product reads before it goes on to other k is contiguous.
 #[derive(Clone, Default)]
 pub struct Packed<R> {

@@ -1,9 +1,8 @@
 //! Terms with several positions: a few rows and columns of samples at a time, so that what is between stays in cache.
 
-use super::super::gemm::{Gemm, View, product};
 use super::{Side, Size, Tile, add_scaled, grown};
-use crate::backend::cpu::vectorised;
-use crate::real::Real;
+use crate::real::gemm::{Gemm, View, product};
+use crate::real::{Real, vectorised};
 
 /// Products of sides over positions are made for about so many entries at a time.
 const PAIR_ENTRIES: usize = 1 << 16;

@@ -3,8 +3,7 @@
 use super::micro::{Finish, fused, plain, product};
 use super::packed::Packed;
 use super::{Size, Tile, add_scaled, grown};
-use crate::backend::cpu::vectorised;
-use crate::real::Real;
+use crate::real::{Real, vectorised};
 
 impl<R: Real> Tile<'_, R> {
     /// K\[n c, m c'\] += A\[n,m\] B\[n c, m c'\].
