@@ -35,7 +35,7 @@ fn is_the_kernel(path: &Path) {
         assert!(npy::read::<f32>(&own).unwrap().1 == matrix.as_slice(), "component {name}");
     }
     let report = store::check(path).unwrap();
-    assert!(report.is_whole() && report.finished, "{report}");
+    assert!(report.is_intact() && report.finished, "{report}");
 }
 
 #[test]
@@ -110,16 +110,16 @@ fn five_processes_fill_one_kernel_though_one_is_killed() {
         }
     });
     let report = store::check(&path).unwrap();
-    assert!(!report.is_whole() && !report.finished && !report.missing.is_empty(), "{report}");
+    assert!(!report.is_intact() && !report.finished && !report.missing.is_empty(), "{report}");
     let error = store::merge(&path).unwrap_err();
     let first = &report.missing[0];
-    let place = format!("missing: unit {}, rows {:?}, columns {:?}", first.region, first.rows, first.cols);
+    let place = format!("missing: region {}, rows {:?}, columns {:?}", first.region, first.rows, first.cols);
     assert!(error.to_string().contains(&place), "{error}: {place}");
     assert!(!path.exists(), "nothing looks whole");
 
     assert!(process(&path, (3, 5), None).status.success());
     let merged = store::merge(&path).unwrap();
-    assert!(merged.finished && merged.is_whole());
+    assert!(merged.finished && merged.is_intact());
     is_the_kernel(&path);
     assert!(names(folder.path()).iter().all(|name| !name.contains("-of-") && !name.contains("partial")));
 }
@@ -168,14 +168,14 @@ fn what_is_altered_or_gone_is_found() {
         bytes[at] ^= 1;
         fs::write(&path, &bytes).unwrap();
         let report = store::check(&path).unwrap();
-        assert_eq!(report.altered.len(), 1, "{report}");
-        let (entry, place) = ((at - 4096) / 4, &report.altered[0].place);
+        assert_eq!(report.corrupt.len(), 1, "{report}");
+        let (entry, place) = ((at - 4096) / 4, &report.corrupt[0].location);
         let (row, col) = (entry / SAMPLES, entry % SAMPLES);
         let inside = |row, col| place.rows.contains(&row) && place.cols.contains(&col);
         assert!(inside(row, col) || inside(col, row), "({row}, {col}) is not in {place}");
     }
     fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-    assert!(store::check(&path).unwrap_err().to_string().contains("bytes where its journal needs"));
+    assert!(store::check(&path).unwrap_err().to_string().contains("bytes, but its journal needs"));
     fs::remove_file(&path).unwrap();
     assert!(store::check(&path).unwrap_err().to_string().contains("K.npy"));
     fs::write(&path, &whole).unwrap();
@@ -186,7 +186,7 @@ fn what_is_altered_or_gone_is_found() {
     for damage in [&b""[..], b"\xff\xfe\x00", b"{", b"kernel 99999999999999999999999\n", &text[..text.len() / 2]] {
         fs::write(&journal, damage).unwrap();
         match store::check(&path) {
-            Ok(report) => assert!(!report.is_whole(), "{report}"),
+            Ok(report) => assert!(!report.is_intact(), "{report}"),
             Err(error) => assert!(error.to_string().contains("K.npy"), "{error}"),
         }
         let again = fill((0, 1), &mut sink(&path));

@@ -97,7 +97,7 @@ fn is_the_kernel(path: &Path) {
     }
     assert_eq!(fs::read_dir(path.join("components")).unwrap().count(), components + 1, "and the group's own file");
     let report = store::check(path).unwrap();
-    assert!(report.is_whole() && report.finished, "{report}");
+    assert!(report.is_intact() && report.finished, "{report}");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn several_blocks_between_two_sets_in_f64() {
         assert_eq!(shape, [2, n, m]);
         assert!(entries == ntk().between(&x, &z).unwrap().total().as_slice(), "{n} x {m}");
         assert!(!path.join("components").exists());
-        assert!(store::check(&path).unwrap().is_whole());
+        assert!(store::check(&path).unwrap().is_intact());
     }
 }
 
@@ -177,14 +177,14 @@ fn five_processes_fill_one_kernel_though_one_is_killed() {
         }
     });
     let report = store::check(&path).unwrap();
-    assert!(!report.is_whole() && !report.finished && !report.missing.is_empty(), "{report}");
-    assert!(report.altered.is_empty(), "{report}");
+    assert!(!report.is_intact() && !report.finished && !report.missing.is_empty(), "{report}");
+    assert!(report.corrupt.is_empty(), "{report}");
     let error = store::merge(&path).unwrap_err().to_string();
     assert!(error.contains(&format!("missing: {}", report.missing[0])), "{error}");
     assert!(!path.exists(), "nothing looks whole");
 
     assert!(process(&path, (3, 5), None));
-    assert!(store::merge(&path).unwrap().is_whole());
+    assert!(store::merge(&path).unwrap().is_intact());
     is_the_kernel(&path);
     assert_eq!(names(folder.path()), ["K.zarr", "K.zarr.journal"]);
 }
@@ -203,14 +203,14 @@ fn a_chunk_that_is_gone_or_altered_is_named() {
         let mut sum = whole.clone();
         *sum.last_mut().unwrap() ^= 1;
         for (bytes, fault) in [
-            (Some(&altered[..]), "does not have its checksum"),
-            (Some(&sum), "does not have its checksum"),
-            (Some(&whole[1..]), "bytes where a chunk has"),
+            (Some(&altered[..]), "do not match their checksum"),
+            (Some(&sum), "do not match their checksum"),
+            (Some(&whole[1..]), "bytes, but a chunk has"),
             (None, "cannot be opened"),
         ] {
             bytes.map_or_else(|| fs::remove_file(&file), |bytes| fs::write(&file, bytes)).unwrap();
             let report = store::check(&path).unwrap();
-            assert_eq!(report.altered.len(), 1, "{report}");
+            assert_eq!(report.corrupt.len(), 1, "{report}");
             let told = report.to_string();
             assert!(told.contains(fault) && told.contains(&file.display().to_string()), "{chunk}: {told}");
         }
@@ -220,7 +220,7 @@ fn a_chunk_that_is_gone_or_altered_is_named() {
     let (one, other) = (path.join("total/c/0/1"), path.join("total/c/0/2"));
     let whole = fs::read(&one).unwrap();
     fs::copy(&other, &one).unwrap();
-    assert_eq!(store::check(&path).unwrap().altered.len(), 1);
+    assert_eq!(store::check(&path).unwrap().corrupt.len(), 1);
     fs::write(&one, whole).unwrap();
     is_the_kernel(&path);
 

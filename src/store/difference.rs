@@ -1,63 +1,81 @@
-//! What two identities differ in, in words.
+//! The differences between two run fingerprints, described for an error message.
 
 use serde_json::Value;
 
-/// How much of a value is shown.
+/// The number of characters of a value that are shown.
 const SHOWN: usize = 60;
 
-/// The first difference between the run that is `there` and this one, `here`, and how many more there are.
+/// Two values that differ. `None` if one of the runs lacks the value.
+struct Difference<'a> {
+    /// The keys of the value, joined by dots.
+    path: String,
+    stored: Option<&'a Value>,
+    current: Option<&'a Value>,
+}
+
+/// Describes the most important difference between the stored run and the current one, and counts the others.
 ///
-/// The model and the samples come before all others, since what else differs mostly follows from them.
-pub(super) fn first(there: &Value, here: &Value) -> Option<String> {
-    let mut all = Vec::new();
-    walk(String::new(), Some(there), Some(here), &mut all);
-    let rank = |path: &str| match path.split('.').next() {
-        Some("model") => 0,
-        Some("samples") => 1,
-        _ => 2,
-    };
-    let (path, there, here) = all.iter().min_by_key(|(path, ..)| rank(path))?;
-    let what = match rank(path) {
-        0 => "the model differs: ".into(),
-        1 => match path.split('.').nth(1) {
-            Some(which) => format!("the samples ({which}) differ: "),
-            None => "the samples differ: ".into(),
-        },
-        _ => String::new(),
-    };
-    let path = if path.is_empty() { "the identity" } else { path };
-    let more = match all.len() - 1 {
+/// The model and the samples come first, because most other differences follow from them.
+pub(super) fn describe(stored: &Value, current: &Value) -> Option<String> {
+    let mut differences = Vec::new();
+    collect(String::new(), Some(stored), Some(current), &mut differences);
+    let first = differences.iter().min_by_key(|difference| rank(&difference.path))?;
+    let path = if first.path.is_empty() { "the fingerprint" } else { &first.path };
+    let more = match differences.len() - 1 {
         0 => String::new(),
         1 => ", and 1 more value differs".into(),
         more => format!(", and {more} more values differ"),
     };
-    Some(format!("{what}{path} is {} there and {} here{more}", show(*there), show(*here)))
+    let (subject, stored, current) = (subject(&first.path), show(first.stored), show(first.current));
+    Some(format!("{subject}{path} is {stored} in the journal and {current} in this run{more}"))
 }
 
-type Differing<'a> = (String, Option<&'a Value>, Option<&'a Value>);
+fn rank(path: &str) -> usize {
+    match path.split('.').next() {
+        Some("model") => 0,
+        Some("samples") => 1,
+        _ => 2,
+    }
+}
 
-fn walk<'a>(path: String, there: Option<&'a Value>, here: Option<&'a Value>, all: &mut Vec<Differing<'a>>) {
-    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    match (there, here) {
+fn subject(path: &str) -> String {
+    match rank(path) {
+        0 => "the model differs: ".into(),
+        1 => match path.split('.').nth(1) {
+            Some(axis) => format!("the samples ({axis}) differ: "),
+            None => "the samples differ: ".into(),
+        },
+        _ => String::new(),
+    }
+}
+
+fn collect<'a>(
+    path: String,
+    stored: Option<&'a Value>,
+    current: Option<&'a Value>,
+    differences: &mut Vec<Difference<'a>>,
+) {
+    let child = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match (stored, current) {
         (Some(Value::Object(a)), Some(Value::Object(b))) => {
-            let only_here = b.keys().filter(|&key| !a.contains_key(key));
-            for key in a.keys().chain(only_here) {
-                walk(below(key), a.get(key), b.get(key), all);
+            let only_current = b.keys().filter(|&key| !a.contains_key(key));
+            for key in a.keys().chain(only_current) {
+                collect(child(key), a.get(key), b.get(key), differences);
             }
         }
         (Some(Value::Array(a)), Some(Value::Array(b))) => {
             for i in 0..a.len().max(b.len()) {
-                walk(below(&i.to_string()), a.get(i), b.get(i), all);
+                collect(child(&i.to_string()), a.get(i), b.get(i), differences);
             }
         }
-        _ if there != here => all.push((path, there, here)),
+        _ if stored != current => differences.push(Difference { path, stored, current }),
         _ => {}
     }
 }
 
 fn show(value: Option<&Value>) -> String {
     let Some(value) = value else {
-        return "not given".into();
+        return "missing".into();
     };
     let text = value.to_string();
     match text.char_indices().nth(SHOWN) {

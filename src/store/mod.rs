@@ -1,18 +1,18 @@
-//! Kernels on disk: written unit by unit while they are computed, taken up again after a crash, shared among processes.
+//! Kernels on disk: written region by region while they are computed, resumable after a crash, shared among processes.
 //!
-//! [`NpyFile`] writes what numpy reads, `ZarrStore` (feature `zarr`) what any reader of Zarr does, chunk by chunk. They are
-//! sinks for [`Ntk::fill`](crate::Ntk::fill), and keep books:
+//! [`NpyFile`] writes `.npy` files for numpy. `ZarrStore` (feature `zarr`) writes Zarr stores chunk by chunk. Both are sinks
+//! for [`Ntk::fill`](crate::Ntk::fill), and both keep a journal:
 //!
-//! - Data go to `NAME.partial`, which takes the name `NAME` when all of them are on the disk. What is at `NAME` already is
-//!   never written over.
-//! - `NAME.journal` says whose kernel it is (the identity: model, samples, options) and which units are on the disk, each
-//!   with a checksum; a share of the units has `NAME.journal-I-of-N`. A unit is told of only after its data were synced,
-//!   so a program or a machine may stop at any time: the same run, started again, computes what the journals lack.
-//!   Another run is refused, and told what differs.
-//! - [`check`] reads a finished or unfinished kernel against its journals; [`merge`] finishes one that several processes
-//!   computed, each a share.
+//! - Data are written to `NAME.partial`, which is renamed to `NAME` when all data are on disk. An existing `NAME` is never
+//!   overwritten.
+//! - `NAME.journal` contains the fingerprint of the run (model, samples, options) and the regions on disk, each with a
+//!   checksum. A shard has its own journal, `NAME.journal-I-of-N`. A region is recorded after its data are synced, so a
+//!   program or a machine may stop at any time. If the same run starts again, it computes the regions that the journals
+//!   do not list. Another run is rejected with an error that describes the difference.
+//! - [`check`] compares a finished or unfinished kernel with its journals. [`merge`] finishes a kernel that several
+//!   processes computed in shards.
 //!
-//! Journals are locked while they are written, so that no two processes compute the same share.
+//! A journal is locked while it is written, so two processes never compute the same shard.
 //!
 //! ```
 //! use tangent_kernels::kernel::sink::{Frame, RegionData, Sink, Region};
@@ -20,41 +20,41 @@
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let path = folder.path().join("kernel.npy");
 //!
-//! // What `Ntk::fill` does, by hand: a kernel of two samples in one unit.
+//! // The calls of `Ntk::fill`, for a kernel of two samples in one region.
 //! let frame = Frame {
 //!     matrices: vec!["total".into()],
 //!     blocks: 1,
 //!     rows: 2,
 //!     cols: 2,
 //!     symmetric: true,
-//!     units: vec![Region { rows: 0..2, cols: 0..2 }],
-//!     share: 0..1,
+//!     regions: vec![Region { rows: 0..2, cols: 0..2 }],
+//!     shard: 0..1,
 //!     part: (0, 1),
-//!     identity: r#"{ "model": "an example" }"#.into(),
+//!     fingerprint: r#"{ "model": "an example" }"#.into(),
 //! };
 //! let mut sink = NpyFile::new(&path);
 //! Sink::<f64>::begin(&mut sink, &frame)?;
 //! sink.put(&RegionData { frame: &frame, index: 0, entries: &[2.0, 1.0, 1.0, 3.0] })?;
 //! Sink::<f64>::end(&mut sink, &frame)?;
 //!
-//! assert!(store::check(&path)?.is_whole());
+//! assert!(store::check(&path)?.is_intact());
 //! let (shape, entries) = tangent_kernels::io::npy::read::<f64>(&path)?;
 //! assert_eq!((shape, entries[3]), (vec![2, 2], 3.0));
 //! # Ok::<(), tangent_kernels::Error>(())
 //! ```
 
-mod books;
 mod difference;
-mod files;
 #[cfg(feature = "zarr")]
 mod grid;
 mod journal;
-mod layout;
+mod journals;
+mod kernel_layout;
 mod npy;
 mod paths;
 mod positioned;
 mod report;
 mod run;
+mod storage;
 #[cfg(feature = "zarr")]
 mod zarr;
 
@@ -65,40 +65,40 @@ use crate::kernel::sink::{Frame, RegionData, Requirements, Sink};
 use crate::real::Real;
 use run::Store;
 
-pub use report::{Altered, Place, Report, check, merge};
+pub use report::{CorruptRegion, RegionLocation, Report, check, merge};
 
 macro_rules! sinks {
-    ($($(#[$doc:meta])* $sink:ident of $files:ty, $side:literal;)*) => {
+    ($($(#[$doc:meta])* $sink:ident in $storage:ty, $side:literal;)*) => {
         $(
             $(#[$doc])*
             #[derive(Debug)]
             pub struct $sink {
-                store: Store<$files>,
+                store: Store<$storage>,
                 side: usize,
             }
 
             impl $sink {
-                /// A kernel at `path`. Nothing is touched before a run begins.
+                /// A kernel at `path`. No file is created before a run begins.
                 pub fn new(path: impl AsRef<Path>) -> Self {
                     $sink { store: Store::new(path.as_ref()), side: $side }
                 }
 
-                /// Asks for units of about `side` rows and columns, which is what a crash can cost each thread. A run
-                /// that is taken up again needs the side that it began with.
+                /// Requests regions of about `side` rows and columns. A crash costs each thread at most one region that it
+                /// has computed. A resumed run needs the side of the first run.
                 #[must_use]
                 pub fn side(mut self, side: usize) -> Self {
                     self.side = side;
                     self
                 }
 
-                /// Where the kernel will be when it is whole.
+                /// The path of the finished kernel.
                 pub fn path(&self) -> &Path {
                     self.store.path()
                 }
 
-                /// Where its data are until then.
+                /// The path of its data until the kernel is finished.
                 pub fn partial(&self) -> PathBuf {
-                    paths::with(self.path(), ".partial")
+                    paths::with_suffix(self.path(), ".partial")
                 }
             }
 
@@ -115,8 +115,8 @@ macro_rules! sinks {
                     self.store.has(index)
                 }
 
-                fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
-                    self.store.put(part)
+                fn put(&self, data: &RegionData<'_, R>) -> Result<()> {
+                    self.store.put(data)
                 }
 
                 fn end(&mut self, frame: &Frame) -> Result<()> {
@@ -127,37 +127,37 @@ macro_rules! sinks {
     };
 }
 
-// Rows of 1,024 numbers are pages of 4 or 8 KiB, which files like.
+// Rows of 1,024 numbers are pages of 4 or 8 KiB.
 sinks! {
-    /// A kernel as numpy's `load` reads it: `<f4` or `<f8` in C order, \[rows, cols\], or \[blocks, rows, cols\] if there
-    /// is more than one block. K(X, X) is there in full, both triangles.
+    /// A kernel for numpy's `load`: `<f4` or `<f8` in C order, `[rows, cols]`, or `[blocks, rows, cols]` if there are
+    /// several blocks. K(X, X) is stored in full, with both triangles.
     ///
-    /// Every component goes to a file of its own: that of `d1.weight` beside `K.npy` is `K.d1.weight.npy`. What no file's
-    /// name should hold is there as in an address: `%2F` for a slash.
+    /// Every component has its own file: `K.d1.weight.npy` next to `K.npy` for the parameter `d1.weight`. Special
+    /// characters in names are percent-encoded: `%2F` for a slash.
     ///
-    /// See the [module](self) for how it is written.
-    NpyFile of npy::Npy, 1024;
+    /// The [module](self) describes the journal.
+    NpyFile in npy::NpyStorage, 1024;
 }
 
 #[cfg(feature = "zarr")]
 sinks! {
-    /// A kernel as a Zarr store of version 3, which zarr-python, zarrs and others read: a folder, in which a group has the
-    /// array `total` and, if components are asked for, a group `components` with an array for each.
+    /// A kernel as a Zarr store of version 3, for zarr-python, zarrs and other readers. The store is a folder. Its root
+    /// group contains the array `total` and, if components are requested, the group `components` with one array each.
     ///
-    /// Arrays are of `float32` or `float64` and of shape \[rows, cols\], or \[blocks, rows, cols\] if there is more than
-    /// one block. Chunks are squares, each a file `c/I/J` (or `c/BLOCK/I/J`) that ends with its crc32c; their side is the
-    /// width of a unit, about [`side`](Self::side), but no more than K has. K(X, X) is there in full, both triangles. At
-    /// K's edges chunks are filled up with NaN.
+    /// Arrays have the type `float32` or `float64` and the shape `[rows, cols]`, or `[blocks, rows, cols]` if there are
+    /// several blocks. Each chunk is a square in its own file, `c/I/J` or `c/BLOCK/I/J`, which ends with its crc32c. The
+    /// side of a chunk is the width of a region, about [`side`](Self::side), but at most that of K. K(X, X) is stored in
+    /// full, with both triangles. Chunks at the edges of K are padded with NaN.
     ///
-    /// A component is named by its parameter, `d1.weight`. What no file's name should hold is there as in an address:
-    /// `%2F` for a slash; `zarr.json` and names that begin with `__`, which Zarr keeps for itself, have their first letter
-    /// so. The array's attribute `name` is the name as it is.
+    /// A component has the name of its parameter, `d1.weight`. Special characters in names are percent-encoded: `%2F` for
+    /// a slash. So is the first letter of names that Zarr reserves: `zarr.json` and those that begin with `__`. The
+    /// attribute `name` of the array is the original name.
     ///
-    /// A unit is written in chunks of its own, so threads and processes never meet in a file, and no chunk is ever seen
-    /// half written. The disk's room is not asked for beforehand. [`check`] names a chunk that is missing or altered.
+    /// A region consists of whole chunks, so threads and processes never write the same file. Chunks appear only when
+    /// they are complete. Disk space is not reserved in advance. [`check`] names a chunk that is missing or corrupt.
     ///
-    /// A run whose units lie on no grid of squares as wide as they are is refused. Those of [`Ntk`](crate::Ntk) always do.
+    /// A run whose regions do not form a grid of squares is rejected. The regions of [`Ntk`](crate::Ntk) always do.
     ///
-    /// See the [module](self) for how it is written.
-    ZarrStore of zarr::Zarr, 1024;
+    /// The [module](self) describes the journal.
+    ZarrStore in zarr::ZarrStorage, 1024;
 }

@@ -1,128 +1,152 @@
-//! A kernel in `.npy` files, one for each matrix.
+//! A kernel in `.npy` files, one per matrix.
 
-use std::fs::OpenOptions;
-use std::path::Path;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
-use super::files::{Files, Pair};
-use super::layout::{Header, Layout};
-use super::paths::{self, at};
+use super::kernel_layout::{Header, KernelLayout};
+use super::paths::{self, io_error};
 use super::positioned::Positioned;
+use super::storage::{Storage, TargetPaths};
 use crate::error::{Error, Result};
 use crate::kernel::sink::Region;
 
-/// Where the numbers begin: at a page, after a header that is filled up with spaces, as numpy fills it.
+/// The position of the first entry: one page, after a header that is padded with spaces as numpy pads it.
 const START: usize = 4096;
 
 /// The files of a kernel.
 #[derive(Debug)]
-pub(super) struct Npy {
-    files: Vec<(Positioned, std::path::PathBuf)>,
+pub(super) struct NpyStorage {
+    files: Vec<(Positioned, PathBuf)>,
     size: usize,
     rows: usize,
     cols: usize,
 }
 
-impl Npy {
-    fn of(files: Vec<(Positioned, std::path::PathBuf)>, layout: &Layout) -> Self {
-        Npy { files, size: layout.size, rows: layout.rows, cols: layout.cols }
+impl NpyStorage {
+    fn new(files: Vec<(Positioned, PathBuf)>, layout: &KernelLayout) -> Self {
+        NpyStorage { files, size: layout.size, rows: layout.rows, cols: layout.cols }
     }
 
-    /// Calls `work` for every row of `area`, or once for all if they lie one after the other: with the part of the
-    /// area's bytes and their position in the file.
-    fn rows(
+    /// Calls `work` with a range of the area's bytes and its position in the file: once per row of `area`, or once for
+    /// all rows if they are contiguous in the file.
+    fn for_each_range(
         &self,
         block: usize,
         area: &Region,
-        mut work: impl FnMut(std::ops::Range<usize>, u64) -> std::io::Result<()>,
-    ) -> std::io::Result<()> {
-        let position = |row: usize| {
-            let entry = (block * self.rows + row) * self.cols + area.cols.start;
-            (START + entry * self.size) as u64
-        };
+        mut work: impl FnMut(Range<usize>, u64) -> io::Result<()>,
+    ) -> io::Result<()> {
         let bytes = area.cols.len() * self.size;
         if area.cols.len() == self.cols {
-            return work(0..area.rows.len() * bytes, position(area.rows.start));
+            return work(0..area.rows.len() * bytes, self.position(block, area.rows.start, 0));
         }
-        area.rows.clone().enumerate().try_for_each(|(i, row)| work(i * bytes..(i + 1) * bytes, position(row)))
+        for (i, row) in area.rows.clone().enumerate() {
+            work(i * bytes..(i + 1) * bytes, self.position(block, row, area.cols.start))?;
+        }
+        Ok(())
+    }
+
+    /// The position of an entry in the file.
+    fn position(&self, block: usize, row: usize, col: usize) -> u64 {
+        let entry = (block * self.rows + row) * self.cols + col;
+        (START + entry * self.size) as u64
     }
 }
 
-impl Files for Npy {
+impl Storage for NpyStorage {
     const FORMAT: &'static str = "npy";
 
-    fn pairs(path: &Path, layout: &Layout) -> Vec<Pair> {
-        let pair = |(k, name): (usize, &String)| {
-            let whole = if k == 0 { path.to_owned() } else { beside(path, &paths::component(name)) };
-            Pair { partial: paths::with(&whole, ".partial"), whole }
-        };
-        layout.matrices.iter().enumerate().map(pair).collect()
+    fn targets(path: &Path, layout: &KernelLayout) -> Vec<TargetPaths> {
+        let mut targets = Vec::with_capacity(layout.matrices.len());
+        for (k, name) in layout.matrices.iter().enumerate() {
+            let complete = if k == 0 { path.to_owned() } else { component_path(path, &paths::encode_name(name)) };
+            targets.push(TargetPaths { partial: paths::with_suffix(&complete, ".partial"), complete });
+        }
+        targets
     }
 
-    fn create(pairs: &[Pair], header: &Header) -> Result<Self> {
+    fn create(targets: &[TargetPaths], header: &Header) -> Result<Self> {
         let layout = &header.layout;
-        let files = pairs.iter().map(|Pair { partial, .. }| {
-            let mut options = OpenOptions::new();
-            let file =
-                options.read(true).write(true).create(true).truncate(false).open(partial).map_err(at(partial))?;
-            let length = START as u64 + layout.bytes();
-            if file.metadata().map_err(at(partial))?.len() != length {
-                reserve(&file, length)
-                    .map_err(|error| at(partial)(error).context(format_args!("there is no room for {length} bytes")))?;
-                file.set_len(length).map_err(at(partial))?;
-            }
-            let file = Positioned::new(file);
-            file.write(&head(layout), 0).and_then(|()| file.sync()).map_err(at(partial))?;
-            paths::sync_folder(paths::folder(partial))?;
-            Ok((file, partial.clone()))
-        });
-        Ok(Npy::of(files.collect::<Result<_>>()?, layout))
+        let mut files = Vec::with_capacity(targets.len());
+        for TargetPaths { partial, .. } in targets {
+            files.push((create_file(partial, layout)?, partial.clone()));
+        }
+        Ok(NpyStorage::new(files, layout))
     }
 
-    fn open(pairs: &[Pair], header: &Header, write: bool) -> Result<Self> {
+    fn open(targets: &[TargetPaths], header: &Header, write: bool) -> Result<Self> {
         let layout = &header.layout;
-        let files = pairs.iter().map(|pair| {
-            let path = pair.there();
-            let file = OpenOptions::new().read(true).write(write).open(path).map_err(|error| {
-                at(path)(error).context("the journal tells of units, but their file cannot be opened")
-            })?;
-            let (length, expected) = (file.metadata().map_err(at(path))?.len(), START as u64 + layout.bytes());
-            if length != expected {
-                let path = path.display();
-                return Err(Error::format(format!("{path} has {length} bytes where its journal needs {expected}")));
-            }
-            let file = Positioned::new(file);
-            let mut there = vec![0; START];
-            file.read(&mut there, 0).map_err(at(path))?;
-            if there != head(layout) {
-                return Err(Error::format(format!("{} does not begin as its journal says", path.display())));
-            }
-            Ok((file, path.clone()))
-        });
-        Ok(Npy::of(files.collect::<Result<_>>()?, layout))
+        let mut files = Vec::with_capacity(targets.len());
+        for target in targets {
+            let path = target.existing();
+            files.push((open_file(path, layout, write)?, path.clone()));
+        }
+        Ok(NpyStorage::new(files, layout))
     }
 
-    fn strip(&self) -> usize {
+    fn mirror_rows(&self) -> usize {
         64
     }
 
     fn write(&self, matrix: usize, block: usize, area: &Region, bytes: &[u8]) -> Result<()> {
         let (file, path) = &self.files[matrix];
-        self.rows(block, area, |part, position| file.write(&bytes[part], position)).map_err(at(path))
+        self.for_each_range(block, area, |range, position| file.write(&bytes[range], position)).map_err(io_error(path))
     }
 
     fn read(&self, matrix: usize, block: usize, area: &Region, bytes: &mut [u8]) -> Result<()> {
         let (file, path) = &self.files[matrix];
-        self.rows(block, area, |part, position| file.read(&mut bytes[part], position)).map_err(at(path))
+        self.for_each_range(block, area, |range, position| file.read(&mut bytes[range], position))
+            .map_err(io_error(path))
     }
 
     fn sync(&self) -> Result<()> {
-        self.files.iter().try_for_each(|(file, path)| file.sync().map_err(at(path)))
+        self.files.iter().try_for_each(|(file, path)| file.sync().map_err(io_error(path)))
     }
 }
 
-/// `K.npy` and a component to `K.COMPONENT.npy`.
-fn beside(path: &Path, component: &str) -> std::path::PathBuf {
-    let mut name = path.file_stem().map(std::ffi::OsString::from).unwrap_or_default();
+/// Creates the file of a matrix, with its header and its final length.
+fn create_file(path: &Path, layout: &KernelLayout) -> Result<Positioned> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(io_error(path))?;
+    let length = START as u64 + layout.bytes();
+    if file.metadata().map_err(io_error(path))?.len() != length {
+        reserve(&file, length).map_err(|error| {
+            io_error(path)(error).context(format_args!("there is no room for {length} bytes on the disk"))
+        })?;
+        file.set_len(length).map_err(io_error(path))?;
+    }
+    let file = Positioned::new(file);
+    file.write(&numpy_header(layout), 0).and_then(|()| file.sync()).map_err(io_error(path))?;
+    paths::sync_folder(paths::folder(path))?;
+    Ok(file)
+}
+
+/// Opens the file of a matrix. Its length and header must match the journal.
+fn open_file(path: &Path, layout: &KernelLayout, write: bool) -> Result<Positioned> {
+    let file =
+        OpenOptions::new().read(true).write(write).open(path).map_err(|error| {
+            io_error(path)(error).context("the journal lists regions, but their file cannot be opened")
+        })?;
+    let length = file.metadata().map_err(io_error(path))?.len();
+    let expected = START as u64 + layout.bytes();
+    if length != expected {
+        let path = path.display();
+        return Err(Error::format(format!("{path} has {length} bytes, but its journal needs {expected}")));
+    }
+    let file = Positioned::new(file);
+    let mut header = vec![0; START];
+    file.read(&mut header, 0).map_err(io_error(path))?;
+    if header != numpy_header(layout) {
+        return Err(Error::format(format!("the header of {} does not match its journal", path.display())));
+    }
+    Ok(file)
+}
+
+/// The path of a component's file: `K.COMPONENT.npy` next to `K.npy`.
+fn component_path(path: &Path, component: &str) -> PathBuf {
+    let mut name = path.file_stem().map(OsString::from).unwrap_or_default();
     name.push(".");
     name.push(component);
     if let Some(extension) = path.extension() {
@@ -132,32 +156,32 @@ fn beside(path: &Path, component: &str) -> std::path::PathBuf {
     path.with_file_name(name)
 }
 
-/// The header of version 1.0, as long as [`START`].
-fn head(layout: &Layout) -> Vec<u8> {
-    let Layout { size, blocks, rows, cols, .. } = *layout;
+/// A numpy header of version 1.0, padded to [`START`] bytes.
+fn numpy_header(layout: &KernelLayout) -> Vec<u8> {
+    let KernelLayout { size, blocks, rows, cols, .. } = *layout;
     let shape = if blocks == 1 { format!("({rows}, {cols})") } else { format!("({blocks}, {rows}, {cols})") };
     let text = format!("{{'descr': '<f{size}', 'fortran_order': False, 'shape': {shape}, }}");
-    let mut head = b"\x93NUMPY\x01\x00".to_vec();
-    head.extend(((START - 10) as u16).to_le_bytes());
-    head.extend(text.bytes());
-    head.resize(START - 1, b' ');
-    head.push(b'\n');
-    head
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    header.extend(((START - 10) as u16).to_le_bytes());
+    header.extend(text.bytes());
+    header.resize(START - 1, b' ');
+    header.push(b'\n');
+    header
 }
 
-/// Asks for the room that the file needs, so that a disk that is too small says so now.
+/// Reserves disk space for the file, so a disk that is too small gives an error now.
 #[cfg(target_os = "linux")]
-fn reserve(file: &std::fs::File, length: u64) -> std::io::Result<()> {
+fn reserve(file: &File, length: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
     match fallocate(file, FallocateFlags::empty(), 0, length) {
-        // Not every file system can; then the disk says so when it is full.
+        // Not every file system supports this. The error then comes when the disk is full.
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
         other => Ok(other?),
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn reserve(_: &std::fs::File, _: u64) -> std::io::Result<()> {
+fn reserve(_: &File, _: u64) -> io::Result<()> {
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Files written and read by position, from several threads.
+//! Files that several threads write and read by position.
 
 use std::fs::File;
 use std::io::Result;
@@ -18,12 +18,12 @@ impl Positioned {
         Positioned { file }
     }
 
-    pub fn write(&self, bytes: &[u8], at: u64) -> Result<()> {
-        std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, at)
+    pub fn write(&self, bytes: &[u8], position: u64) -> Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, position)
     }
 
-    pub fn read(&self, bytes: &mut [u8], at: u64) -> Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(&self.file, bytes, at)
+    pub fn read(&self, bytes: &mut [u8], position: u64) -> Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.file, bytes, position)
     }
 
     pub fn sync(&self) -> Result<()> {
@@ -37,26 +37,26 @@ impl Positioned {
         Positioned { file }
     }
 
-    pub fn write(&self, mut bytes: &[u8], mut at: u64) -> Result<()> {
+    pub fn write(&self, mut bytes: &[u8], mut position: u64) -> Result<()> {
         while !bytes.is_empty() {
-            let written = std::os::windows::fs::FileExt::seek_write(&self.file, bytes, at)?;
+            let written = std::os::windows::fs::FileExt::seek_write(&self.file, bytes, position)?;
             if written == 0 {
                 return Err(std::io::ErrorKind::WriteZero.into());
             }
             bytes = &bytes[written..];
-            at += written as u64;
+            position += written as u64;
         }
         Ok(())
     }
 
-    pub fn read(&self, mut bytes: &mut [u8], mut at: u64) -> Result<()> {
+    pub fn read(&self, mut bytes: &mut [u8], mut position: u64) -> Result<()> {
         while !bytes.is_empty() {
-            let read = std::os::windows::fs::FileExt::seek_read(&self.file, bytes, at)?;
+            let read = std::os::windows::fs::FileExt::seek_read(&self.file, bytes, position)?;
             if read == 0 {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());
             }
             bytes = &mut bytes[read..];
-            at += read as u64;
+            position += read as u64;
         }
         Ok(())
     }
@@ -72,23 +72,23 @@ impl Positioned {
         Positioned { file: std::sync::Mutex::new(file) }
     }
 
-    fn at(&self, at: u64) -> Result<std::sync::MutexGuard<'_, File>> {
+    fn seek(&self, position: u64) -> Result<std::sync::MutexGuard<'_, File>> {
         use std::io::Seek;
-        // A thread that panicked left no state behind: every use seeks first.
+        // A panic of another thread leaves no invalid state, because every use seeks first.
         let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        file.seek(std::io::SeekFrom::Start(at))?;
+        file.seek(std::io::SeekFrom::Start(position))?;
         Ok(file)
     }
 
-    pub fn write(&self, bytes: &[u8], at: u64) -> Result<()> {
-        std::io::Write::write_all(&mut *self.at(at)?, bytes)
+    pub fn write(&self, bytes: &[u8], position: u64) -> Result<()> {
+        std::io::Write::write_all(&mut *self.seek(position)?, bytes)
     }
 
-    pub fn read(&self, bytes: &mut [u8], at: u64) -> Result<()> {
-        std::io::Read::read_exact(&mut *self.at(at)?, bytes)
+    pub fn read(&self, bytes: &mut [u8], position: u64) -> Result<()> {
+        std::io::Read::read_exact(&mut *self.seek(position)?, bytes)
     }
 
     pub fn sync(&self) -> Result<()> {
-        self.at(0)?.sync_data()
+        self.seek(0)?.sync_data()
     }
 }

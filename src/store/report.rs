@@ -1,4 +1,4 @@
-//! Kernels on disk against their journals.
+//! Comparison of kernels on disk with their journals.
 
 use std::fmt;
 use std::fs::File;
@@ -7,41 +7,41 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::books::Books;
-use super::files::{Buffers, Files, Pair};
 use super::journal::{Journal, Lock};
-use super::layout::{Header, Layout};
-use super::npy::Npy;
+use super::journals::Journals;
+use super::kernel_layout::{Header, KernelLayout};
+use super::npy::NpyStorage;
+use super::storage::{Buffers, Storage, TargetPaths};
 #[cfg(feature = "zarr")]
-use super::zarr::Zarr;
+use super::zarr::ZarrStorage;
 use super::{paths, run};
 use crate::error::{Error, Result};
 
-/// How many units a message lists.
+/// The number of regions that a message lists.
 const LISTED: usize = 20;
 
-/// What [`check`] found.
+/// The result of [`check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// The kernel.
+    /// The path of the kernel.
     pub path: PathBuf,
-    /// It has its name: it was whole once.
+    /// True if the kernel has its final name, so all regions were written.
     pub finished: bool,
-    /// The number of units of K.
+    /// The number of regions of K.
     pub regions: usize,
-    /// How many of them the journals tell of.
+    /// The number of regions that the journals list.
     pub done: usize,
-    /// Those that they do not tell of, which are still to be computed.
-    pub missing: Vec<Place>,
-    /// Those whose data are not what was computed.
-    pub altered: Vec<Altered>,
+    /// The regions that the journals do not list. They are still to be computed.
+    pub missing: Vec<RegionLocation>,
+    /// The regions whose data do not match their checksums.
+    pub corrupt: Vec<CorruptRegion>,
 }
 
-/// A unit and where it is in K.
+/// The number of a region and its rectangle of K.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Place {
+pub struct RegionLocation {
     /// Its number.
     pub region: usize,
     /// Its rows.
@@ -50,164 +50,188 @@ pub struct Place {
     pub cols: Range<usize>,
 }
 
-/// A unit whose data, or those of its mirror image, are not what was computed.
+/// A region whose data, or whose mirror image, do not match the checksum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Altered {
-    /// Which.
-    pub place: Place,
-    /// What is wrong, in words.
+pub struct CorruptRegion {
+    /// The region.
+    pub location: RegionLocation,
+    /// A description of the fault.
     pub fault: String,
 }
 
 impl Report {
-    /// Nothing is missing and nothing altered.
-    pub fn is_whole(&self) -> bool {
-        self.missing.is_empty() && self.altered.is_empty()
+    /// True if no region is missing and none is corrupt.
+    pub fn is_intact(&self) -> bool {
+        self.missing.is_empty() && self.corrupt.is_empty()
     }
 }
 
-impl Place {
-    fn of(layout: &Layout, region: usize) -> Self {
-        let (rows, cols) = (layout.regions[region].rows.clone(), layout.regions[region].cols.clone());
-        Place { region, rows, cols }
+impl RegionLocation {
+    fn new(layout: &KernelLayout, region: usize) -> Self {
+        let rectangle = &layout.regions[region];
+        RegionLocation { region, rows: rectangle.rows.clone(), cols: rectangle.cols.clone() }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RegionLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unit {}, rows {:?}, columns {:?}", self.region, self.rows, self.cols)
+        write!(f, "region {}, rows {:?}, columns {:?}", self.region, self.rows, self.cols)
     }
 }
 
-/// A line for the whole, and one for each unit with something wrong, of which not more than some are listed.
+impl fmt::Display for CorruptRegion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.location, self.fault)
+    }
+}
+
+/// One line for the kernel, and one line for each missing or corrupt region. Long lists are shortened.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { path, finished, regions, done, missing, altered } = self;
+        let Report { path, finished, regions, done, missing, corrupt } = self;
         let state = if *finished { "finished" } else { "unfinished" };
-        write!(f, "{}: {state}, {done} of {regions} regions are there", path.display())?;
+        write!(f, "{}: {state}, {done} of {regions} regions are on disk", path.display())?;
         if *done > 0 {
-            match altered.len() {
-                0 => write!(f, ", all as they were computed")?,
-                altered => write!(f, ", {altered} of them altered")?,
+            match corrupt.len() {
+                0 => write!(f, ", all match their checksums")?,
+                corrupt => write!(f, ", {corrupt} of them are corrupt")?,
             }
         }
-        f.write_str(&listed("missing", missing.iter()))?;
-        f.write_str(&listed("altered", altered.iter().map(|Altered { place, fault }| format!("{place}: {fault}"))))
+        f.write_str(&list("missing", missing.iter()))?;
+        f.write_str(&list("corrupt", corrupt.iter()))
     }
 }
 
-fn listed<T: fmt::Display>(what: &str, all: impl ExactSizeIterator<Item = T>) -> String {
-    let more = all.len().saturating_sub(LISTED);
-    let mut text: String = all.take(LISTED).map(|one| format!("\n  {what}: {one}")).collect();
+fn list<T: fmt::Display>(label: &str, items: impl ExactSizeIterator<Item = T>) -> String {
+    let more = items.len().saturating_sub(LISTED);
+    let mut text: String = items.take(LISTED).map(|item| format!("\n  {label}: {item}")).collect();
     if more > 0 {
-        text += &format!("\n  {what}: {more} more");
+        text += &format!("\n  {label}: {more} more");
     }
     text
 }
 
-/// The list of missing units in a message.
-pub(super) fn list(layout: &Layout, missing: &[usize]) -> String {
-    listed("missing", missing.iter().map(|&region| Place::of(layout, region)))
+/// The missing regions as lines of a message.
+pub(super) fn list_missing(layout: &KernelLayout, missing: &[usize]) -> String {
+    list("missing", missing.iter().map(|&region| RegionLocation::new(layout, region)))
 }
 
-/// Reads the kernel at `path`, finished or not, and compares it with its journals: every unit and its mirror image must
-/// have the checksum that the unit had when it was computed.
+/// Reads the kernel at `path`, finished or not, and compares every region and its mirror image with the checksum in the
+/// journals.
 ///
-/// It may be asked for while the kernel is computed. `path` is the name that the kernel has when it is whole.
+/// This also works while the kernel is computed. `path` is the final name of the kernel.
 ///
 /// ```no_run
 /// let report = tangent_kernels::store::check("kernel.npy")?;
 /// println!("{report}");
-/// assert!(report.is_whole());
+/// assert!(report.is_intact());
 /// # Ok::<(), tangent_kernels::Error>(())
 /// ```
 ///
 /// # Errors
-/// There is no journal, or one that cannot be read; the data are gone, or not as long as they should be.
+/// There is no readable journal, or the data are missing or have the wrong length.
 pub fn check(path: impl AsRef<Path>) -> Result<Report> {
     let path = path.as_ref();
-    let (books, header) = open(path)?;
+    let (journals, header) = open(path)?;
     match header.layout.format {
-        Npy::FORMAT => compare::<Npy>(path, &books, &header),
+        NpyStorage::FORMAT => compare::<NpyStorage>(path, &journals, &header),
         #[cfg(feature = "zarr")]
-        Zarr::FORMAT => compare::<Zarr>(path, &books, &header),
-        format => Err(Error::unsupported(format!("{} is {format}: this needs that feature", path.display()))),
+        ZarrStorage::FORMAT => compare::<ZarrStorage>(path, &journals, &header),
+        format => Err(missing_feature(path, format)),
     }
 }
 
-/// Finishes a kernel that several processes computed, each a share: if no unit is missing and [`check`] finds none
-/// altered, the kernel gets its name `path`, and the journals of the shares become one.
+/// Finishes a kernel that several processes computed in shards.
+///
+/// If no region is missing and [`check`] finds none corrupt, the kernel gets its final name `path`, and one journal
+/// replaces those of the shards.
 ///
 /// # Errors
-/// A unit is missing or altered: the message lists them, and nothing is changed. A process still computes a share. What
-/// [`check`] fails for.
+/// A region is missing or corrupt, or a process still computes a shard. The message lists the regions, and no file is
+/// changed. Also the errors of [`check`].
 pub fn merge(path: impl AsRef<Path>) -> Result<Report> {
     let path = path.as_ref();
-    let (books, header) = open(path)?;
-    let missing = books.missing();
+    let (journals, header) = open(path)?;
+    let missing = journals.missing();
     if !missing.is_empty() {
-        let (done, all) = (books.done(), header.layout.regions.len());
-        let missing = list(&header.layout, &missing);
-        return Err(Error::format(format!("{} has {done} of {all} units{missing}", path.display())));
+        let (done, count) = (journals.done(), header.layout.regions.len());
+        let missing = list_missing(&header.layout, &missing);
+        let path = path.display();
+        return Err(Error::format(format!(
+            "{path} cannot be merged: {done} of {count} regions are on disk, run the shards of the others{missing}"
+        )));
     }
-    let own = paths::journal(path, (0, 1));
-    // Nobody writes while the data are read. That of all units is locked below.
-    let others = books.records.iter().map(|(path, _)| path).filter(|&path| *path != own);
-    let locks = others.map(|path| lock(path)).collect::<Result<Vec<_>>>()?;
+    let merged = paths::journal(path, (0, 1));
+    // The locks keep other processes from writing while the data are read. The merged journal is locked below.
+    let shards = journals.contents.iter().map(|(path, _)| path).filter(|&path| *path != merged);
+    let locks = shards.map(|path| lock(path)).collect::<Result<Vec<_>>>()?;
     let mut report = check(path)?;
-    if !report.is_whole() {
+    if !report.is_intact() {
         return Err(Error::format(report.to_string()));
     }
-    let mut journal = Journal::open(own, &header, (0, 1))?;
+    let mut journal = Journal::open(merged, &header, (0, 1))?;
     drop(locks);
-    run::finish(path, &pairs(path, &header.layout)?, &mut journal)?;
+    run::finish(path, &targets(path, &header.layout)?, &mut journal)?;
     report.finished = true;
     Ok(report)
 }
 
 /// Locks the journal at `path`.
 pub(super) fn lock(path: &Path) -> Result<Lock> {
-    Lock::take(path, &File::open(path).map_err(paths::at(path))?)
+    Lock::take(path, &File::open(path).map_err(paths::io_error(path))?)
 }
 
-fn open(path: &Path) -> Result<(Books, Header)> {
-    let books = Books::open(path)?;
-    let Some(header) = books.header.clone() else {
-        return Err(Error::format(format!("no journal tells of {}", path.display())));
+fn open(path: &Path) -> Result<(Journals, Header)> {
+    let journals = Journals::open(path)?;
+    let Some(header) = journals.header.clone() else {
+        let path = path.display();
+        return Err(Error::format(format!(
+            "{path} has no journal: only kernels that were written with one can be checked"
+        )));
     };
-    Ok((books, header))
+    Ok((journals, header))
 }
 
-fn pairs(path: &Path, layout: &Layout) -> Result<Vec<Pair>> {
+fn targets(path: &Path, layout: &KernelLayout) -> Result<Vec<TargetPaths>> {
     match layout.format {
-        Npy::FORMAT => Ok(Npy::pairs(path, layout)),
+        NpyStorage::FORMAT => Ok(NpyStorage::targets(path, layout)),
         #[cfg(feature = "zarr")]
-        Zarr::FORMAT => Ok(Zarr::pairs(path, layout)),
-        format => Err(Error::unsupported(format!("{} is {format}: this needs that feature", path.display()))),
+        ZarrStorage::FORMAT => Ok(ZarrStorage::targets(path, layout)),
+        format => Err(missing_feature(path, format)),
     }
 }
 
-fn compare<F: Files>(path: &Path, books: &Books, header: &Header) -> Result<Report> {
+fn missing_feature(path: &Path, format: &str) -> Error {
+    let path = path.display();
+    Error::unsupported(format!("{path} has the format {format}: build with the feature '{format}' to read it"))
+}
+
+fn compare<S: Storage>(path: &Path, journals: &Journals, header: &Header) -> Result<Report> {
     let layout = &header.layout;
-    let pairs = F::pairs(path, layout);
-    let mut altered = Vec::new();
-    // Before the first unit is on the disk there may be no files yet.
-    if books.done() > 0 {
-        let files = F::open(&pairs, header, false)?;
-        let buffers = Buffers::default();
-        let fault = |(region, sum): (usize, &Option<u64>)| {
-            let fault = files.fault(layout, &layout.regions[region], (*sum)?, &buffers)?;
-            Some(Altered { place: Place::of(layout, region), fault })
-        };
-        altered = books.sums.par_iter().enumerate().filter_map(fault).collect();
+    let targets = S::targets(path, layout);
+    let mut corrupt = Vec::new();
+    // Without any region on disk the files may not exist yet.
+    if journals.done() > 0 {
+        let storage = S::open(&targets, header, false)?;
+        corrupt = find_corrupt(&storage, layout, &journals.sums);
     }
     Ok(Report {
         path: path.to_owned(),
-        finished: pairs.iter().all(|pair| pair.whole.exists()),
+        finished: targets.iter().all(|target| target.complete.exists()),
         regions: layout.regions.len(),
-        done: books.done(),
-        missing: books.missing().into_iter().map(|region| Place::of(layout, region)).collect(),
-        altered,
+        done: journals.done(),
+        missing: journals.missing().into_iter().map(|region| RegionLocation::new(layout, region)).collect(),
+        corrupt,
     })
+}
+
+/// Compares all regions on disk with their checksums.
+fn find_corrupt<S: Storage>(storage: &S, layout: &KernelLayout, sums: &[Option<u64>]) -> Vec<CorruptRegion> {
+    let buffers = Buffers::default();
+    let check_region = |(region, sum): (usize, &Option<u64>)| {
+        let fault = storage.find_fault(layout, &layout.regions[region], (*sum)?, &buffers)?;
+        Some(CorruptRegion { location: RegionLocation::new(layout, region), fault })
+    };
+    sums.par_iter().enumerate().filter_map(check_region).collect()
 }

@@ -1,4 +1,4 @@
-//! A run that writes a kernel, unit by unit.
+//! A run that writes a kernel region by region.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -7,32 +7,32 @@ use std::time::{Duration, Instant};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::books::Books;
-use super::files::{Buffers, Files, Pair};
 use super::journal::Journal;
-use super::layout::Header;
+use super::journals::Journals;
+use super::kernel_layout::Header;
+use super::storage::{Buffers, Storage, TargetPaths};
 use super::{paths, report};
 use crate::error::{Error, Result};
 use crate::kernel::sink::{Frame, RegionData};
 use crate::real::Real;
 
-/// After so many bytes or so long, what was written is brought to the disk and the journal tells of it: what a crash can
-/// cost.
+/// After this number of bytes, written regions are synced and recorded. A crash can lose about as much.
 const BATCH: u64 = 256 << 20;
+/// Written regions are also synced and recorded after this time.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// A kernel at a path.
 #[derive(Debug)]
-pub(super) struct Store<F: Files> {
+pub(super) struct Store<S: Storage> {
     path: PathBuf,
-    /// Which units are on the disk since before this run.
+    /// For each region, whether it was on disk before this run.
     done: Vec<bool>,
-    /// The kernel was whole before this run.
+    /// True if the kernel was complete before this run.
     finished: bool,
-    run: Option<Run<F>>,
+    run: Option<ActiveRun<S>>,
 }
 
-impl<F: Files> Store<F> {
+impl<S: Storage> Store<S> {
     pub fn new(path: &Path) -> Self {
         Store { path: path.to_owned(), done: Vec::new(), finished: false, run: None }
     }
@@ -43,34 +43,35 @@ impl<F: Files> Store<F> {
 
     pub fn begin<R: Real>(&mut self, frame: &Frame) -> Result<()> {
         let path = &self.path;
-        // An earlier run of the same sink gives its lock back.
+        // Releases the lock of an earlier run of the same sink.
         self.run = None;
-        let header = Header::new::<R>(F::FORMAT, frame).map_err(|error| error.context(path.display()))?;
-        F::fits(&header.layout).map_err(|error| error.context(path.display()))?;
+        let header = Header::new::<R>(S::FORMAT, frame).map_err(|error| error.context(path.display()))?;
+        S::check_layout(&header.layout).map_err(|error| error.context(path.display()))?;
         let (i, n) = frame.part;
         if i >= n {
-            return Err(Error::value(format!("{}: there is no share {i} of {n}", path.display())));
+            return Err(Error::value(format!("{}: shard {i} is out of range, there are {n} shards", path.display())));
         }
-        let pairs = F::pairs(path, &header.layout);
-        let books = Books::open(path)?;
-        books.allow(&header, &pairs)?;
-        self.finished = books.complete() && pairs.iter().all(|pair| pair.whole.exists());
+        let targets = S::targets(path, &header.layout);
+        let journals = Journals::open(path)?;
+        journals.check_owner(&header, &targets)?;
+        self.finished = journals.complete() && targets.iter().all(|target| target.complete.exists());
         if self.finished {
-            F::open(&pairs, &header, false)?;
+            S::open(&targets, &header, false)?;
             self.done = vec![true; frame.regions.len()];
             return Ok(());
         }
-        // The journal first: where there are data there is a journal.
+        // The journal comes first, so data never exist without a journal.
         let journal = Journal::open(paths::journal(path, frame.part), &header, frame.part)?;
-        let books = Books::open(path)?;
-        books.allow(&header, &pairs)?;
-        let files = if books.done() == 0 { F::create(&pairs, &header)? } else { F::open(&pairs, &header, true)? };
-        self.done = books.sums.iter().map(Option::is_some).collect();
-        self.run = Some(Run {
-            files,
+        let journals = Journals::open(path)?;
+        journals.check_owner(&header, &targets)?;
+        let storage =
+            if journals.done() == 0 { S::create(&targets, &header)? } else { S::open(&targets, &header, true)? };
+        self.done = journals.sums.iter().map(Option::is_some).collect();
+        self.run = Some(ActiveRun {
+            storage,
             header,
-            pairs,
-            part: frame.part,
+            targets,
+            shard: frame.part,
             journal: Mutex::new(journal),
             pending: Mutex::new(Pending::new()),
             buffers: Buffers::default(),
@@ -82,82 +83,86 @@ impl<F: Files> Store<F> {
         self.done.get(index).copied().unwrap_or(false)
     }
 
-    pub fn put<R: Real>(&self, part: &RegionData<'_, R>) -> Result<()> {
-        let run = self.run.as_ref().ok_or_else(|| self.idle())?;
-        run.put(part).map_err(|error| {
+    pub fn put<R: Real>(&self, data: &RegionData<'_, R>) -> Result<()> {
+        let run = self.run.as_ref().ok_or_else(|| self.not_active())?;
+        run.put(data).map_err(|error| {
             let path = self.path.display();
-            error.context(format_args!("cannot write {path} (what is written is kept, and the same run goes on there)"))
+            error.context(format_args!(
+                "{path} cannot be written (its regions on disk are kept: start the same run again)"
+            ))
         })
     }
 
     pub fn end(&mut self, _: &Frame) -> Result<()> {
         let Some(run) = self.run.take() else {
-            return if self.finished { Ok(()) } else { Err(self.idle()) };
+            return if self.finished { Ok(()) } else { Err(self.not_active()) };
         };
         run.flush()?;
-        match run.part {
-            (0, 1) => finish(&self.path, &run.pairs, &mut run.journal()),
+        match run.shard {
+            (0, 1) => finish(&self.path, &run.targets, &mut run.journal()),
             _ => Ok(()),
         }
     }
 
-    fn idle(&self) -> Error {
-        let why = if self.finished { "is whole already" } else { "was not begun" };
-        Error::unsupported(format!("{} {why}", self.path.display()))
+    fn not_active(&self) -> Error {
+        let state = if self.finished { "is complete already" } else { "has no active run: call `begin` first" };
+        Error::unsupported(format!("{} {state}", self.path.display()))
     }
 }
 
-/// Gives a kernel its name, if all its units are on the disk: `journal`, the one for all units, tells of each then, and
-/// the journals of shares go.
-pub(super) fn finish(path: &Path, pairs: &[Pair], journal: &mut Journal) -> Result<()> {
-    let books = Books::open(path)?;
-    let missing = books.missing();
-    if let (Some(header), false) = (&books.header, missing.is_empty()) {
-        return Err(Error::format(format!(
-            "{} is not whole{}",
-            path.display(),
-            report::list(&header.layout, &missing)
-        )));
+/// Gives a kernel its final name if all its regions are on disk. All regions are recorded in `journal`, the one for the
+/// whole kernel, and the journals of shards are removed.
+pub(super) fn finish(path: &Path, targets: &[TargetPaths], journal: &mut Journal) -> Result<()> {
+    let journals = Journals::open(path)?;
+    let missing = journals.missing();
+    if let (Some(header), false) = (&journals.header, missing.is_empty()) {
+        let missing = report::list_missing(&header.layout, &missing);
+        return Err(Error::format(format!("{} is not complete{missing}", path.display())));
     }
-    let own = paths::journal(path, (0, 1));
-    let others = || books.records.iter().filter(|(path, _)| *path != own);
-    let locks = others().map(|(path, _)| report::lock(path)).collect::<Result<Vec<_>>>()?;
-    let mut untold = books.sums.clone();
-    for (_, record) in books.records.iter().filter(|(path, _)| *path == own) {
-        record.regions.iter().for_each(|&(index, _)| untold[index] = None);
+    let merged = paths::journal(path, (0, 1));
+    let shards = || journals.contents.iter().filter(|(path, _)| *path != merged);
+    let locks = shards().map(|(path, _)| report::lock(path)).collect::<Result<Vec<_>>>()?;
+    let mut unrecorded = journals.sums.clone();
+    for (_, contents) in journals.contents.iter().filter(|(path, _)| *path == merged) {
+        contents.regions.iter().for_each(|&(index, _)| unrecorded[index] = None);
     }
-    let untold: Vec<_> = untold.into_iter().enumerate().filter_map(|(index, sum)| Some((index, sum?))).collect();
-    journal.tell(&untold, || Ok(()))?;
-    // The total last: where it is, all is.
-    for Pair { partial, whole } in pairs.iter().rev() {
-        // After a crash among these lines some have their names already.
-        match (partial.exists(), whole.exists()) {
-            (true, false) => std::fs::rename(partial, whole).map_err(paths::at(partial))?,
-            (false, true) => {}
-            (true, true) => {
-                return Err(Error::unsupported(format!("{} is there already, and not written over", whole.display())));
-            }
-            (false, false) => return Err(Error::io(format!("{} is gone", partial.display()))),
-        }
-    }
+    let unrecorded: Vec<_> =
+        unrecorded.into_iter().enumerate().filter_map(|(index, sum)| Some((index, sum?))).collect();
+    journal.record(&unrecorded, || Ok(()))?;
+    // The total is renamed last: if it has its final name, so have the components.
+    targets.iter().rev().try_for_each(rename)?;
     paths::sync_folder(paths::folder(path))?;
     drop(locks);
-    others().try_for_each(|(path, _)| std::fs::remove_file(path).map_err(paths::at(path)))
+    shards().try_for_each(|(path, _)| std::fs::remove_file(path).map_err(paths::io_error(path)))
 }
 
-/// A run that has begun.
+/// Gives a file its final name. After a crash it may have the name already.
+fn rename(target: &TargetPaths) -> Result<()> {
+    let TargetPaths { partial, complete } = target;
+    match (partial.exists(), complete.exists()) {
+        (true, false) => std::fs::rename(partial, complete).map_err(paths::io_error(partial)),
+        (false, true) => Ok(()),
+        (true, true) => {
+            let complete = complete.display();
+            Err(Error::unsupported(format!("{complete} exists already and is not overwritten: use another name")))
+        }
+        (false, false) => Err(Error::io(format!("{} is gone: another program removed it", partial.display()))),
+    }
+}
+
+/// An active run.
 #[derive(Debug)]
-struct Run<F: Files> {
-    files: F,
+struct ActiveRun<S: Storage> {
+    storage: S,
     header: Header,
-    pairs: Vec<Pair>,
-    part: (usize, usize),
+    targets: Vec<TargetPaths>,
+    shard: (usize, usize),
     journal: Mutex<Journal>,
     pending: Mutex<Pending>,
     buffers: Buffers,
 }
 
-/// Units that are written, but perhaps not on the disk yet.
+/// Regions that are written but not yet synced.
 #[derive(Debug)]
 struct Pending {
     regions: Vec<(usize, u64)>,
@@ -169,41 +174,45 @@ impl Pending {
     fn new() -> Self {
         Pending { regions: Vec::new(), bytes: 0, since: Instant::now() }
     }
+
+    /// Adds a region. Returns true if the pending regions should be synced now.
+    fn add(&mut self, index: usize, sum: u64, bytes: u64) -> bool {
+        self.regions.push((index, sum));
+        self.bytes += bytes;
+        let full = self.bytes >= BATCH || self.since.elapsed() >= WAIT;
+        if full {
+            // The counters restart now, so one thread syncs while the others continue.
+            self.bytes = 0;
+            self.since = Instant::now();
+        }
+        full
+    }
 }
 
-impl<F: Files> Run<F> {
-    fn put<R: Real>(&self, part: &RegionData<'_, R>) -> Result<()> {
+impl<S: Storage> ActiveRun<S> {
+    fn put<R: Real>(&self, data: &RegionData<'_, R>) -> Result<()> {
         let layout = &self.header.layout;
-        let region = layout.regions.get(part.index).filter(|region| part.frame.regions.get(part.index) == Some(region));
-        let region = region.ok_or_else(|| Error::value(format!("unit {} is not of this run", part.index)))?;
-        let bytes = little_endian(part.entries);
+        let index = data.index;
+        let region = layout.regions.get(index).filter(|region| data.frame.regions.get(index) == Some(region));
+        let region = region.ok_or_else(|| Error::value(format!("region {index} does not belong to this run")))?;
+        let bytes = little_endian(data.entries);
         let expected = layout.matrices.len() * layout.blocks * region.entries() * layout.size;
         if bytes.len() != expected {
-            let (index, bytes) = (part.index, bytes.len());
-            return Err(Error::shape(format!("unit {index} has {expected} bytes, and {bytes} came")));
+            let given = bytes.len();
+            return Err(Error::shape(format!("region {index} needs {expected} bytes, but was given {given}")));
         }
         let sum = xxh3_64(&bytes);
-        self.files.put(layout, region, &bytes, &self.buffers)?;
-        let full = {
-            let mut pending = self.pending();
-            pending.regions.push((part.index, sum));
-            pending.bytes += bytes.len() as u64;
-            let full = pending.bytes >= BATCH || pending.since.elapsed() >= WAIT;
-            if full {
-                // So that one thread brings them to the disk while the others go on.
-                (pending.bytes, pending.since) = (0, Instant::now());
-            }
-            full
-        };
+        self.storage.write_region(layout, region, &bytes, &self.buffers)?;
+        let full = self.pending().add(index, sum, bytes.len() as u64);
         if full { self.flush() } else { Ok(()) }
     }
 
-    /// Brings all that was written to the disk, and tells of it.
+    /// Syncs all written data and records their regions.
     fn flush(&self) -> Result<()> {
-        // Taken before, not while, units are taken out: who comes second must not tell of units before the first synced.
+        // The journal is locked first. Otherwise a second thread could record regions before the first one has synced.
         let mut journal = self.journal();
         let regions = std::mem::take(&mut self.pending().regions);
-        journal.tell(&regions, || self.files.sync())
+        journal.record(&regions, || self.storage.sync())
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {
@@ -215,11 +224,11 @@ impl<F: Files> Run<F> {
     }
 }
 
-/// A run that ends early, by an error or because it was cancelled, keeps what it has.
-impl<F: Files> Drop for Run<F> {
+/// A run that ends early, by an error or by cancellation, keeps its regions.
+impl<S: Storage> Drop for ActiveRun<S> {
     fn drop(&mut self) {
         if !self.pending().regions.is_empty() {
-            // Whom should it tell of a failure? The units are computed again then.
+            // There is no one to report a failure to. The regions are then computed again.
             let _ = self.flush();
         }
     }
@@ -227,8 +236,9 @@ impl<F: Files> Drop for Run<F> {
 
 fn little_endian<R: Real>(entries: &[R]) -> Cow<'_, [u8]> {
     let bytes: &[u8] = bytemuck::cast_slice(entries);
-    match cfg!(target_endian = "little") {
-        true => Cow::Borrowed(bytes),
-        false => bytes.chunks_exact(size_of::<R>()).flat_map(|number| number.iter().rev().copied()).collect(),
+    if cfg!(target_endian = "little") {
+        Cow::Borrowed(bytes)
+    } else {
+        bytes.chunks_exact(size_of::<R>()).flat_map(|number| number.iter().rev().copied()).collect()
     }
 }

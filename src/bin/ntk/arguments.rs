@@ -1,4 +1,4 @@
-//! What may be said on the command line, and what `--help` tells of it.
+//! The command line: commands, options and the text of `--help`.
 
 use std::path::PathBuf;
 
@@ -12,80 +12,89 @@ use crate::parsers;
     name = "ntk",
     version,
     about = "Exact neural tangent kernels of ONNX networks, layer by layer.",
-    after_help = "From PyTorch:\n  torch.onnx.export(net.eval(), (x[:1],), \"net.onnx\", dynamo=True, optimize=False)\n  \
-                  np.save(\"x.npy\", x)\nThen:\n  ntk kernel net.onnx x.npy --out k.npy\n\nExit codes: 0 done, 1 it failed or \
-                  the verdict is no, 2 wrong usage."
+    after_help = "\
+From PyTorch:
+  torch.onnx.export(net.eval(), (x[:1],), \"net.onnx\", dynamo=True, optimize=False)
+  np.save(\"x.npy\", x)
+
+Example:
+  ntk kernel net.onnx x.npy --out k.npy
+
+Exit codes: 0 success, 1 error or negative verdict, 2 wrong usage."
 )]
 pub struct Ntk {
     #[command(subcommand)]
     pub command: Command,
 
-    /// One JSON object on standard output instead of text
+    /// Print one JSON object instead of text
     #[arg(long, global = true)]
     pub json: bool,
 }
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// What a network is: inputs, outputs, parameters by layer, ops, and what is not supported
+    /// Show the inputs, outputs, ops and parameters of a network, and its unsupported features
     #[command(after_help = "Example:\n  ntk info net.onnx")]
     Info(Info),
-    /// How a kernel would be computed, with predicted time and memory, before anything runs
+    /// Show how a kernel would be computed, with predicted time and memory, without computing it
     #[command(after_help = "Example:\n  ntk plan net.onnx x.npy --mode trace-mean")]
     Plan(Plan),
-    /// The kernel of a network on samples
+    /// Compute the kernel of a network on samples
     #[command(after_help = KERNEL)]
     Kernel(Kernel),
-    /// Holds the kernel of a network against other methods and finite differences, on a few of your samples
+    /// Compare the kernel of a few samples with other methods and with finite differences
     #[command(after_help = "Example:\n  ntk verify net.onnx x.npy --samples 4")]
     Verify(Verify),
-    /// Eigenvalues, trace and effective rank of a stored kernel
+    /// Print the eigenvalues, trace and effective rank of a stored kernel
     #[command(after_help = "Example:\n  ntk spectrum k.npy --top 20 --plot spectrum.png")]
     Spectrum(Spectrum),
-    /// Classifies samples by the kernel of a network
+    /// Classify samples with the kernel of a network
     #[command(
         after_help = "Example:\n  ntk classify net.onnx train.npy test.npy --labels y.npy --test-labels t.npy --by ridge"
     )]
     Classify(Classify),
-    /// A picture of a stored kernel
+    /// Draw a stored kernel as a PNG picture
     #[command(after_help = "Example:\n  ntk heatmap k.npy --out k.png --title 'NTK after training'")]
     Heatmap(Heatmap),
-    /// Finishes a kernel that was computed in shares
+    /// Finish a kernel that was computed in shards
     #[command(after_help = "Example:\n  ntk merge k.npy")]
     Merge(Stored),
-    /// Reads a kernel on disk, finished or not, against its journal
+    /// Compare a kernel on disk, finished or not, with its journal
     #[command(after_help = "Example:\n  ntk check k.npy")]
     Check(Stored),
-    /// The devices of this machine
+    /// List the devices of this machine
+    #[command(after_help = "Examples:\n  ntk devices\n  ntk devices --json")]
     Devices,
 }
 
 const KERNEL: &str = "\
-A full kernel is written as (N C) x (N C), row n*C + c for output c of sample n; the other modes as N x N, and
-per-output as C x N x N. With Z.npy the columns are of Z's samples.
+A full kernel is written as (N C) x (N C), row n*C + c for output c of sample n.
+Mode per-output writes C x N x N, and all other modes write N x N.
+With Z.npy, the columns belong to the samples of Z.
 
-Several inputs are given by name: ids=ids.npy,mask=mask.npy
+If the network has several inputs, name each of them: ids=ids.npy,mask=mask.npy
 
-OUT.json is written beside the kernel: the plan, precision, device, version and the hashes of what went in.
+OUT.json is written next to the kernel. It holds the plan, precision, device, version and the hashes of the inputs.
 
 Examples:
   ntk kernel net.onnx x.npy --out k.npy
   ntk kernel net.onnx x.npy z.npy --out k.npz --mode trace-mean --precision f64
-  ntk kernel net.onnx ids=ids.npy,mask=mask.npy --out k.zarr --params 'layers.0.*'
+  ntk kernel text.onnx ids=ids.npy,mask=mask.npy --out k.zarr --params 'tokens.*'
   ntk kernel net.onnx x.npy --out k.npy --memory 4GiB --shard 1/8    # then 2/8 ... 8/8, and: ntk merge k.npy";
 
-/// The network, and which part of it is meant.
+/// The network and its selected outputs and parameters.
 #[derive(Args)]
 pub struct Network {
     /// The network, an ONNX file
     #[arg(value_name = "NET.onnx")]
     pub network: PathBuf,
 
-    /// Of several outputs the one called NAME; repeated, these one after another (all of them if not given)
+    /// Use the output NAME; repeat the option to concatenate several outputs [default: all outputs]
     #[arg(long = "output", value_name = "NAME")]
     pub outputs: Vec<String>,
 
-    /// Makes initialisers that fit PATTERN parameters wherever they are used, factors of a Mul among them (* for any letters)
+    /// Treat initialisers that match PATTERN as parameters wherever they are used, even as factors of a Mul;
+    /// * matches any characters [default: weights and biases of layers]
     #[arg(long, value_name = "PATTERN")]
     pub trainable: Vec<String>,
 }
@@ -93,18 +102,20 @@ pub struct Network {
 /// How a kernel is computed.
 #[derive(Args)]
 pub struct Computing {
-    /// What becomes of several outputs: full, trace-sum, trace-mean, per-output, sum, or the number of one
+    /// How several outputs are combined: full, trace-sum, trace-mean, per-output, sum, or the number of one output
     #[arg(long, default_value = "full", value_parser = parsers::mode)]
     pub mode: Outputs,
 
-    /// The kernel of the parameters that fit PATTERN only (* for any letters); repeated, of all that fit one
+    /// Use only the parameters that match PATTERN; * matches any characters; repeat the option for several patterns
+    /// [default: all parameters]
     #[arg(long = "params", value_name = "PATTERN")]
     pub parameters: Vec<String>,
 
+    /// Precision of the computation and of the result; GPUs compute in f32 only
     #[arg(long, default_value = "f32")]
     pub precision: Precision,
 
-    /// cpu, gpu, or a part of a graphics card's name
+    /// cpu, gpu, all (the CPU and all GPUs together), or a part of a GPU's name
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     pub device: String,
 
@@ -112,11 +123,11 @@ pub struct Computing {
     #[arg(long, default_value = "structured", value_name = "NAME", value_parser = parsers::method)]
     pub method: Method,
 
-    /// How many threads compute; all that the machine has if not given
+    /// Number of computing threads, at most 4 per core [default: one per core]
     #[arg(long, value_name = "N", value_parser = parsers::threads)]
     pub threads: Option<usize>,
 
-    /// The most memory that may be used, beside the samples: 4GiB, 500MB
+    /// Largest memory use in addition to the samples, such as 4GiB or 500MB [default: no limit]
     #[arg(long, value_name = "BYTES", value_parser = parsers::bytes)]
     pub memory: Option<u64>,
 }
@@ -132,7 +143,7 @@ pub struct Info {
     #[command(flatten)]
     pub network: Network,
 
-    /// The shape of one sample of an input, where the file leaves it open: ids=128 or image=3,224,224
+    /// Shape of one sample of an input, such as ids=128 or image=3,224,224 [default: the shape in the file]
     #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = parsers::shape)]
     pub shapes: Vec<(String, Vec<usize>)>,
 }
@@ -142,11 +153,11 @@ pub struct Plan {
     #[command(flatten)]
     pub network: Network,
 
-    /// Samples, first axis; several inputs as name=file.npy,name=file.npy
+    /// Samples along the first axis; several inputs as name=file.npy,name=file.npy
     #[arg(value_name = "X.npy")]
     pub x: String,
 
-    /// Samples of the columns, if they are others
+    /// Samples of the columns [default: the samples of X]
     #[arg(value_name = "Z.npy")]
     pub z: Option<String>,
 
@@ -159,38 +170,39 @@ pub struct Kernel {
     #[command(flatten)]
     pub network: Network,
 
-    /// Samples, first axis; several inputs as name=file.npy,name=file.npy
+    /// Samples along the first axis; several inputs as name=file.npy,name=file.npy
     #[arg(value_name = "X.npy")]
     pub x: String,
 
-    /// Samples of the columns, if they are others
+    /// Samples of the columns [default: the samples of X]
     #[arg(value_name = "Z.npy")]
     pub z: Option<String>,
 
-    /// Where the kernel goes, by its ending: .npy (the total), .npz or .zarr (the total and every component by name)
+    /// Output file; the format follows from its extension: .npy (the total), .npz or .zarr (the total and all components)
     #[arg(long, value_name = "K.npy")]
     pub out: PathBuf,
 
-    /// Writes every component to a file of its own, DIR/NAME.npy
+    /// Also write every component to a file of its own, DIR/NAME.npy [default: no such files]
     #[arg(long, value_name = "DIR")]
     pub components_dir: Option<PathBuf>,
 
-    /// Without components in .npz and .zarr
+    /// Leave the components out of .npz and .zarr
     #[arg(long, conflicts_with = "components_dir")]
     pub total_only: bool,
 
     #[command(flatten)]
     pub computing: Computing,
 
-    /// Computes the I-th of N even shares, counted from 1; shares may run anywhere that sees the same files
+    /// Compute shard I of N equal shards, counted from 1; shards may run on any machines that share the output folder
+    /// [default: the whole kernel]
     #[arg(long, value_name = "I/N", value_parser = parsers::shard)]
     pub shard: Option<(usize, usize)>,
 
-    /// Goes on with a kernel that was interrupted
+    /// Continue an interrupted kernel
     #[arg(long)]
     pub resume: bool,
 
-    /// Replaces what is at OUT
+    /// Replace an existing output file
     #[arg(long, conflicts_with = "resume")]
     pub force: bool,
 }
@@ -200,14 +212,15 @@ pub struct Verify {
     #[command(flatten)]
     pub network: Network,
 
-    /// Samples, first axis; several inputs as name=file.npy,name=file.npy
+    /// Samples along the first axis; several inputs as name=file.npy,name=file.npy
     #[arg(value_name = "X.npy")]
     pub x: String,
 
-    /// How many samples, spread evenly
-    #[arg(long, default_value_t = 4, value_name = "N")]
+    /// Number of samples to use, spread evenly over X
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = parsers::count)]
     pub samples: usize,
 
+    /// Precision of the kernels that are compared; finite differences always use f64
     #[arg(long, default_value = "f64")]
     pub precision: Precision,
 }
@@ -218,11 +231,11 @@ pub struct Spectrum {
     #[arg(value_name = "K.npy")]
     pub kernel: PathBuf,
 
-    /// How many eigenvalues are listed
-    #[arg(long, default_value_t = 10, value_name = "K")]
+    /// Number of eigenvalues to list
+    #[arg(long, default_value_t = 10, value_name = "K", value_parser = parsers::count)]
     pub top: usize,
 
-    /// A plot of the spectrum
+    /// Write a plot of the spectrum to S.png [default: no plot]
     #[arg(long, value_name = "S.png")]
     pub plot: Option<PathBuf>,
 }
@@ -232,31 +245,31 @@ pub struct Classify {
     #[command(flatten)]
     pub network: Network,
 
-    /// Samples whose classes are known
+    /// Samples of known class
     #[arg(value_name = "X.npy")]
     pub x: String,
 
-    /// Samples to be classified
+    /// Samples to classify
     #[arg(value_name = "Z.npy")]
     pub z: String,
 
-    /// The classes of X's samples: 0, 1, ... or 1 and -1
+    /// Classes of the samples of X: 0, 1, 2, ... or 1 and -1
     #[arg(long, value_name = "Y.npy")]
     pub labels: PathBuf,
 
-    /// The classes of Z's samples, to tell how many are right
+    /// Classes of the samples of Z, to report the test accuracy [default: no test accuracy]
     #[arg(long, value_name = "T.npy")]
     pub test_labels: Option<PathBuf>,
 
-    /// sign: the paper's classifier, sum over k of Y_k K(x, X_k), of two classes; ridge: kernel ridge regression
+    /// sign: the sign of sum over k of Y_k K(x, X_k), for two classes; ridge: kernel ridge regression
     #[arg(long = "by", default_value = "ridge")]
     pub by: Classifier,
 
-    /// What is added to the kernel's diagonal, as a part of its mean
-    #[arg(long, default_value_t = 1e-3, value_name = "LAMBDA")]
+    /// Regularisation of ridge regression, relative to the mean of the kernel's diagonal
+    #[arg(long, default_value_t = 1e-3, value_name = "LAMBDA", value_parser = parsers::ridge)]
     pub ridge: f64,
 
-    /// The classes that were found, one for each sample of Z
+    /// Write the predicted classes, one per sample of Z, to FOUND.npy [default: no file]
     #[arg(long, value_name = "FOUND.npy")]
     pub out: Option<PathBuf>,
 
@@ -276,28 +289,72 @@ pub struct Heatmap {
     #[arg(value_name = "K.npy")]
     pub kernel: PathBuf,
 
+    /// The picture to write
     #[arg(long, value_name = "K.png")]
     pub out: PathBuf,
 
-    /// The largest side of the map, in pixels
+    /// Longer side of the map in pixels, 50 to 10000 [default: 500 to 1000, by the size of the kernel]
     #[arg(long, value_name = "PIXELS")]
     pub size: Option<usize>,
 
+    /// Title above the map [default: no title]
     #[arg(long)]
     pub title: Option<String>,
 
-    /// Colours of both signs, white at 0
+    /// Use a diverging colour map, white at 0
     #[arg(long)]
     pub diverging: bool,
 
-    /// Which matrix of a kernel that has several (per-output)
+    /// Number of the matrix to draw, counted from 0, if the kernel has several (mode per-output)
     #[arg(long, default_value_t = 0, value_name = "C")]
     pub block: usize,
 }
 
 #[derive(Args)]
 pub struct Stored {
-    /// The kernel, by the name that it has when it is whole
+    /// The kernel, by the name of the finished file
     #[arg(value_name = "K")]
     pub kernel: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, CommandFactory};
+
+    use super::Ntk;
+
+    /// The arguments of a command and its subcommands, each with the name of its command.
+    fn arguments(command: &clap::Command) -> Vec<(String, Arg)> {
+        let name = command.get_name().to_string();
+        let own = command.get_arguments().map(|argument| (name.clone(), argument.clone()));
+        own.chain(command.get_subcommands().flat_map(arguments)).collect()
+    }
+
+    fn help(argument: &Arg) -> String {
+        argument.get_help().map(ToString::to_string).unwrap_or_default()
+    }
+
+    #[test]
+    fn every_argument_has_help() {
+        let all = arguments(&Ntk::command());
+        assert!(all.len() > 50, "{} arguments", all.len());
+        for (command, argument) in all {
+            assert!(!help(&argument).trim().is_empty(), "{command} {}: no help", argument.get_id());
+        }
+    }
+
+    /// clap prints the defaults that it knows. The help text states the others.
+    #[test]
+    fn every_optional_value_has_a_default() {
+        for (command, argument) in arguments(&Ntk::command()) {
+            let optional = argument.get_action().takes_values() && !argument.is_required_set();
+            let stated = !argument.get_default_values().is_empty() || help(&argument).contains("[default: ");
+            assert!(!optional || stated, "{command} {}: no default", argument.get_id());
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Ntk::command().debug_assert();
+    }
 }

@@ -1,4 +1,4 @@
-//! From the options to a kernel that is asked for, on whatever device in whatever precision.
+//! From the options to a kernel computation on the chosen device, in the chosen precision.
 
 use tangent_kernels::backend::Gram;
 use tangent_kernels::ops::Builtin;
@@ -6,28 +6,28 @@ use tangent_kernels::{Cpu, Device, Error, Ntk, Result};
 
 use crate::arguments::{Computing, Precision};
 
-/// What is done on a device.
+/// A computation that is generic over the backend.
 pub trait Task {
-    type Done;
+    type Output;
 
-    fn on<B: Gram>(self, arrays: B) -> Result<Self::Done>;
+    fn run<B: Gram>(self, arrays: B) -> Result<Self::Output>;
 }
 
-/// Does the task on the device and in the precision that were asked for.
+/// Runs the task on the device and in the precision of the options.
 ///
 /// # Errors
-/// There is no such device; it does not compute in that precision; the task's.
-pub fn on_device<T: Task>(options: &Computing, task: T) -> Result<T::Done> {
+/// The device does not exist, or it does not compute in that precision. Also the errors of the task.
+pub fn on_device<T: Task>(options: &Computing, task: T) -> Result<T::Output> {
     if let Some(threads) = options.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        pool.map_err(|error| Error::value(format!("--threads {threads}: {error}")))?;
+        pool.map_err(|error| Error::value(format!("--threads {threads}: the threads cannot be started: {error}")))?;
     }
     match (options.precision, options.device.as_str()) {
-        (Precision::F32, "cpu") => task.on(Cpu::<f32>::new()),
-        (Precision::F64, "cpu") => task.on(Cpu::<f64>::new()),
-        (Precision::F32, name) => task.on(device(name)?),
+        (Precision::F32, "cpu") => task.run(Cpu::<f32>::new()),
+        (Precision::F64, "cpu") => task.run(Cpu::<f64>::new()),
+        (Precision::F32, name) => task.run(device(name)?),
         (Precision::F64, name) => Err(Error::unsupported(format!(
-            "--device {name}: only the CPU computes in f64; --precision f32 is possible"
+            "--device {name} cannot compute in f64, only the CPU can: use --precision f32 or --device cpu"
         ))),
     }
 }
@@ -37,8 +37,8 @@ fn device(name: &str) -> Result<Device> {
     name.parse().map_err(|error: Error| error.context(format!("--device {name}{hint}")))
 }
 
-/// The kernel with the options of the command line.
-pub fn asked<'s, B: Gram>(mut ntk: Ntk<'s, B, Builtin>, options: &Computing) -> Ntk<'s, B, Builtin> {
+/// Applies the options of the command line to a kernel computation.
+pub fn configure<'s, B: Gram>(mut ntk: Ntk<'s, B, Builtin>, options: &Computing) -> Ntk<'s, B, Builtin> {
     ntk = ntk.outputs(options.mode).method(options.method);
     if !options.parameters.is_empty() {
         ntk = ntk.parameters(&options.parameters);

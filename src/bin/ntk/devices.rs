@@ -8,44 +8,46 @@ use crate::Answer;
 pub fn run() -> Result<Answer> {
     let threads = rayon::current_num_threads();
     let mut text = format!("cpu    {threads} threads, f32 and f64\n");
-    let cards = cards(&mut text);
-    Ok(Answer { text, json: json!({ "cpu": { "threads": threads }, "cards": cards }), good: true })
+    let gpus = gpus(&mut text);
+    Ok(Answer { text, json: json!({ "cpu": { "threads": threads }, "gpus": gpus }), good: true })
 }
 
 #[cfg(feature = "gpu")]
-fn cards(text: &mut String) -> Vec<Value> {
-    use tangent_kernels::Gpu;
+fn gpus(text: &mut String) -> Vec<Value> {
     use tangent_kernels::backend::gpu::Adapter;
     let adapters = Adapter::all();
     if adapters.is_empty() {
-        *text += "no graphics device, or no driver for one (on Debian mesa-vulkan-drivers has one of software, too)\n";
+        *text += "no GPU was found, or its driver is missing (on Debian, mesa-vulkan-drivers has a software driver)\n";
     }
-    let card = |adapter: &Adapter| {
-        let error = Gpu::on(adapter).err().map(|error| error.to_string());
-        *text += &format!("{}    {}, {}, f32\n", adapter.name(), adapter.kind(), adapter.driver());
-        if let Some(error) = &error {
-            *text += &format!("       cannot be used: {error}\n");
+    adapters.iter().map(|adapter| describe(adapter, text)).collect()
+}
+
+#[cfg(feature = "gpu")]
+fn describe(adapter: &tangent_kernels::backend::gpu::Adapter, text: &mut String) -> Value {
+    let error = tangent_kernels::Gpu::on(adapter).err().map(|error| error.to_string());
+    *text += &format!("{}    {}, {}, f32\n", adapter.name(), adapter.kind(), adapter.driver());
+    if let Some(error) = &error {
+        *text += &format!("       this GPU cannot be used: {error}\n");
+    }
+    let mut limits = Vec::new();
+    for (name, available, required) in adapter.limits() {
+        if available < required {
+            *text += &format!("       the limit {name} is too low: {required} are needed, the GPU has {available}\n");
         }
-        let limits = adapter.limits();
-        let short = limits.iter().filter(|(_, has, needs)| has < needs);
-        for (name, has, needs) in short {
-            *text += &format!("       {name}: {has}, of which {needs} are needed\n");
-        }
-        json!({
-            "name": adapter.name(),
-            "kind": adapter.kind(),
-            "driver": adapter.driver(),
-            "software": adapter.is_software(),
-            "error": error,
-            "limits": limits.iter().map(|(name, has, needs)| json!({ "name": name, "has": has, "needed": needs }))
-                .collect::<Vec<_>>(),
-        })
-    };
-    adapters.iter().map(card).collect()
+        limits.push(json!({ "name": name, "available": available, "required": required }));
+    }
+    json!({
+        "name": adapter.name(),
+        "kind": adapter.kind(),
+        "driver": adapter.driver(),
+        "software": adapter.is_software(),
+        "error": error,
+        "limits": limits,
+    })
 }
 
 #[cfg(not(feature = "gpu"))]
-fn cards(text: &mut String) -> Vec<Value> {
-    *text += "this build has no graphics devices: cargo install --path . --features cli,gpu\n";
+fn gpus(text: &mut String) -> Vec<Value> {
+    *text += "this build does not support GPUs; for GPU support: cargo install --path . --features cli,gpu\n";
     Vec::new()
 }

@@ -1,98 +1,143 @@
-//! The Jacobian against central differences of the outputs.
+//! Comparison of the Jacobian with central differences of the outputs.
 
 use serde_json::{Value, json};
-use tangent_kernels::{Cpu, Model, Result, Samples, Session};
+use tangent_kernels::{Cpu, Jacobian, Model, Result, Samples, Session};
 
 use crate::progress::Bar;
 
-/// How many entries are looked at at most, and how many numbers may be touched for them.
+/// The most entries that are compared.
 const MOST_ENTRIES: usize = 2_000;
+/// The most numbers that may be read for all comparisons together.
 const MOST_WORK: usize = 4_000_000_000;
-/// What a difference may be off, relative to the parameter's largest derivative.
-const ALLOWED: f64 = 1e-5;
-/// The part of the entries that may be off more: those that a step takes across a kink.
+/// The tolerance, relative to the parameter's largest derivative.
+const TOLERANCE: f64 = 1e-5;
+/// The allowed fraction of entries beyond the tolerance. A step across a kink of an activation is such an entry.
 const KINKS: f64 = 0.01;
 
-/// What was found.
+/// The result of the comparison.
 pub struct Differences {
-    /// How many entries of parameters were looked at, of how many.
-    looked_at: usize,
-    of_all: usize,
-    /// How many of them were off, in one sample's output or more.
-    off: usize,
-    /// The largest difference among the entries that were not off, relative to the parameter's largest derivative, and in
-    /// which parameter.
+    /// The number of entries that were compared.
+    checked: usize,
+    /// The number of entries of all parameters.
+    total: usize,
+    /// The number of compared entries whose difference exceeds the tolerance in an output of a sample.
+    failures: usize,
+    /// The largest difference within the tolerance, relative to the parameter's largest derivative.
     pub worst: f64,
-    pub of: String,
+    /// The parameter with that difference.
+    pub parameter: String,
 }
 
 impl Differences {
     pub fn is_good(&self) -> bool {
-        self.looked_at > 0 && self.off as f64 <= KINKS * self.looked_at as f64
+        self.checked > 0 && self.failures as f64 <= KINKS * self.checked as f64
     }
 
-    pub fn told(&self) -> String {
-        let Differences { looked_at, of_all, off, .. } = self;
+    pub fn summary(&self) -> String {
+        let Differences { checked, total, failures, .. } = self;
         format!(
-            "central differences of {looked_at} of {of_all} entries, {off} of them off by more than {ALLOWED:.0e} (up to {} % \
-             may be: a step across a kink is)",
+            "central differences of {checked} of {total} entries: {failures} differ by more than {TOLERANCE:.0e} \
+             (allowed: {} %, for steps across kinks)",
             100.0 * KINKS
         )
     }
 
     pub fn json(&self) -> Value {
-        let Differences { looked_at, of_all, off, worst, of } = self;
-        json!({ "entries": looked_at, "of": of_all, "off": off, "allowed": ALLOWED, "worst": worst, "in": of })
+        let Differences { checked, total, failures, worst, parameter } = self;
+        json!({
+            "entries": checked, "total": total, "failures": failures, "tolerance": TOLERANCE, "worst": worst,
+            "parameter": parameter,
+        })
     }
 }
 
-/// Moves entries of the parameters, spread evenly, up and down, and compares what the outputs do with the Jacobian of
-/// reverse mode.
+/// A parameter of the model, with its values and its rows of the Jacobian.
+struct Parameter<'a> {
+    name: &'a str,
+    shape: &'a [usize],
+    values: &'a [f64],
+    /// The Jacobian, `[samples * outputs, entries]`.
+    rows: &'a [f64],
+    /// The largest derivative. Derivatives of unused parameters are rounding errors only, so there is a lower bound.
+    scale: f64,
+}
+
+/// The difference of one entry's derivatives over all outputs.
+struct Comparison {
+    difference: f64,
+    /// The part of the difference that rounding of the outputs can cause.
+    rounding: f64,
+}
+
+/// Compares central differences of the outputs with the Jacobian of reverse mode, for entries spread evenly over the
+/// parameters.
 ///
 /// # Errors
 /// The model cannot be run.
 pub fn against_jacobian(model: &Model, arrays: Cpu<f64>, x: &dyn Samples<f64>) -> Result<Differences> {
+    let total = model.parameter_count();
+    let entries = MOST_ENTRIES.min(MOST_WORK / total.max(1)).max(1);
     let jacobian = Session::new(model, arrays)?.jacobian(x)?;
-    let all = model.parameter_count();
-    let entries = MOST_ENTRIES.min(MOST_WORK / all.max(1)).max(1);
-    let list: Vec<(String, Vec<f64>, Vec<usize>)> =
-        model.valued_parameters()?.into_iter().map(|(i, v)| (i.name.clone(), v.to_vec(), i.shape.clone())).collect();
-    let largest = |rows: &[f64]| rows.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
-    // A parameter that nothing depends on has derivatives of rounding only.
-    let floor = 1e-8 * jacobian.iter().map(|(_, rows)| largest(rows)).fold(1e-300, f64::max);
-    let mut found = Differences { looked_at: 0, of_all: all, off: 0, worst: 0.0, of: "-".into() };
+    let parameters = parameters(model, &jacobian)?;
+    let mut differences = Differences { checked: 0, total, failures: 0, worst: 0.0, parameter: "-".into() };
     let mut moved = model.clone();
     let bar = Bar::new("finite differences");
-    for (name, values, shape) in &list {
-        let size = values.len();
-        // Every parameter has its part, and one entry at least.
-        let count = (entries * size).div_ceil(all.max(1)).clamp(size.min(1), size);
-        let rows = jacobian.parameter(name)?;
-        let scale = largest(rows).max(floor);
+    for parameter in &parameters {
+        let size = parameter.values.len();
+        // The number of entries is proportional to the size, and at least one.
+        let count = (entries * size).div_ceil(total.max(1)).clamp(size.min(1), size);
         for k in 0..count {
-            let entry = k * size / count;
-            let step = 1e-5 * values[entry].abs().max(0.1);
-            let mut at = |value: f64| -> Result<Vec<f64>> {
-                let mut values = values.clone();
-                values[entry] = value;
-                moved.set(name, shape, values)?;
-                Session::new(&moved, arrays)?.run(x)
-            };
-            let (up, down) = (at(values[entry] + step)?, at(values[entry] - step)?);
-            let derivative = |row: usize| (up[row] - down[row]) / (2.0 * step);
-            let difference =
-                (0..up.len()).map(|row| (derivative(row) - rows[row * size + entry]).abs()).fold(0.0, f64::max);
-            // Rounding of the outputs is no fault of the derivative.
-            let rounding = up.iter().fold(0.0f64, |m, x| m.max(x.abs())) * 4.0 * f64::EPSILON / step;
-            found.looked_at += 1;
-            bar.at(found.looked_at, entries.min(all).max(list.len()));
-            if difference > ALLOWED * scale + rounding {
-                found.off += 1;
-            } else if difference / scale > found.worst {
-                (found.worst, found.of) = (difference / scale, name.clone());
+            let Comparison { difference, rounding } = compare(&mut moved, arrays, x, parameter, k * size / count)?;
+            let relative = difference / parameter.scale;
+            differences.checked += 1;
+            bar.set(differences.checked, entries.min(total).max(parameters.len()));
+            if difference > TOLERANCE * parameter.scale + rounding {
+                differences.failures += 1;
+            } else if relative > differences.worst {
+                differences.worst = relative;
+                differences.parameter = parameter.name.to_string();
             }
         }
-        moved.set(name, shape, values.clone())?;
+        moved.set(parameter.name, parameter.shape, parameter.values.to_vec())?;
     }
-    Ok(found)
+    Ok(differences)
+}
+
+fn parameters<'a>(model: &'a Model, jacobian: &'a Jacobian<f64>) -> Result<Vec<Parameter<'a>>> {
+    let floor = 1e-8 * jacobian.iter().map(|(_, rows)| largest(rows)).fold(1e-300, f64::max);
+    let mut parameters = Vec::new();
+    for (info, values) in model.valued_parameters()? {
+        let rows = jacobian.parameter(&info.name)?;
+        let scale = largest(rows).max(floor);
+        parameters.push(Parameter { name: &info.name, shape: &info.shape, values, rows, scale });
+    }
+    Ok(parameters)
+}
+
+/// Compares the derivatives by one entry of a parameter. `moved` keeps the changed entry.
+fn compare(
+    moved: &mut Model,
+    arrays: Cpu<f64>,
+    x: &dyn Samples<f64>,
+    parameter: &Parameter<'_>,
+    entry: usize,
+) -> Result<Comparison> {
+    let Parameter { name, shape, values, rows, .. } = *parameter;
+    let size = values.len();
+    let step = 1e-5 * values[entry].abs().max(0.1);
+    let mut outputs_at = |value: f64| -> Result<Vec<f64>> {
+        let mut values = values.to_vec();
+        values[entry] = value;
+        moved.set(name, shape, values)?;
+        Session::new(&*moved, arrays)?.run(x)
+    };
+    let up = outputs_at(values[entry] + step)?;
+    let down = outputs_at(values[entry] - step)?;
+    let derivative = |row: usize| (up[row] - down[row]) / (2.0 * step);
+    let difference = (0..up.len()).map(|row| (derivative(row) - rows[row * size + entry]).abs()).fold(0.0, f64::max);
+    Ok(Comparison { difference, rounding: largest(&up) * 4.0 * f64::EPSILON / step })
+}
+
+fn largest(numbers: &[f64]) -> f64 {
+    numbers.iter().fold(0.0f64, |largest, x| largest.max(x.abs()))
 }

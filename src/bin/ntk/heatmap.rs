@@ -10,14 +10,17 @@ use crate::arguments::Heatmap;
 
 pub fn run(options: &Heatmap) -> Result<Answer> {
     let (shape, data) = npy::read_numbers::<f64>(&options.kernel)?;
-    let here = |error: Error| error.context(options.kernel.display());
-    let (blocks, rows, columns) = match shape[..] {
-        [rows, columns] => (1, rows, columns),
-        [blocks, rows, columns] => (blocks, rows, columns),
-        _ => return Err(here(Error::shape(format!("an array of shape {shape:?} is no kernel")))),
+    let in_file = |error: Error| error.context(options.kernel.display());
+    let [blocks, rows, columns] = match shape[..] {
+        [rows, columns] => [1, rows, columns],
+        [blocks, rows, columns] => [blocks, rows, columns],
+        _ => return Err(in_file(Error::shape(format!("a kernel has 2 or 3 axes, but the shape is {shape:?}")))),
     };
     if options.block >= blocks {
-        return Err(here(Error::value(format!("there is no matrix {}: there are {blocks}", options.block))));
+        let block = options.block;
+        return Err(in_file(Error::value(format!(
+            "--block {block} is out of range: the kernel has {blocks} matrices"
+        ))));
     }
     let matrix = &data[options.block * rows * columns..][..rows * columns];
     let mut map = HeatMap::new(rows, columns, matrix).diverging(options.diverging);

@@ -1,12 +1,13 @@
 //! `ntk info`
 
 use serde_json::{Value, json};
-use tangent_kernels::Result;
 use tangent_kernels::io::onnx::{Built, Network, Port};
+use tangent_kernels::{ParameterInfo, Result};
 
 use crate::Answer;
 use crate::arguments::Info;
 use crate::inputs::network;
+use crate::terminal::escape_name;
 
 pub fn run(options: &Info) -> Result<Answer> {
     let mut network = network(&options.network)?;
@@ -17,19 +18,20 @@ pub fn run(options: &Info) -> Result<Answer> {
     let name = options.network.network.display();
     let mut text = format!("{name}: op set {}", network.opset());
     if !network.producer().is_empty() {
-        text += &format!(", written by {}", network.producer());
+        text += &format!(", written by {}", escape_name(network.producer()));
     }
     text += "\n\ninputs, for one sample\n";
     text += &ports(network.inputs());
     text += "\noutputs, for one sample\n";
     text += &ports(&network.outputs());
     text += &ops(&network);
-    let why = built.as_ref().err().map(ToString::to_string);
-    let open = network.inputs().iter().any(|port| port.shape.as_ref().is_none_or(|shape| shape.contains(&None)));
+    let error = built.as_ref().err().map(ToString::to_string);
+    let has_open_sizes = network.inputs().iter().any(has_open_size);
     match &built {
         Ok(built) => text += &parameters(built),
-        Err(_) if open => {
-            text += "\nsizes marked ? are open: --shape NAME=SIZES tells them here, other commands take them from the samples\n";
+        Err(_) if has_open_sizes => {
+            text += "\nthe file leaves sizes marked ? open: set them with --shape NAME=SIZES (other commands take them \
+                     from the samples)\n";
         }
         Err(error) => text += &format!("\nthis network cannot be built: {error}\n"),
     }
@@ -37,78 +39,97 @@ pub fn run(options: &Info) -> Result<Answer> {
         "network": name.to_string(),
         "op_set": network.opset(),
         "producer": network.producer(),
-        "inputs": network.inputs().iter().map(port).collect::<Vec<_>>(),
-        "outputs": network.outputs().iter().map(port).collect::<Vec<_>>(),
-        "ops": network.ops().iter().map(|(name, count, why)| json!({ "op": name, "count": count, "unsupported": why }))
+        "inputs": network.inputs().iter().map(port_json).collect::<Vec<_>>(),
+        "outputs": network.outputs().iter().map(port_json).collect::<Vec<_>>(),
+        "ops": network.ops().iter()
+            .map(|(name, count, unsupported)| json!({ "op": name, "count": count, "unsupported": unsupported }))
             .collect::<Vec<_>>(),
-        "error": why,
-        "built": built.as_ref().ok().map(described),
+        "error": error,
+        "built": built.as_ref().ok().map(built_json),
     });
-    Ok(Answer { text, json, good: built.is_ok() || open })
+    Ok(Answer { text, json, good: built.is_ok() || has_open_sizes })
+}
+
+fn has_open_size(port: &Port) -> bool {
+    port.shape.as_ref().is_none_or(|shape| shape.contains(&None))
 }
 
 fn ports(ports: &[Port]) -> String {
-    ports.iter().map(|port| format!("  {:<24} {}\n", port.name, port.described())).collect()
+    ports.iter().map(|port| format!("  {:<24} {}\n", escape_name(&port.name), port.described())).collect()
 }
 
-fn port(port: &Port) -> Value {
+fn port_json(port: &Port) -> Value {
     json!({ "name": port.name, "shape": port.shape })
 }
 
 fn ops(network: &Network) -> String {
-    let list = network.ops();
-    let known = list.iter().filter(|(.., why)| why.is_none()).map(|(name, count, _)| match count {
-        1 => name.clone(),
-        count => format!("{name} x {count}"),
-    });
-    let mut text = format!("\nops: {}\n", known.collect::<Vec<_>>().join(", "));
-    for (name, count, why) in list.iter().filter_map(|(name, count, why)| Some((name, count, why.as_ref()?))) {
-        text += &format!("  not supported: {name} x {count}: {why}\n");
+    let mut supported = Vec::new();
+    let mut unsupported = String::new();
+    for (name, count, reason) in network.ops() {
+        let name = escape_name(&name);
+        let counted = if count == 1 { name } else { format!("{name} x {count}") };
+        match reason {
+            None => supported.push(counted),
+            Some(reason) => unsupported += &format!("  not supported: {counted}: {reason}\n"),
+        }
     }
-    text
+    format!("\nops: {}\n{unsupported}", supported.join(", "))
 }
 
 fn parameters(built: &Built) -> String {
     let model = &built.model;
     let list = model.parameters();
-    let width = list.iter().map(|info| info.name.len()).max().unwrap_or(0).max(9);
+    let names: Vec<String> = list.iter().map(|info| escape_name(&info.name)).collect();
+    let width = names.iter().map(String::len).max().unwrap_or(0).max(9);
     let mut text = format!("\n{:<width$}  {:>12}  shape\n", "parameter", "entries");
-    let mut layer = None;
-    for info in list {
-        // What stands before the last dot is the layer.
-        let own = info.name.rsplit_once('.').map(|(layer, _)| layer);
-        if layer.is_some() && own != layer {
+    let mut previous_layer = None;
+    for (info, name) in list.iter().zip(&names) {
+        // The layer's name is everything before the last dot.
+        let layer = name.rsplit_once('.').map(|(layer, _)| layer);
+        if previous_layer.is_some() && layer != previous_layer {
             text += "\n";
         }
-        layer = own;
-        let entries: usize = info.shape.iter().product();
-        text += &format!("{:<width$}  {entries:>12}  {:?}\n", info.name, info.shape);
+        previous_layer = layer;
+        text += &format!("{name:<width$}  {:>12}  {:?}\n", entries(info), info.shape);
     }
     text += &format!("\n{:<width$}  {:>12}  in {} parameters\n", "total", model.parameter_count(), list.len());
-    let fixed: usize = model.buffers().iter().map(|info| info.shape.iter().product::<usize>()).sum();
+    let constants = model.buffers();
+    let constant_entries: usize = constants.iter().map(entries).sum();
     text += &format!(
-        "{:<width$}  {fixed:>12}  in {} constants, which the kernel has no part of\n",
+        "{:<width$}  {constant_entries:>12}  in {} constants, which are not part of the kernel\n",
         "",
-        model.buffers().len()
+        constants.len()
     );
-    let outputs = built.outputs.iter().map(|(name, shape)| format!("{name} {shape:?}"));
-    text += &format!("\nC = {} outputs: {}\n", model.outputs(), outputs.collect::<Vec<_>>().join(", then "));
+    let outputs: Vec<String> =
+        built.outputs.iter().map(|(name, shape)| format!("{} {shape:?}", escape_name(name))).collect();
+    text += &format!("\nC = {} outputs: {}\n", model.outputs(), outputs.join(", then "));
     for warning in &built.warnings {
         text += &format!("\nwarning: {warning}\n");
     }
     text
 }
 
-fn described(built: &Built) -> Value {
-    let infos = |list: &[tangent_kernels::ParameterInfo]| {
-        list.iter().map(|info| json!({ "name": info.name, "shape": info.shape })).collect::<Vec<_>>()
-    };
+fn entries(info: &ParameterInfo) -> usize {
+    info.shape.iter().product()
+}
+
+fn built_json(built: &Built) -> Value {
     json!({
-        "parameters": infos(built.model.parameters()),
-        "constants": infos(built.model.buffers()),
+        "parameters": infos_json(built.model.parameters()),
+        "constants": infos_json(built.model.buffers()),
         "parameter_count": built.model.parameter_count(),
-        "outputs": built.model.outputs(),
-        "outputs": built.outputs.iter().map(|(name, shape)| json!({ "name": name, "shape": shape })).collect::<Vec<_>>(),
+        "output_count": built.model.outputs(),
+        "outputs": outputs_json(built),
         "warnings": built.warnings,
     })
+}
+
+/// Name and shape of every parameter.
+pub fn infos_json(infos: &[ParameterInfo]) -> Vec<Value> {
+    infos.iter().map(|info| json!({ "name": info.name, "shape": info.shape })).collect()
+}
+
+/// Name and shape of every selected output.
+pub fn outputs_json(built: &Built) -> Vec<Value> {
+    built.outputs.iter().map(|(name, shape)| json!({ "name": name, "shape": shape })).collect()
 }

@@ -1,4 +1,4 @@
-//! A network and the samples that it is run on, from their files.
+//! Reading a network and its samples from files.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,78 +10,95 @@ use tangent_kernels::{Batch, Error, Real, Result};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::arguments::Network;
+use crate::terminal::escape_text;
 
-/// The network of the command line, decoded.
+/// The number of bytes that are hashed at once.
+const HASHED_AT_ONCE: usize = 1 << 20;
+
+/// Decodes the network of the command line and selects its outputs.
 pub fn network(options: &Network) -> Result<onnx::Network> {
     let network = onnx::Network::read(&options.network)?.also(&options.trainable);
     match &options.outputs[..] {
         [] => Ok(network),
-        heads => network.choose(heads).map_err(|error| error.context(options.network.display())),
+        names => network.choose(names).map_err(|error| error.context(options.network.display())),
     }
 }
 
-/// Samples in files, one for each input that they name.
-pub struct Files {
-    /// No name if there is only one.
-    list: Vec<(Option<String>, PathBuf)>,
+/// The files of the samples: one per network input.
+pub struct SampleFiles {
+    files: Vec<SampleFile>,
 }
 
-impl Files {
-    /// `x.npy`, or `ids=ids.npy,mask=mask.npy`.
-    pub fn of(word: &str) -> Self {
-        let named = |part: &str| part.split_once('=').map(|(name, file)| (Some(name.to_string()), PathBuf::from(file)));
-        // A file whose own name has a comma or such in it is still one file.
-        let parts: Option<Vec<_>> = if Path::new(word).exists() { None } else { word.split(',').map(named).collect() };
-        Files { list: parts.unwrap_or_else(|| vec![(None, word.into())]) }
+struct SampleFile {
+    /// `None` if the command line names a file but no input.
+    input: Option<String>,
+    path: PathBuf,
+}
+
+impl SampleFiles {
+    /// Parses `x.npy`, or `ids=ids.npy,mask=mask.npy`.
+    pub fn parse(text: &str) -> Self {
+        // An existing file is one file, even if its name contains a comma or an equals sign.
+        let named = if Path::new(text).exists() { None } else { text.split(',').map(named_file).collect() };
+        SampleFiles { files: named.unwrap_or_else(|| vec![SampleFile { input: None, path: text.into() }]) }
     }
 
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.list.iter().map(|(_, path)| path.as_path())
+        self.files.iter().map(|file| file.path.as_path())
     }
 
-    /// The arrays for the inputs of `network`, in its order.
+    /// Reads the files. Every array is assigned to an input of `network`.
     ///
     /// # Errors
-    /// A file cannot be read, or is of no input, or an input has no file.
+    /// A file cannot be read, names an unknown input, or has another number of samples than the others.
     pub fn read<R: Real>(&self, network: &onnx::Network) -> Result<Vec<Array<R>>> {
         let names: Vec<&str> = network.inputs().iter().map(|port| port.name.as_str()).collect();
-        let place = |name: &Option<String>| match name {
-            None if names.len() == 1 => Ok(names[0].to_string()),
-            None => Err(Error::name(format!(
-                "the network has the inputs {}: give each its file, {}",
-                names.join(", "),
-                names.iter().map(|name| format!("{name}={name}.npy")).collect::<Vec<_>>().join(",")
-            ))),
-            Some(name) if names.contains(&name.as_str()) => Ok(name.clone()),
-            Some(name) => Err(Error::name(format!("there is no input '{name}'; there are {}", names.join(", ")))),
-        };
         let mut arrays: Vec<Array<R>> = Vec::new();
-        for (name, path) in &self.list {
-            let name = place(name)?;
-            if arrays.iter().any(|array| array.input == name) {
-                return Err(Error::name(format!("input '{name}' is given twice")));
+        for file in &self.files {
+            let input = find_input(file.input.as_deref(), &names)?;
+            if arrays.iter().any(|array| array.input == input) {
+                return Err(Error::name(format!("input '{input}' has two files: give it one")));
             }
-            let (shape, data) = npy::read_numbers(path)?;
-            if shape.is_empty() || shape[0] == 0 {
-                return Err(Error::shape(format!("{}: an array of shape {shape:?} has no samples", path.display())));
-            }
-            arrays.push(Array { input: name, path: path.clone(), shape, data });
+            arrays.push(Array::read(input, &file.path)?);
         }
-        if let Some(other) = arrays.iter().find(|array| array.shape[0] != arrays[0].shape[0]) {
-            let (one, two) = (&arrays[0], other);
+        if let Some(other) = arrays.iter().find(|array| array.samples() != arrays[0].samples()) {
+            let first = &arrays[0];
             return Err(Error::shape(format!(
-                "{} has {} samples, but {} has {}",
-                one.path.display(),
-                one.shape[0],
-                two.path.display(),
-                two.shape[0]
+                "all inputs need the same number of samples, but {} has {} and {} has {}",
+                first.path.display(),
+                first.samples(),
+                other.path.display(),
+                other.samples()
             )));
         }
         Ok(arrays)
     }
 }
 
-/// The samples of an input.
+/// Parses `NAME=FILE`.
+fn named_file(text: &str) -> Option<SampleFile> {
+    let (name, path) = text.split_once('=')?;
+    Some(SampleFile { input: Some(name.to_string()), path: path.into() })
+}
+
+/// Finds the input that a file belongs to. A file without a name belongs to the only input.
+fn find_input(name: Option<&str>, inputs: &[&str]) -> Result<String> {
+    match name {
+        None if inputs.len() == 1 => Ok(inputs[0].to_string()),
+        None => {
+            let files: Vec<String> = inputs.iter().map(|name| format!("{name}={name}.npy")).collect();
+            let (names, files) = (inputs.join(", "), files.join(","));
+            Err(Error::name(format!("the network has the inputs {names}: give each a file, such as {files}")))
+        }
+        Some(name) if inputs.contains(&name) => Ok(name.to_string()),
+        Some(name) => {
+            let names = inputs.join(", ");
+            Err(Error::name(format!("the network has no input '{name}': its inputs are {names}")))
+        }
+    }
+}
+
+/// The samples of one input.
 pub struct Array<R> {
     input: String,
     path: PathBuf,
@@ -89,53 +106,69 @@ pub struct Array<R> {
     data: Vec<R>,
 }
 
-/// The network, built for samples of these shapes.
-///
-/// # Errors
-/// They do not fit the network, or it cannot be built.
-pub fn build<R: Real>(options: &Network, network: onnx::Network, arrays: &[Array<R>]) -> Result<onnx::Built> {
-    let fitted = arrays.iter().try_fold(network, |network, array| {
-        network.sample_shape(&array.input, &array.shape[1..]).map_err(|error| error.context(array.path.display()))
-    })?;
-    let built = fitted.build().map_err(|error| error.context(options.network.display()))?;
-    built.warnings.iter().for_each(|warning| eprintln!("ntk: warning: {warning}"));
-    Ok(built)
-}
-
-/// The arrays as the model takes them.
-///
-/// # Errors
-/// An input has none.
-pub fn batches<'a, R: Real>(built: &onnx::Built, arrays: &'a [Array<R>]) -> Result<Vec<Batch<'a, R>>> {
-    let of = |name: &String| {
-        let array = arrays.iter().find(|array| array.input == *name);
-        let array = array.ok_or_else(|| Error::name(format!("input '{name}' is missing: add {name}=FILE.npy")))?;
-        Batch::new(&array.data, &array.shape)
-    };
-    built.inputs.iter().map(of).collect()
-}
-
-/// What tells a file: its name, length, and hash.
-///
-/// # Errors
-/// It cannot be read.
-pub fn told(path: &Path) -> Result<Value> {
-    let here = |error: std::io::Error| Error::from(error).context(path.display());
-    let mut file = File::open(path).map_err(here)?;
-    let (mut hash, mut bytes, mut buffer) = (Xxh3::new(), 0u64, vec![0; 1 << 20]);
-    loop {
-        let read = file.read(&mut buffer).map_err(here)?;
-        if read == 0 {
-            break;
-        }
-        hash.update(&buffer[..read]);
-        bytes += read as u64;
-    }
-    Ok(json!({ "file": path.display().to_string(), "bytes": bytes, "xxh3": format!("{:032x}", hash.digest128()) }))
-}
-
 impl<R> Array<R> {
     pub fn samples(&self) -> usize {
         self.shape[0]
     }
+}
+
+impl<R: Real> Array<R> {
+    fn read(input: String, path: &Path) -> Result<Self> {
+        let (shape, data) = npy::read_numbers(path)?;
+        if shape.is_empty() || shape[0] == 0 {
+            let path = path.display();
+            return Err(Error::shape(format!("{path}: an array of shape {shape:?} contains no samples")));
+        }
+        Ok(Array { input, path: path.to_owned(), shape, data })
+    }
+}
+
+/// Builds the network for samples of these shapes and prints its warnings.
+///
+/// # Errors
+/// The shapes do not match the network, or the network cannot be built.
+pub fn build<R: Real>(options: &Network, network: onnx::Network, arrays: &[Array<R>]) -> Result<onnx::Built> {
+    let shaped = arrays.iter().try_fold(network, |network, array| {
+        network.sample_shape(&array.input, &array.shape[1..]).map_err(|error| error.context(array.path.display()))
+    })?;
+    let built = shaped.build().map_err(|error| error.context(options.network.display()))?;
+    for warning in &built.warnings {
+        eprintln!("ntk: warning: {}", escape_text(warning));
+    }
+    Ok(built)
+}
+
+/// The arrays in the order of the model's inputs.
+///
+/// # Errors
+/// An input has no array.
+pub fn batches<'a, R: Real>(built: &onnx::Built, arrays: &'a [Array<R>]) -> Result<Vec<Batch<'a, R>>> {
+    built.inputs.iter().map(|name| batch(name, arrays)).collect()
+}
+
+fn batch<'a, R: Real>(input: &str, arrays: &'a [Array<R>]) -> Result<Batch<'a, R>> {
+    let array = arrays.iter().find(|array| array.input == input);
+    let array = array.ok_or_else(|| Error::name(format!("input '{input}' is missing: add {input}=FILE.npy")))?;
+    Batch::new(&array.data, &array.shape)
+}
+
+/// The name, length and hash of a file, for the manifest.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn describe_file(path: &Path) -> Result<Value> {
+    let in_file = |error: std::io::Error| Error::from(error).context(path.display());
+    let mut file = File::open(path).map_err(in_file)?;
+    let mut hash = Xxh3::new();
+    let mut bytes = 0u64;
+    let mut buffer = vec![0; HASHED_AT_ONCE];
+    loop {
+        let count = file.read(&mut buffer).map_err(in_file)?;
+        if count == 0 {
+            break;
+        }
+        hash.update(&buffer[..count]);
+        bytes += count as u64;
+    }
+    Ok(json!({ "file": path.display().to_string(), "bytes": bytes, "xxh3": format!("{:032x}", hash.digest128()) }))
 }

@@ -14,15 +14,15 @@ use tangent_kernels::{Error, Matrix, Ntk, Outputs, Real, Result, Samples, Sessio
 
 use crate::Answer;
 use crate::arguments::Kernel;
-use crate::compute::{Task, asked, on_device};
-use crate::inputs::{Files, batches, build, network};
+use crate::compute::{Task, configure, on_device};
+use crate::inputs::{SampleFiles, batches, build, network};
 use crate::manifest;
 use crate::progress::Bar;
 
-/// Kernels of more bytes are written while they are computed, not held.
+/// Kernels of more bytes are written while they are computed. Smaller ones are computed in memory first.
 const LARGE: usize = 2 << 30;
 
-/// What the ending of the output says.
+/// The format of the output, from its extension.
 #[derive(Clone, Copy, PartialEq)]
 enum Format {
     Npy,
@@ -33,9 +33,11 @@ enum Format {
 pub fn run(options: &Kernel) -> Result<Answer> {
     let format = format(&options.out)?;
     if format == Format::Npz && (options.shard.is_some() || options.resume) {
-        return Err(Error::unsupported("--shard and --resume need --out K.npy or K.zarr: a .npz is written at once"));
+        return Err(Error::unsupported(
+            "--shard and --resume do not support .npz files: use --out K.npy or --out K.zarr",
+        ));
     }
-    make_room(options)?;
+    prepare_output(options)?;
     on_device(&options.computing, Computation { options, format })
 }
 
@@ -44,33 +46,34 @@ fn format(out: &Path) -> Result<Format> {
         Some("npy") => Ok(Format::Npy),
         Some("npz") => Ok(Format::Npz),
         Some("zarr") => Ok(Format::Zarr),
-        _ => Err(Error::name(format!("--out {}: it must end in .npy, .npz or .zarr", out.display()))),
+        _ => Err(Error::name(format!(
+            "--out {} has no known format: use a name that ends in .npy, .npz or .zarr",
+            out.display()
+        ))),
     }
 }
 
-/// Refuses to write over anything that was not said to be replaced, before hours are spent.
-fn make_room(options: &Kernel) -> Result<()> {
+/// Rejects an output that exists, before hours are spent. With `--force`, removes it.
+fn prepare_output(options: &Kernel) -> Result<()> {
     let out = &options.out;
     if let Some(folder) = out.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-        return Err(Error::io(format!("--out {}: there is no folder {}", out.display(), folder.display())));
+        let (out, folder) = (out.display(), folder.display());
+        return Err(Error::io(format!("--out {out}: there is no folder {folder}: create it first")));
     }
-    let begun = begun(out);
+    let unfinished = unfinished_files(out);
     if options.force {
-        for path in begun.iter().chain([out, &manifest::path(options)]) {
-            let removed = match std::fs::symlink_metadata(path) {
-                Ok(there) if there.is_dir() && path.join("zarr.json").is_file() => std::fs::remove_dir_all(path),
-                Ok(there) if there.is_file() => std::fs::remove_file(path),
-                _ => Ok(()),
-            };
-            removed.map_err(|error| Error::from(error).context(path.display()))?;
+        for path in unfinished.iter().chain([out, &manifest::path(options)]) {
+            remove(path).map_err(|error| Error::from(error).context(path.display()))?;
         }
     }
     if out.exists() {
-        return Err(Error::io(format!("{} is there already: --force replaces it", out.display())));
+        return Err(Error::io(format!("{} exists already: use another name, or --force to replace it", out.display())));
     }
-    if let Some(path) = begun.first().filter(|path| !options.resume && options.shard.is_none() && path.exists()) {
+    let continues = options.resume || options.shard.is_some();
+    if let Some(path) = unfinished.first().filter(|path| !continues && path.exists()) {
         return Err(Error::io(format!(
-            "{} was begun ({} is there): --resume or the next --shard goes on with it, --force begins anew",
+            "an unfinished kernel exists at {} ({}): continue it with --resume or the next --shard, or replace it with \
+             --force",
             out.display(),
             path.display()
         )));
@@ -81,16 +84,27 @@ fn make_room(options: &Kernel) -> Result<()> {
     Ok(())
 }
 
-/// What a kernel that is not finished has left beside `out`: its data, and the journals of it and of its shares.
-fn begun(out: &Path) -> Vec<PathBuf> {
+/// Removes a file or a Zarr store. Other folders are kept.
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(data) if data.is_dir() && path.join("zarr.json").is_file() => std::fs::remove_dir_all(path),
+        Ok(data) if data.is_file() => std::fs::remove_file(path),
+        _ => Ok(()),
+    }
+}
+
+/// The files of an unfinished kernel: its data, its journal and the journals of its shards.
+fn unfinished_files(out: &Path) -> Vec<PathBuf> {
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Some(name) = out.file_name().map(|name| name.to_string_lossy().into_owned()) else { return Vec::new() };
-    let left =
-        |file: &str| file.strip_prefix(&name).is_some_and(|rest| rest == ".partial" || rest.starts_with(".journal"));
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name()).filter(|name| name.to_str().is_some_and(left));
-    let paths = names.map(|name| out.with_file_name(name));
-    let mut paths: Vec<PathBuf> = paths.collect();
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        let suffix = file.to_str().and_then(|file| file.strip_prefix(&name));
+        if suffix.is_some_and(|suffix| suffix == ".partial" || suffix.starts_with(".journal")) {
+            paths.push(out.with_file_name(file));
+        }
+    }
     paths.sort();
     paths
 }
@@ -101,13 +115,13 @@ struct Computation<'a> {
 }
 
 impl Task for Computation<'_> {
-    type Done = Answer;
+    type Output = Answer;
 
-    fn on<B: Gram>(self, arrays: B) -> Result<Answer> {
+    fn run<B: Gram>(self, arrays: B) -> Result<Answer> {
         let options = self.options;
         let decoded = network(&options.network)?;
-        let x = Files::of(&options.x).read::<B::Number>(&decoded)?;
-        let z = options.z.as_deref().map(|z| Files::of(z).read::<B::Number>(&decoded)).transpose()?;
+        let x = SampleFiles::parse(&options.x).read::<B::Number>(&decoded)?;
+        let z = options.z.as_deref().map(|z| SampleFiles::parse(z).read::<B::Number>(&decoded)).transpose()?;
         let built = build(&options.network, decoded, &x)?;
         let x = batches(&built, &x)?;
         let z = z.as_ref().map(|z| batches(&built, z)).transpose()?;
@@ -116,17 +130,18 @@ impl Task for Computation<'_> {
         let show = |progress| bar.show(progress);
         let start = Instant::now();
         let components = options.components_dir.is_some() || (self.format != Format::Npy && !options.total_only);
-        let ntk = asked(session.ntk(), &options.computing).components(components).progress(&show);
-        let ntk = match options.shard {
-            Some((part, parts)) => ntk.shard(part, parts),
-            None => ntk,
-        };
+        let mut ntk = configure(session.ntk(), &options.computing).components(components).progress(&show);
+        if let Some((shard, shards)) = options.shard {
+            ntk = ntk.shard(shard, shards);
+        }
         let z = z.as_ref().map(|z| z as &dyn Samples<B::Number>);
-        let shape = extent(options.computing.mode, built.model.outputs(), x.samples(), z.map(|z| z.samples()));
+        let columns = z.map_or(x.samples(), |z| z.samples());
+        let shape = kernel_shape(options.computing.mode, built.model.outputs(), x.samples(), columns);
         let entries: usize = shape.iter().fold(1, |product, &size| product.saturating_mul(size));
-        let manifest = match self.streams(entries.saturating_mul(size_of::<B::Number>())) {
-            true => stream(&ntk, options, self.format, &x, z)?,
-            false => hold(&ntk, options, self.format, &x, z)?,
+        let manifest = if self.writes_by_regions(entries.saturating_mul(size_of::<B::Number>())) {
+            write_by_regions(&ntk, options, self.format, &x, z)?
+        } else {
+            write_from_memory(&ntk, options, self.format, &x, z)?
         };
         drop(ntk);
         drop(bar);
@@ -134,33 +149,32 @@ impl Task for Computation<'_> {
     }
 }
 
-/// \[blocks, rows, columns\] of a kernel of n samples, or of n by m.
-fn extent(outputs: Outputs, count: usize, n: usize, m: Option<usize>) -> [usize; 3] {
-    let (blocks, inner) = match outputs {
-        Outputs::Full => (1, count),
-        Outputs::PerOutput => (count, 1),
-        _ => (1, 1),
-    };
-    [blocks, n * inner, m.unwrap_or(n) * inner]
+/// The shape `[blocks, rows, columns]` of a kernel of n by m samples and `count` outputs.
+fn kernel_shape(outputs: Outputs, count: usize, n: usize, m: usize) -> [usize; 3] {
+    match outputs {
+        Outputs::Full => [1, n * count, m * count],
+        Outputs::PerOutput => [count, n, m],
+        _ => [1, n, m],
+    }
 }
 
 impl Computation<'_> {
-    /// Whether a kernel of so many bytes goes to the disk while it is computed.
-    fn streams(&self, bytes: usize) -> bool {
+    /// Whether a kernel of this number of bytes is written to disk while it is computed.
+    fn writes_by_regions(&self, bytes: usize) -> bool {
         let Kernel { shard, resume, computing, components_dir, .. } = self.options;
         match self.format {
             Format::Zarr => true,
             Format::Npz => false,
             Format::Npy => {
-                let asked = shard.is_some() || *resume || computing.memory.is_some();
-                asked || (bytes > LARGE && components_dir.is_none())
+                let requested = shard.is_some() || *resume || computing.memory.is_some();
+                requested || (bytes > LARGE && components_dir.is_none())
             }
         }
     }
 }
 
-/// In memory, then to the disk.
-fn hold<B: Gram>(
+/// Computes the kernel in memory and writes it afterwards.
+fn write_from_memory<B: Gram>(
     ntk: &Ntk<'_, B, Builtin>,
     options: &Kernel,
     format: Format,
@@ -171,27 +185,28 @@ fn hold<B: Gram>(
         Some(z) => ntk.between(x, z)?,
         None => ntk.compute(x)?,
     };
-    for (name, component) in kernel.components().iter().filter(|_| options.components_dir.is_some()) {
-        let folder = options.components_dir.as_ref().expect("it was asked for");
-        npy::write(folder.join(format!("{}.npy", file_name(name))), &axes(component), component.as_slice())?;
+    if let Some(folder) = &options.components_dir {
+        for (name, component) in kernel.components() {
+            npy::write(folder.join(format!("{}.npy", file_name(name))), &axes(component), component.as_slice())?;
+        }
     }
     let total = kernel.total();
-    match format {
-        Format::Npz => {
-            let shape = axes(total);
-            let components = kernel.components().iter().map(|(name, matrix)| (name.as_str(), matrix));
-            let all = std::iter::once(("total", total)).chain(components.filter(|_| !options.total_only));
-            let entries: Vec<npz::Entry<'_, B::Number>> =
-                all.map(|(name, matrix)| (name, &shape[..], matrix.as_slice())).collect();
-            npz::write(&options.out, &entries)?;
+    if format == Format::Npz {
+        let shape = axes(total);
+        let mut entries: Vec<npz::Entry<'_, B::Number>> = vec![("total", &shape, total.as_slice())];
+        if !options.total_only {
+            let components = kernel.components().iter();
+            entries.extend(components.map(|(name, matrix)| (name.as_str(), &shape[..], matrix.as_slice())));
         }
-        _ => npy::write(&options.out, &axes(total), total.as_slice())?,
+        npz::write(&options.out, &entries)?;
+    } else {
+        npy::write(&options.out, &axes(total), total.as_slice())?;
     }
-    kernel.manifest().cloned().ok_or_else(|| Error::unsupported("a kernel without a manifest"))
+    kernel.manifest().cloned().ok_or_else(|| Error::unsupported("the computed kernel has no manifest"))
 }
 
-/// Region by region, with a journal.
-fn stream<B: Gram>(
+/// Computes and writes the kernel region by region, with a journal.
+fn write_by_regions<B: Gram>(
     ntk: &Ntk<'_, B, Builtin>,
     options: &Kernel,
     format: Format,
@@ -200,13 +215,13 @@ fn stream<B: Gram>(
 ) -> Result<Manifest> {
     if let (Some(folder), Format::Npy) = (&options.components_dir, format) {
         return Err(Error::unsupported(format!(
-            "--components-dir {} needs a kernel that is held in memory, without --shard, --resume and --memory; --out K.zarr has \
-             all components without it",
+            "--components-dir {} does not work with --shard, --resume or --memory: use --out K.zarr, which contains all \
+             components",
             folder.display()
         )));
     }
     if let (Some(_), Format::Zarr) = (&options.components_dir, format) {
-        return Err(Error::unsupported("--components-dir is not needed with --out K.zarr, which has all components"));
+        return Err(Error::unsupported("--out K.zarr contains all components already: remove --components-dir"));
     }
     match format {
         Format::Zarr => fill(ntk, x, z, ZarrStore::new(&options.out)),
@@ -226,19 +241,22 @@ fn fill<B: Gram>(
     }
 }
 
-/// \[rows, columns\], or \[blocks, rows, columns\].
+/// The shape for a file: `[rows, columns]`, or `[blocks, rows, columns]` if there are several blocks.
 fn axes<R: Real>(matrix: &Matrix<R>) -> Vec<usize> {
     if matrix.blocks() == 1 { matrix.shape()[1..].to_vec() } else { matrix.shape().to_vec() }
 }
 
-/// A parameter's name as that of a file.
+/// The file name of a parameter: its name with special characters percent-encoded.
 fn file_name(name: &str) -> String {
-    let safe = |c: char| match c {
-        '/' | '\\' | ':' | '%' | '*' | '?' | '"' | '<' | '>' | '|' => format!("%{:02X}", c as u32),
-        c if c.is_control() => format!("%{:02X}", c as u32),
-        c => c.to_string(),
-    };
-    name.chars().map(safe).collect()
+    let mut safe = String::new();
+    for character in name.chars() {
+        if character.is_control() || "/\\:%*?\"<>|".contains(character) {
+            safe += &format!("%{:02X}", u32::from(character));
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
 }
 
 fn answer(
@@ -248,20 +266,22 @@ fn answer(
     shape: [usize; 3],
     seconds: f64,
 ) -> Result<Answer> {
-    let described = manifest::describe(options, built, manifest, shape, seconds)?;
-    manifest::write(options, &described)?;
+    let description = manifest::describe(options, built, manifest, shape, seconds)?;
+    manifest::write(options, &description)?;
     let out = options.out.display();
     let [blocks, rows, columns] = shape;
     let blocks = if blocks == 1 { String::new() } else { format!("{blocks} matrices of ") };
-    let mut text = format!("{out}: {blocks}{rows} x {columns}, {seconds:.3} s");
-    if let Some((part, parts)) = options.shard.filter(|_| !options.out.exists()) {
-        text = format!(
-            "{out}: share {} of {parts} is there, {seconds:.3} s; after all of them: ntk merge {out}",
-            part + 1
-        );
-    }
+    let mut text = match options.shard.filter(|_| !options.out.exists()) {
+        Some((shard, shards)) => {
+            let shard = shard + 1;
+            format!(
+                "{out}: shard {shard} of {shards} is done, {seconds:.3} s; after the last shard run: ntk merge {out}"
+            )
+        }
+        None => format!("{out}: {blocks}{rows} x {columns}, {seconds:.3} s"),
+    };
     if let Some(folder) = &options.components_dir {
         text += &format!("; components in {}", folder.display());
     }
-    Ok(Answer { text, json: json!({ "kernel": described }), good: true })
+    Ok(Answer { text, json: json!({ "kernel": description }), good: true })
 }

@@ -1,4 +1,4 @@
-//! `ntk`: kernels of ONNX networks from a shell. A file for each command; `arguments.rs` is all that may be said.
+//! `ntk`: kernels of ONNX networks from a shell. There is one file per command. `arguments.rs` defines the options.
 
 mod arguments;
 mod classify;
@@ -15,6 +15,7 @@ mod plan;
 mod progress;
 mod spectrum;
 mod stored;
+mod terminal;
 mod verify;
 
 use std::io::Write;
@@ -25,26 +26,26 @@ use clap::Parser;
 use serde_json::Value;
 use tangent_kernels::Result;
 
-/// What a command has to say.
+/// The result of a command.
 struct Answer {
     text: String,
     json: Value,
-    /// Whether what was asked is so: 0 or 1 as the exit code.
+    /// False for a negative verdict. The exit code is then 1.
     good: bool,
 }
 
 fn main() -> ExitCode {
-    // Wrong usage ends here, with 2 as the exit code.
+    // On wrong usage `parse` ends the process with exit code 2.
     let Ntk { command, json } = Ntk::parse();
     match run(command) {
         Ok(answer) => {
             let text = if json { format!("{:#}", answer.json) } else { answer.text };
-            // A pipe whose reader has seen enough is no failure.
-            let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+            // A closed pipe is not an error: the reader has read enough.
+            let _ = writeln!(std::io::stdout(), "{}", terminal::escape_text(text.trim_end()));
             ExitCode::from(u8::from(!answer.good))
         }
         Err(error) => {
-            eprintln!("ntk: {error}");
+            eprintln!("ntk: {}", terminal::escape_text(&error.to_string()));
             ExitCode::FAILURE
         }
     }

@@ -1,4 +1,4 @@
-//! What is written beside a kernel, so that its numbers can be traced.
+//! The manifest next to a kernel. It makes the numbers traceable.
 
 use std::path::PathBuf;
 
@@ -8,13 +8,14 @@ use tangent_kernels::kernel::Manifest;
 use tangent_kernels::{Outputs, Result};
 
 use crate::arguments::{Kernel, Precision};
-use crate::inputs::{Files, network, told};
-use crate::plan::parsed;
+use crate::info::{infos_json, outputs_json};
+use crate::inputs::{SampleFiles, describe_file, network};
+use crate::plan::parse_json;
 
 /// The manifest of the kernel at `options.out`.
 ///
 /// # Errors
-/// A file that went in cannot be read any more.
+/// An input file can no longer be read.
 pub fn describe(
     options: &Kernel,
     built: &onnx::Built,
@@ -22,30 +23,39 @@ pub fn describe(
     shape: [usize; 3],
     seconds: f64,
 ) -> Result<Value> {
-    let files = |word: &str| Files::of(word).paths().map(told).collect::<Result<Vec<_>>>();
     let computing = &options.computing;
     Ok(json!({
         "kernel": options.out.display().to_string(),
         "shape": if shape[0] == 1 { vec![shape[1], shape[2]] } else { shape.to_vec() },
         "mode": mode(computing.mode),
-        "outputs": built.outputs.iter().map(|(name, shape)| json!({ "name": name, "shape": shape })).collect::<Vec<_>>(),
-        "parameters": built.model.parameters().iter().map(|info| json!({ "name": info.name, "shape": info.shape }))
-            .collect::<Vec<_>>(),
+        "outputs": outputs_json(built),
+        "parameters": infos_json(built.model.parameters()),
         "params": computing.parameters,
         "trainable": options.network.trainable,
-        "shard": options.shard.map(|(part, parts)| format!("{}/{parts}", part + 1)),
+        "shard": options.shard.map(|(shard, shards)| format!("{}/{shards}", shard + 1)),
         "precision": if computing.precision == Precision::F32 { "f32" } else { "f64" },
         "threads": rayon::current_num_threads(),
         "seconds": seconds,
-        "inputs": {
-            "network": told(&options.network.network)?,
-            "external_data": network(&options.network)?.data_files().iter().map(|path| told(path)).collect::<Result<Vec<_>>>()?,
-            "x": files(&options.x)?,
-            "z": options.z.as_deref().map(files).transpose()?,
-        },
+        "inputs": inputs(options)?,
         "warnings": built.warnings,
-        "run": parsed(&manifest.to_json())?,
+        "run": parse_json(&manifest.to_json())?,
     }))
+}
+
+/// The files that the kernel was computed from.
+fn inputs(options: &Kernel) -> Result<Value> {
+    let data_files = network(&options.network)?.data_files();
+    let external_data = data_files.iter().map(|path| describe_file(path)).collect::<Result<Vec<_>>>()?;
+    Ok(json!({
+        "network": describe_file(&options.network.network)?,
+        "external_data": external_data,
+        "x": samples(&options.x)?,
+        "z": options.z.as_deref().map(samples).transpose()?,
+    }))
+}
+
+fn samples(files: &str) -> Result<Vec<Value>> {
+    SampleFiles::parse(files).paths().map(describe_file).collect()
 }
 
 fn mode(outputs: Outputs) -> String {
@@ -60,18 +70,18 @@ fn mode(outputs: Outputs) -> String {
     }
 }
 
-/// Where the manifest of a kernel is: `K.npy.json`, or that of a share, `K.npy.1-of-8.json`.
+/// The path of the manifest: `K.npy.json`, or `K.npy.1-of-8.json` for a shard.
 pub fn path(options: &Kernel) -> PathBuf {
     let mut name = options.out.as_os_str().to_owned();
-    if let Some((part, parts)) = options.shard {
-        name.push(format!(".{}-of-{parts}", part + 1));
+    if let Some((shard, shards)) = options.shard {
+        name.push(format!(".{}-of-{shards}", shard + 1));
     }
     name.push(".json");
     name.into()
 }
 
 /// # Errors
-/// It cannot be written.
+/// The file cannot be written.
 pub fn write(options: &Kernel, manifest: &Value) -> Result<()> {
     write_whole(path(options), format!("{manifest:#}\n").as_bytes())
 }

@@ -6,8 +6,8 @@ use tangent_kernels::{Error, Result, Session};
 
 use crate::Answer;
 use crate::arguments::{Network, Plan};
-use crate::compute::{Task, asked, on_device};
-use crate::inputs::{Files, build, network};
+use crate::compute::{Task, configure, on_device};
+use crate::inputs::{SampleFiles, build, network};
 
 pub fn run(options: &Plan) -> Result<Answer> {
     on_device(&options.computing, Planning { options })
@@ -18,35 +18,31 @@ struct Planning<'a> {
 }
 
 impl Task for Planning<'_> {
-    type Done = Answer;
+    type Output = Answer;
 
-    fn on<B: Gram>(self, arrays: B) -> Result<Answer> {
-        let Plan { network: of, x, z, computing } = self.options;
-        let decoded = network(of)?;
-        let x = Files::of(x).read::<B::Number>(&decoded)?;
-        let columns = match z {
-            Some(z) => Some(samples::<B>(of, z)?),
-            None => None,
-        };
+    fn run<B: Gram>(self, arrays: B) -> Result<Answer> {
+        let options = self.options;
+        let decoded = network(&options.network)?;
+        let x = SampleFiles::parse(&options.x).read::<B::Number>(&decoded)?;
+        let columns = options.z.as_ref().map(|z| sample_count::<B>(&options.network, z)).transpose()?;
         let rows = x.first().map_or(0, |array| array.samples());
-        let built = build(of, decoded, &x)?;
+        let built = build(&options.network, decoded, &x)?;
         let session = Session::new(&built.model, arrays)?;
-        let ntk = asked(session.ntk(), computing);
+        let ntk = configure(session.ntk(), &options.computing);
         let plan = match columns {
             Some(columns) => ntk.plan_between(rows, columns)?,
             None => ntk.plan(rows)?,
         };
-        let json: Value = parsed(&plan.to_json())?;
-        Ok(Answer { text: plan.to_string(), json, good: true })
+        Ok(Answer { text: plan.to_string(), json: parse_json(&plan.to_json())?, good: true })
     }
 }
 
-fn samples<B: Gram>(of: &Network, word: &str) -> Result<usize> {
-    let arrays = Files::of(word).read::<B::Number>(&network(of)?)?;
+fn sample_count<B: Gram>(options: &Network, files: &str) -> Result<usize> {
+    let arrays = SampleFiles::parse(files).read::<B::Number>(&network(options)?)?;
     Ok(arrays.first().map_or(0, |array| array.samples()))
 }
 
-/// JSON that the library wrote.
-pub fn parsed(text: &str) -> Result<Value> {
-    serde_json::from_str(text).map_err(|error| Error::format(format!("the plan is no JSON: {error}")))
+/// Parses JSON that the library wrote.
+pub fn parse_json(text: &str) -> Result<Value> {
+    serde_json::from_str(text).map_err(|error| Error::format(format!("the library wrote invalid JSON: {error}")))
 }

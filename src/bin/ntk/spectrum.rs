@@ -11,41 +11,49 @@ use crate::arguments::Spectrum;
 
 pub fn run(options: &Spectrum) -> Result<Answer> {
     let (shape, data) = npy::read_numbers::<f64>(&options.kernel)?;
-    let here = |error: Error| error.context(options.kernel.display());
+    let name = options.kernel.display().to_string();
+    let in_file = |error: Error| error.context(&name);
     let &[rows, columns] = &shape[..] else {
-        return Err(here(Error::shape(format!("an array of shape {shape:?} is not one kernel"))));
+        return Err(in_file(Error::shape(format!("a spectrum needs a square matrix, but the shape is {shape:?}"))));
     };
     let kernel = Matrix::from_vec(1, rows, columns, data)?;
-    let mut list = eigenvalues(&kernel).map_err(here)?;
-    list.sort_by(|a, b| b.total_cmp(a));
-    let (trace, rank) = (kernel.trace(), effective_rank(&kernel));
-    let (largest, smallest) = (list.first().copied().unwrap_or(0.0), list.last().copied().unwrap_or(0.0));
+    let mut spectrum = eigenvalues(&kernel).map_err(in_file)?;
+    spectrum.sort_by(|a, b| b.total_cmp(a));
+    let trace = kernel.trace();
+    let rank = effective_rank(&kernel);
+    let largest = spectrum.first().copied().unwrap_or(0.0);
+    let smallest = spectrum.last().copied().unwrap_or(0.0);
     let condition = (smallest > 0.0).then(|| largest / smallest);
     if let Some(path) = &options.plot {
-        let points: Vec<(f64, f64)> = list.iter().enumerate().map(|(k, &value)| ((k + 1) as f64, value)).collect();
-        let plot = Plot::new().title(format!("{}", options.kernel.display())).axes("number", "eigenvalue");
+        let points: Vec<(f64, f64)> = spectrum.iter().enumerate().map(|(k, &value)| ((k + 1) as f64, value)).collect();
+        let plot = Plot::new().title(&name).axes("number", "eigenvalue");
         plot.log_x(true).log_y(true).line("eigenvalues", &points).save(path)?;
     }
-    let mut text = format!("{}: {rows} x {columns}\n\n", options.kernel.display());
-    text += &format!("trace           {trace:.6e}\neffective rank  {rank:.4}\nlargest         {largest:.6e}\n");
-    text += &format!("smallest        {smallest:.6e}\n");
-    text += &match condition {
-        Some(condition) => format!("condition       {condition:.4e}\n"),
-        None => "condition       singular, as far as these numbers tell\n".to_string(),
+    let condition_text = match condition {
+        Some(condition) => format!("{condition:.4e}"),
+        None => "infinite: the kernel is singular to rounding".to_string(),
     };
-    text += "\n  number    eigenvalue    of the trace\n";
+    let mut text = format!(
+        "{name}: {rows} x {columns}\n\n\
+         trace           {trace:.6e}\n\
+         effective rank  {rank:.4}\n\
+         largest         {largest:.6e}\n\
+         smallest        {smallest:.6e}\n\
+         condition       {condition_text}\n\n  \
+         number    eigenvalue    of the trace\n"
+    );
     let mut sum = 0.0;
-    for (k, value) in list.iter().take(options.top).enumerate() {
+    for (k, value) in spectrum.iter().take(options.top).enumerate() {
         sum += value;
         text += &format!("{:>8}  {value:.6e}  {:>10.4} %\n", k + 1, 100.0 * sum / trace);
     }
     let json = json!({
-        "kernel": options.kernel.display().to_string(),
+        "kernel": name,
         "rows": rows,
         "trace": trace,
         "effective_rank": rank,
         "condition": condition,
-        "eigenvalues": list,
+        "eigenvalues": spectrum,
     });
     Ok(Answer { text, json, good: true })
 }
