@@ -74,13 +74,14 @@ With Z.npy, the columns belong to the samples of Z.
 
 If the network has several inputs, name each of them: ids=ids.npy,mask=mask.npy
 
-OUT.json is written next to the kernel. It holds the plan, precision, device, version and the hashes of the inputs.
+OUT.json is written next to the kernel. It contains the plan, precision, device, version and
+the hashes of the inputs.
 
 Examples:
   ntk kernel net.onnx x.npy --out k.npy
   ntk kernel net.onnx x.npy z.npy --out k.npz --mode trace-mean --precision f64
   ntk kernel text.onnx ids=ids.npy,mask=mask.npy --out k.zarr --params 'tokens.*'
-  ntk kernel net.onnx x.npy --out k.npy --memory 4GiB --shard 1/8    # then 2/8 ... 8/8, and: ntk merge k.npy";
+  ntk kernel net.onnx x.npy --out k.npy --memory 4GiB --shard 1/8    # then 2/8 to 8/8, and: merge";
 
 /// The network and its selected outputs and parameters.
 #[derive(Args)]
