@@ -94,7 +94,7 @@ impl Reference {
 fn check_with(file: &str, also: &[&str], rename: &dyn Fn(&str) -> String) -> Built {
     let (network, _) = file.split_once('.').unwrap();
     let reference = Reference::of(network);
-    let network = Network::read(folder().join(file)).unwrap().also(also);
+    let network = Network::read(folder().join(file)).unwrap().trainable(also);
     let built = network.build().unwrap_or_else(|error| panic!("{file}: {error}"));
     let session = Session::new(&built.model, Cpu::<f64>::new()).unwrap();
     reference.check_outputs(&built, &session);

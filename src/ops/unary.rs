@@ -34,6 +34,7 @@ impl Op for Unary {
             let [low, high] = f.domain();
             Case::new(f, &[&[3, 5]], &[]).away_from(&f.kinks()).within(low, high)
         };
-        Unary::cases().into_iter().map(case).collect()
+        // The checker compares derivatives with differences.
+        Unary::cases().into_iter().filter(|f| !f.stops_gradients()).map(case).collect()
     }
 }

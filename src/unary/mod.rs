@@ -63,6 +63,11 @@ pub trait Function: Copy + Debug + PartialEq + Send + Sync + 'static {
     fn domain(self) -> [f64; 2] {
         [f64::NEG_INFINITY, f64::INFINITY]
     }
+
+    /// Whether its derivatives are 0 by definition, so that differences show nothing about them.
+    fn stops_gradients(self) -> bool {
+        false
+    }
 }
 
 /// Which derivative of a function is meant.
@@ -178,6 +183,13 @@ macro_rules! functions {
                 }
             }
 
+            /// Whether its derivatives are 0 by definition: see [`Function::stops_gradients`].
+            pub fn stops_gradients(self) -> bool {
+                match self {
+                    $(Unary::$Type(f) => f.stops_gradients(),)*
+                }
+            }
+
             /// The cases of all functions: see [`Function::cases`].
             pub fn cases() -> Vec<Self> {
                 let mut cases = Vec::new();
@@ -192,6 +204,7 @@ macro_rules! functions {
 functions! {
     abs: Abs,
     clamp: Clamp,
+    detach: Detach,
     elu: Elu,
     erf: Erf,
     exp: Exp,

@@ -157,6 +157,7 @@ CASES = [
     ("log", "", log, [0.5, 1.0, math.e, 1e7]),
     ("reciprocal", "", reciprocal, [0.5, 1.0, 3.0, 1e7]),
     ("sqrt", "", sqrt, [0.25, 1.0, 2.0, 1e7]),
+    ("detach", "", lambda x: (x, mp.mpf(0), mp.mpf(0)), []),
 ]
 
 

@@ -32,6 +32,7 @@ pub(super) fn formula(f: Unary) -> Formula {
     let text = match f {
         Unary::Abs(_) => text!("abs"),
         Unary::Clamp(_) => text!("clamp"),
+        Unary::Detach(_) => text!("detach"),
         Unary::Elu(_) => text!("elu"),
         Unary::Erf(_) => text!("erf"),
         Unary::Exp(_) => text!("exp"),

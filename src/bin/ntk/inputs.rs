@@ -17,7 +17,7 @@ const HASHED_AT_ONCE: usize = 1 << 20;
 
 /// Decodes the network of the command line and selects its outputs.
 pub fn network(options: &Network) -> Result<onnx::Network> {
-    let network = onnx::Network::read(&options.network)?.also(&options.trainable);
+    let network = onnx::Network::read(&options.network)?.trainable(&options.trainable);
     match &options.outputs[..] {
         [] => Ok(network),
         names => network.choose(names).map_err(|error| error.context(options.network.display())),

@@ -2,8 +2,13 @@
 
 use super::array::Array;
 use super::operand::Operand;
+use super::parameters::pytorch::TorchCall;
 use super::proto::{AttributeProto, GraphProto, NodeProto};
 use crate::error::{Error, Result};
+
+/// Kinds of attributes, as the format numbers them.
+const FLOAT: i32 = 1;
+const INT: i32 = 2;
 
 /// A node whose inputs are known.
 pub(super) struct Call<'a> {
@@ -33,14 +38,31 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Input `k`, whose numbers must be known without any sample.
+    /// Input `k`, whose numbers must be known without any sample, and without any parameter.
     pub fn known(&self, k: usize) -> Result<&Array> {
-        self.input(k)?.array().ok_or_else(|| {
-            Error::unsupported(format!(
-                "input {k} ('{}') depends on the samples, where it must be fixed",
-                self.node.input[k]
-            ))
+        let (x, name) = (self.input(k)?, &self.node.input[k]);
+        x.array().ok_or_else(|| {
+            Error::unsupported(match x.is_constant() {
+                true => format!(
+                    "input {k} ('{name}') is a parameter, and its derivative is not supported here; `fixed` (--fixed) makes \
+                     it a constant"
+                ),
+                false => format!("input {k} ('{name}') depends on the samples, where it must be fixed"),
+            })
         })
+    }
+
+    /// The numbers of input `k` for a result that does not change with them, such as a comparison's.
+    pub fn numbers(&self, k: usize) -> Result<&Array> {
+        self.input(k)?.numbers().ok_or_else(|| {
+            let name = &self.node.input[k];
+            Error::unsupported(format!("input {k} ('{name}') depends on the samples, where it must be fixed"))
+        })
+    }
+
+    /// The call of PyTorch that the node comes from, if the file says it.
+    pub fn torch(&self) -> Option<TorchCall<'_>> {
+        TorchCall::read(self.node)
     }
 
     pub fn known_optional(&self, k: usize) -> Result<Option<&Array>> {
@@ -52,7 +74,9 @@ impl<'a> Call<'a> {
     }
 
     pub fn int(&self, key: &str) -> Option<i64> {
-        self.attribute(key)?.i
+        // Writers of proto3 leave out a value of 0.
+        let attribute = self.attribute(key)?;
+        attribute.i.or((attribute.kind == INT).then_some(0))
     }
 
     pub fn flag(&self, key: &str) -> bool {
@@ -60,7 +84,8 @@ impl<'a> Call<'a> {
     }
 
     pub fn float(&self, key: &str) -> Option<f64> {
-        self.attribute(key)?.f.map(shortest)
+        let attribute = self.attribute(key)?;
+        attribute.f.or((attribute.kind == FLOAT).then_some(0.0)).map(shortest)
     }
 
     pub fn ints(&self, key: &str) -> Option<&[i64]> {

@@ -1,4 +1,4 @@
-//! Functions of a file written out: every call becomes the nodes of the function's body, under names of their own.
+//! Functions of a file written out: every call becomes the nodes of the function's body, with names of their own.
 
 use std::collections::HashMap;
 
@@ -86,6 +86,7 @@ impl<'a> Body<'a> {
             op_type: inner.op_type.clone(),
             attribute: inner.attribute.iter().filter_map(|attribute| self.attribute(attribute)).collect(),
             domain: inner.domain.clone(),
+            metadata_props: inner.metadata_props.clone(),
         }
     }
 

@@ -16,21 +16,32 @@
 //!
 //! # One sample
 //!
-//! The first axis of every input is the batch, whatever size the file gives it. The network is read for a batch of one:
-//! what it does to one sample is the function that a kernel is of. So shapes that the file computes come out as numbers,
-//! and nodes that work along the batch's axis are refused, since they mix samples.
+//! The first axis of every input is the batch, whatever size the file gives it, unless [`Network::batch_axis`] or
+//! [`Network::unbatched`] says otherwise. The network is read for a batch of one: the kernel is that of the function of one
+//! sample. So shapes that the file computes come out as numbers. Nodes that work along the batch's axis are refused, since
+//! they mix samples.
 //!
 //! # What is a parameter
 //!
-//! An initialiser that a node takes as its weight: of Gemm, MatMul, Conv, ConvTranspose, the norms, PRelu, as the table of
-//! Gather, or as the bias that an Add adds. It keeps its name and its shape in the file; if only the exporter knows its
-//! name (`onnx::MatMul_12`, `val_3`), it is named by its node: `layers.0.linear1.weight`. What is made of initialisers by
-//! other nodes, such as a transposed weight, is of those initialisers. An initialiser that an Identity repeats is another
-//! parameter, by the name of the copy: exporters write equal ones once. The weight and bias of a norm that is written out,
-//! (x - mean) / sqrt(variance + eps) w + b, are parameters too.
+//! Which tensors of the file are parameters is decided before its nodes are read, by the first of these that speaks:
 //!
-//! All other numbers are constants: running statistics, and initialisers that other nodes take, such as a factor of Mul. Of
-//! those that have a name and more than one entry a warning tells; [`Network::also`] makes them parameters.
+//! 1. [`Network::trainable`], [`Network::fixed`] and [`Network::parameters_listed`];
+//! 2. a list in the file's metadata, as `examples/python/trainable.py` writes it;
+//! 3. PyTorch's exporter (`dynamo=True`), which says of every tensor whether it is a parameter, a buffer or a constant of
+//!    the module;
+//! 4. for other files, a rule: tensors that layers take as weights and biases, or that are added to values, multiplied
+//!    with them or joined to them, are parameters. A tensor that is a parameter somewhere is one everywhere. Running
+//!    statistics and settings of ops are not. Doubtful cases give a warning, and [`Built::tensors`] lists all.
+//!
+//! A parameter keeps its name and its shape in the file. If only the exporter knows its name (`onnx::MatMul_12`, `val_3`),
+//! it is named by its node: `layers.0.linear1.weight`. Ops on parameters, such as a transpose, a mask or a low-rank update,
+//! give weights that are derived from them. All other numbers are constants.
+//!
+//! # Stopped gradients
+//!
+//! PyTorch's exporter (`dynamo=True, optimize=False`) says where `detach` and `nn.Embedding(padding_idx=...)` stop a
+//! gradient, and it is stopped. Files of other exporters, `torch.no_grad()`, and `requires_grad=False` leave no trace in a
+//! file: `fixed` and `parameters_listed` say what they meant.
 //!
 //! # How to export
 //!
@@ -43,17 +54,21 @@
 //!                   training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
 //! ```
 //!
-//! Numbers that lie in files beside the model (`net.onnx.data`) are read from there.
+//! External data next to the model (`net.onnx.data`) are read from there.
 
 mod array;
+mod batch;
 mod call;
+mod foreign;
 mod inline;
 mod operand;
+mod parameters;
+mod port;
+mod preflight;
 mod proto;
 mod reader;
 mod tensor;
 mod translate;
-mod weigh;
 mod weights;
 
 use std::collections::HashSet;
@@ -66,10 +81,13 @@ use prost::Message;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::ops::Graph;
-use crate::shape::{checked_numel, numel};
-use array::Kind;
+use crate::shape::numel;
+use array::{Array, Kind};
 use operand::Operand;
-use proto::{GraphProto, ModelProto, NodeProto, ValueInfo};
+pub use parameters::Tensor;
+use parameters::{Choice, Parameters, doubts, listed_in_file, pytorch};
+pub use port::Port;
+use proto::{GraphProto, ModelProto, NodeProto};
 use reader::Reader;
 
 /// A network in an ONNX file, decoded but not built.
@@ -78,25 +96,16 @@ pub struct Network {
     graph: GraphProto,
     opset: i64,
     producer: String,
-    /// Where the file lies, for data beside it.
+    /// The parameters that the file's metadata list.
+    listed: Option<String>,
+    /// The folder of the file, for external data.
     folder: Option<PathBuf>,
     inputs: Vec<Port>,
+    /// Inputs that have a fixed value.
+    constants: Vec<(String, f64)>,
     /// Names of the chosen outputs.
     chosen: Vec<String>,
-    also: Vec<String>,
-}
-
-/// An input or output of a network.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Port {
-    /// Its name in the file.
-    pub name: String,
-    /// Its shape for one sample, if the file tells how many axes there are; `None` for sizes that it leaves open.
-    pub shape: Option<Vec<Option<usize>>>,
-    /// The size of the batch, if the file fixes it.
-    batch: Option<usize>,
-    whole: bool,
+    choice: Choice,
 }
 
 /// A network that was built.
@@ -111,15 +120,17 @@ pub struct Built {
     /// The chosen outputs and their shapes for one sample, in the order in which the model's output has them, flattened,
     /// one after another.
     pub outputs: Vec<(String, Vec<usize>)>,
+    /// The tensors of the file that the chosen outputs depend on, and which of them are parameters.
+    pub tensors: Vec<Tensor>,
     /// What a caller should know, such as that one parameter may have been two.
     pub warnings: Vec<String>,
 }
 
 impl Network {
-    /// Decodes the file at `path`. Data in files beside it are read when the network is built.
+    /// Decodes the file at `path`. External data are read when the network is built.
     ///
     /// # Errors
-    /// The file cannot be read, is no ONNX file, or lacks what every network has. The message names the file.
+    /// The file cannot be read, is not an ONNX file, or lacks what every network has. The message names the file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = || {
@@ -137,21 +148,37 @@ impl Network {
     /// # Errors
     /// As [`read`](Network::read).
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        weigh::check(bytes)?;
-        let model = ModelProto::decode(bytes).map_err(|error| Error::format(format!("no ONNX file: {error}")))?;
-        let mut graph = model.graph.ok_or_else(|| Error::format("no ONNX file: there is no graph in it"))?;
+        let model = decoded(bytes).map_err(|error| match foreign::recognise(bytes) {
+            Some(what) => Error::format(format!("not an ONNX file: {what}")),
+            None => error,
+        })?;
+        let mut graph = model.graph.ok_or_else(|| Error::format("not an ONNX file: there is no graph in it"))?;
         inline::written_out(&mut graph, &model.functions)?;
         let standard = model.opset_import.iter().find(|set| matches!(&set.domain[..], "" | "ai.onnx"));
-        let opset = standard.map(|set| set.version).ok_or_else(|| Error::format("it does not tell its op set"))?;
+        let opset =
+            standard.map(|set| set.version).ok_or_else(|| Error::format("the file does not give its op set"))?;
         if opset < 7 {
-            return Err(Error::unsupported(format!("op set {opset}: 7 is the oldest that is read; export it anew")));
+            return Err(Error::unsupported(format!(
+                "op set {opset}: the oldest supported one is 7; export the network again"
+            )));
         }
         let held: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
         let inputs = graph.input.iter().filter(|input| !held.contains(input.name.as_str()));
-        let inputs: Vec<Port> = inputs.map(Port::of).collect();
+        let inputs: Vec<Port> = inputs.map(Port::new).collect();
         let chosen = graph.output.iter().map(|output| output.name.clone()).collect();
         let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_string();
-        Ok(Network { graph, opset, producer, folder: None, inputs, chosen, also: Vec::new() })
+        let listed = listed_in_file(&model.metadata_props).map(String::from);
+        Ok(Network {
+            graph,
+            opset,
+            producer,
+            listed,
+            folder: None,
+            inputs,
+            constants: Vec::new(),
+            chosen,
+            choice: Choice::default(),
+        })
     }
 
     /// The inputs of the network.
@@ -161,10 +188,10 @@ impl Network {
 
     /// The outputs of the network, all of them.
     pub fn outputs(&self) -> Vec<Port> {
-        self.graph.output.iter().map(Port::of).collect()
+        self.graph.output.iter().map(Port::new).collect()
     }
 
-    /// The files beside it that hold numbers of its initialisers, each once.
+    /// The files with external data of its tensors, each once.
     pub fn data_files(&self) -> Vec<PathBuf> {
         let location = |tensor: &proto::TensorProto| {
             let entry = tensor.external_data.iter().find(|entry| entry.key == "location")?;
@@ -181,7 +208,7 @@ impl Network {
         self.opset
     }
 
-    /// The program that wrote it, as it calls itself.
+    /// The name of the program that wrote it.
     pub fn producer(&self) -> &str {
         &self.producer
     }
@@ -199,15 +226,12 @@ impl Network {
         list
     }
 
-    /// Says what shape a sample of input `name` has, where the file leaves it open.
+    /// Gives the shape of a sample of input `name`, where the file leaves it open.
     ///
     /// # Errors
-    /// There is no such input, or the file tells another shape.
+    /// There is no such input, or the file gives another shape.
     pub fn sample_shape(mut self, name: &str, shape: &[usize]) -> Result<Self> {
-        let names: Vec<String> = self.inputs.iter().map(|port| port.name.clone()).collect();
-        let Some(port) = self.inputs.iter_mut().find(|port| port.name == name) else {
-            return Err(Error::name(format!("there is no input '{name}'; there are {}", names.join(", "))));
-        };
+        let port = self.port(name)?;
         let agrees = |own: &Vec<Option<usize>>| {
             own.len() == shape.len() && own.iter().zip(shape).all(|(own, size)| own.is_none_or(|own| own == *size))
         };
@@ -237,19 +261,79 @@ impl Network {
         Ok(self)
     }
 
-    /// Makes initialisers whose names fit one of the patterns, `*` standing for any letters, parameters where they
-    /// multiply, too. See the [module](self).
+    /// Makes tensors parameters if their names match one of the patterns, `*` standing for any letters. See the
+    /// [module](self). [`build`](Network::build) refuses a pattern that matches nothing.
     #[must_use]
-    pub fn also<S: AsRef<str>>(mut self, patterns: &[S]) -> Self {
-        self.also = patterns.iter().map(|pattern| pattern.as_ref().to_string()).collect();
+    pub fn trainable<S: AsRef<str>>(mut self, patterns: &[S]) -> Self {
+        self.choice.trainable.extend(patterns.iter().map(|pattern| pattern.as_ref().to_string()));
         self
+    }
+
+    /// Makes tensors constants if their names match one of the patterns, also if
+    /// [`trainable`](Network::trainable) matches them.
+    #[must_use]
+    pub fn fixed<S: AsRef<str>>(mut self, patterns: &[S]) -> Self {
+        self.choice.fixed.extend(patterns.iter().map(|pattern| pattern.as_ref().to_string()));
+        self
+    }
+
+    /// Lists all parameters by name: every other tensor is a constant. In PyTorch they are
+    /// `[name for name, p in net.named_parameters(remove_duplicate=False) if p.requires_grad]`.
+    #[must_use]
+    pub fn parameters_listed<S: AsRef<str>>(mut self, names: &[S]) -> Self {
+        self.choice.listed = Some(names.iter().map(|name| name.as_ref().to_string()).collect());
+        self
+    }
+
+    /// Says which axis of the input `name` is the batch's: 1 for a state `[layers, n, h]`. Samples still come with the
+    /// batch first, `[n, layers, h]`.
+    ///
+    /// # Errors
+    /// There is no such input, or it has no such axis.
+    pub fn batch_axis(mut self, name: &str, axis: usize) -> Result<Self> {
+        let port = self.port(name)?;
+        if port.rank().is_some_and(|rank| axis >= rank) {
+            let rank = port.rank().unwrap_or(0);
+            return Err(Error::shape(format!("input '{name}' has {rank} axes, so its batch cannot be axis {axis}")));
+        }
+        port.place_batch(Some(axis));
+        Ok(self)
+    }
+
+    /// Says that the inputs have no batch axis: the file is for one sample, whose shape is all of an input's. Samples
+    /// still come with the batch first.
+    #[must_use]
+    pub fn unbatched(mut self) -> Self {
+        self.inputs.iter_mut().for_each(|port| port.place_batch(None));
+        self
+    }
+
+    /// Gives the input `name` the same value in all entries, for all samples: a sampling rate, or a flag.
+    ///
+    /// # Errors
+    /// There is no such input, or the value is not finite.
+    pub fn constant(mut self, name: &str, value: f64) -> Result<Self> {
+        self.port(name)?;
+        if !value.is_finite() {
+            return Err(Error::value(format!("input '{name}' cannot be {value}")));
+        }
+        self.constants.push((name.to_string(), value));
+        self.inputs.retain(|port| port.name != name);
+        Ok(self)
+    }
+
+    fn port(&mut self, name: &str) -> Result<&mut Port> {
+        let names: Vec<String> = self.inputs.iter().map(|port| port.name.clone()).collect();
+        let port = self.inputs.iter_mut().find(|port| port.name == name);
+        port.ok_or_else(|| Error::name(format!("there is no input '{name}'; there are {}", names.join(", "))))
     }
 
     /// Records the network up to the chosen outputs.
     ///
     /// # Errors
     /// A node has an op that is not supported ([`is_unsupported`](Error::is_unsupported)) or mixes samples, or shapes that
-    /// do not fit: the message names the node. A sample's shape is open. A parameter is NaN or infinite.
+    /// do not fit: the message names the node. The shape of a sample is open. A parameter is NaN or infinite. A pattern of
+    /// names matches no tensor.
     pub fn build(&self) -> Result<Built> {
         let wanted: Vec<&str> = self.chosen.iter().map(String::as_str).collect();
         if wanted.is_empty() {
@@ -260,17 +344,50 @@ impl Network {
         if inputs.is_empty() {
             return Err(Error::unsupported("no chosen output depends on an input"));
         }
+        let legacy = self.producer.starts_with("pytorch");
+        let parameters = Parameters::decide(&self.graph, self.listed.as_deref(), &self.choice, legacy)?;
         let shapes = inputs.iter().map(|port| port.closed()).collect::<Result<Vec<_>>>()?;
         let graph = Graph::with_inputs(&shapes.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
-        let mut reader = Reader::new(graph, &self.graph, self.opset, self.folder.as_deref(), &self.also);
-        reader.batch = inputs.iter().find_map(|port| port.batch).filter(|&batch| batch > 0);
+        let mut reader = Reader::new(graph, &self.graph, self.opset, self.folder.as_deref(), &parameters);
+        reader.batch = self.batch(&inputs)?;
         for ((port, shape), value) in inputs.iter().zip(&shapes).zip(reader.graph.inputs()) {
             let kind = if port.whole { Kind::Whole } else { Kind::Float };
-            let shape = [&[1], &shape[..]].concat();
-            reader.define(&port.name, Operand::sample(value, shape, Some(0)).of_kind(kind));
+            let shape = port.with_batch(shape);
+            reader.define(&port.name, Operand::sample(value, shape, port.batch_axis).of_kind(kind));
+        }
+        for (name, value) in &self.constants {
+            let Some(info) = self.graph.input.iter().find(|info| info.name == *name) else { continue };
+            let port = Port::new(info);
+            let kind = if port.whole { Kind::Whole } else { Kind::Float };
+            let array = Array::full(&port.sizes_of_one(), *value, kind)?;
+            reader.define(&info.name, Operand::constant(array));
         }
         reader.read(&self.graph.node, &needed)?;
-        self.finish(reader, &wanted, inputs)
+        let mut built = self.finish(reader, &wanted, inputs)?;
+        built.warnings.splice(0..0, self.choice.missing(&parameters));
+        built.tensors = parameters.into_tensors(&needed);
+        built.warnings.splice(0..0, doubts(&built.tensors));
+        built.warnings.splice(0..0, pytorch::optimised(&self.graph, &needed));
+        built.warnings.dedup();
+        Ok(built)
+    }
+
+    /// The size of the batch in the file, if it is fixed.
+    fn batch(&self, inputs: &[&Port]) -> Result<Option<usize>> {
+        let fixed = |port: &&&Port| port.batch.is_some_and(|batch| batch > 0);
+        let Some(first) = inputs.iter().find(fixed) else { return Ok(None) };
+        match inputs.iter().filter(fixed).find(|port| port.batch != first.batch) {
+            Some(other) => Err(Error::shape(format!(
+                "input '{}' is for a batch of {} and input '{}' for one of {}: if they have their batch on another axis, \
+                 `batch_axis` (--batch-axis NAME=AXIS) says so, and `constant` (--constant NAME=VALUE) is for inputs that \
+                 have none",
+                first.name,
+                first.batch.unwrap_or(0),
+                other.name,
+                other.batch.unwrap_or(0)
+            ))),
+            None => Ok(first.batch),
+        }
     }
 
     fn finish(&self, mut reader: Reader<'_>, wanted: &[&str], inputs: Vec<&Port>) -> Result<Built> {
@@ -281,9 +398,9 @@ impl Network {
             if operand.is_constant() {
                 return Err(Error::unsupported(format!("output '{name}' does not depend on the samples")));
             }
-            let shape = operand.natural();
+            let shape = operand.sample_shape();
             flat.push(match wanted {
-                [_] => reader.natural(&operand)?,
+                [_] => reader.sample_value(&operand)?,
                 _ => reader.value(&operand, &[numel(&shape)])?,
             });
             outputs.push((name.to_string(), shape));
@@ -297,54 +414,38 @@ impl Network {
             model.set(&name, &array.shape, array.values)?;
         }
         let inputs = inputs.iter().map(|port| port.name.clone()).collect();
-        Ok(Built { model, inputs, outputs, warnings })
+        Ok(Built { model, inputs, outputs, tensors: Vec::new(), warnings })
     }
 }
 
-impl Port {
-    fn of(info: &ValueInfo) -> Self {
-        let tensor = info.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
-        let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| &shape.dim[..]);
-        let size = |dim: &proto::Dimension| dim.dim_value.and_then(|size| usize::try_from(size).ok());
-        let shape = dims.map(|dims| dims.iter().skip(1).map(size).collect());
-        let batch = dims.and_then(|dims| size(dims.first()?));
-        let whole = matches!(tensor.map_or(1, |tensor| tensor.elem_type), 2..=7 | 9 | 12 | 13);
-        Port { name: info.name.clone(), shape, batch, whole }
-    }
-
-    /// Its shape for one sample in words, `?` for what is open.
-    pub fn described(&self) -> String {
-        let size = |size: &Option<usize>| size.map_or("?".to_string(), |size| size.to_string());
-        match &self.shape {
-            Some(shape) => format!("[{}]", shape.iter().map(size).collect::<Vec<_>>().join(", ")),
-            None => "[...]".to_string(),
-        }
-    }
-
-    /// Its shape for one sample, if nothing is open.
-    fn closed(&self) -> Result<Vec<usize>> {
-        let closed: Option<Vec<usize>> = self.shape.as_ref().and_then(|shape| shape.iter().copied().collect());
-        let closed = closed.filter(|shape| checked_numel(shape).is_some());
-        closed.ok_or_else(|| {
-            let (name, shape) = (&self.name, self.described());
-            Error::shape(format!("a sample of input '{name}' has shape {shape}: say what is open by `sample_shape`"))
-        })
+/// The messages of a file.
+fn decoded(bytes: &[u8]) -> Result<ModelProto> {
+    preflight::check(bytes)?;
+    let model = ModelProto::decode(bytes).map_err(|error| Error::format(format!("not an ONNX file: {error}")))?;
+    match model.graph.is_some() || !model.opset_import.is_empty() {
+        true => Ok(model),
+        false => Err(Error::format("not an ONNX file: there is no graph in it")),
     }
 }
 
 /// The names that `wanted` depend on.
 fn needed<'a>(nodes: &'a [NodeProto], wanted: &[&'a str]) -> HashSet<&'a str> {
     let mut needed: HashSet<&str> = wanted.iter().copied().collect();
-    // Nodes stand after what they depend on.
-    for node in nodes.iter().rev() {
-        if node.output.iter().any(|name| needed.contains(name.as_str())) {
-            takes(node, &mut needed);
+    // Once is enough where nodes come after those that they depend on, as they should.
+    loop {
+        let before = needed.len();
+        for node in nodes.iter().rev() {
+            if node.output.iter().any(|name| needed.contains(name.as_str())) {
+                takes(node, &mut needed);
+            }
+        }
+        if needed.len() == before {
+            return needed;
         }
     }
-    needed
 }
 
-/// What a node takes, its branches included.
+/// The names that a node takes, its branches included.
 fn takes<'a>(node: &'a NodeProto, into: &mut HashSet<&'a str>) {
     into.extend(node.input.iter().map(String::as_str));
     for graph in node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()) {

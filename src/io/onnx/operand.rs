@@ -1,4 +1,4 @@
-//! What a name in a file stands for while it is read.
+//! The values that names in a file stand for while it is read.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ pub(super) struct Operand {
     pub batch: Option<usize>,
     pub kind: Kind,
     pub is: Is,
-    pub seen: Seen,
+    pub hint: Hint,
 }
 
 /// Where its numbers come from.
@@ -26,78 +26,89 @@ pub(super) struct Operand {
 pub(super) enum Is {
     /// Every sample has its own: the graph's value, whose shape for one sample has these entries in this order.
     Sample(Value),
-    /// They are known, and may be a parameter's or made of one.
+    /// They are known, and may come from tensors of the file.
     Constant(Rc<Array>, Option<Rc<Source>>),
     /// Several values, one of which another node takes out.
     Sequence(Rc<Vec<Operand>>),
 }
 
-/// How a constant hangs on initialisers of the file.
+/// Which tensors of the file a constant comes from.
 #[derive(Debug)]
 pub(super) enum Source {
-    /// It is one, under this name.
-    Initialiser(Rc<str>),
-    /// An op makes it of others.
-    Made(Made),
+    /// It is a tensor of the file.
+    Tensor {
+        /// Its name in the file.
+        name: Rc<str>,
+        /// Whether it is a parameter of the network.
+        trainable: bool,
+    },
+    /// An op computes it from constants, at least one of which is made of parameters.
+    Derived(Derived),
 }
 
-/// What an op makes of constants.
+/// What an op computes from constants.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct Derived {
     pub op: Builtin,
     pub from: Vec<Operand>,
-    /// The initialisers behind it, each once.
-    names: Vec<Rc<str>>,
-    /// How many ops are between it and the farthest of them.
+    /// How many ops are between it and the farthest tensor.
     depth: usize,
 }
 
-/// The longest chain of ops between a weight and its initialisers.
+/// The longest chain of ops between a weight and its tensors.
 const DEEPEST: usize = 512;
 
-impl Made {
-    /// What `op` makes of `from`.
+impl Source {
+    /// The source of what `op` computes from `from`: none if no parameter is in it.
     ///
     /// # Errors
     /// The chain of ops is longer than any sensible one.
-    pub fn new(op: Builtin, from: Vec<Operand>) -> Result<Self> {
-        let mut names: Vec<Rc<str>> = from.iter().flat_map(Operand::initialisers).collect();
-        names.sort();
-        names.dedup();
+    pub fn derived(op: Builtin, from: &[&Operand]) -> Result<Option<Rc<Self>>> {
+        if !from.iter().any(|x| x.is_trainable()) {
+            return Ok(None);
+        }
         let below = from.iter().filter_map(|x| match x.source().map(|source| &**source) {
-            Some(Source::Made(made)) => Some(made.depth),
+            Some(Source::Derived(derived)) => Some(derived.depth),
             _ => None,
         });
         let depth = below.max().unwrap_or(0) + 1;
-        match depth <= DEEPEST {
-            true => Ok(Made { op, from, names, depth }),
-            false => Err(Error::unsupported(format!("more than {DEEPEST} ops one after another on a weight"))),
+        if depth > DEEPEST {
+            return Err(Error::unsupported(format!("more than {DEEPEST} ops one after another on a weight")));
+        }
+        let from = from.iter().map(|&x| x.clone()).collect();
+        Ok(Some(Rc::new(Source::Derived(Derived { op, from, depth }))))
+    }
+
+    /// Whether a parameter is in it.
+    fn is_trainable(&self) -> bool {
+        match self {
+            Source::Tensor { trainable, .. } => *trainable,
+            // Nothing else is derived.
+            Source::Derived(_) => true,
         }
     }
 }
 
-/// What the ops before it made of a value, where that says what comes next is a part of the same layer.
+/// What is known about a value besides its numbers, for the nodes that take it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum Hint {
     #[default]
     Plain,
-    /// A square root.
-    Root,
-    /// One over a square root.
-    InverseRoot,
-    /// What was divided by a square root, which a weight and a bias may follow: a norm that is written out.
-    Normalised,
-    /// What softplus made, which exporters replace by its argument where that is large.
+    /// The result of softplus, which exporters replace by its argument where that is large.
     Softplus,
     /// Whether a value is above or below a number.
     Compared,
-    /// A product to which the next node's bias was added already.
+    /// A product that already has the bias that the next node adds.
     Biased,
+    /// A list of sizes; the one at this place is the batch's.
+    Sizes(usize),
+    /// A number computed from the size of the batch.
+    BatchSize,
 }
 
 impl Operand {
     pub fn sample(value: Value, shape: Vec<usize>, batch: Option<usize>) -> Self {
-        Operand { shape, batch, kind: Kind::Float, is: Is::Sample(value), seen: Seen::Plain }
+        Operand { shape, batch, kind: Kind::Float, is: Is::Sample(value), hint: Hint::Plain }
     }
 
     pub fn constant(array: Array) -> Self {
@@ -106,12 +117,12 @@ impl Operand {
 
     pub fn with_source(array: Rc<Array>, source: Option<Rc<Source>>) -> Self {
         let (shape, kind) = (array.shape.clone(), array.kind);
-        Operand { shape, batch: None, kind, is: Is::Constant(array, source), seen: Seen::Plain }
+        Operand { shape, batch: None, kind, is: Is::Constant(array, source), hint: Hint::Plain }
     }
 
     #[must_use]
-    pub fn seen(mut self, seen: Seen) -> Self {
-        self.seen = seen;
+    pub fn with_hint(mut self, hint: Hint) -> Self {
+        self.hint = hint;
         self
     }
 
@@ -125,16 +136,23 @@ impl Operand {
         self.shape.len()
     }
 
-    pub fn array(&self) -> Option<&Array> {
+    /// The numbers of a constant, of which a parameter may be a part: for results that do not change with it, such as
+    /// comparisons. Everything else goes through [`array`](Operand::array), or through the reader's ops.
+    pub fn numbers(&self) -> Option<&Array> {
         match &self.is {
             Is::Constant(array, _) => Some(array),
             _ => None,
         }
     }
 
+    /// The numbers of a constant that has no parameter in it.
+    pub fn array(&self) -> Option<&Array> {
+        self.numbers().filter(|_| !self.is_trainable())
+    }
+
     /// The numbers in the shape that it has now, if it is a constant.
     pub fn shaped(&self) -> Option<Cow<'_, Array>> {
-        self.array().map(|array| match array.shape == self.shape {
+        self.numbers().map(|array| match array.shape == self.shape {
             true => Cow::Borrowed(array),
             false => Cow::Owned(Array { shape: self.shape.clone(), ..array.clone() }),
         })
@@ -147,20 +165,36 @@ impl Operand {
         }
     }
 
+    /// Whether all samples have the same numbers: fixed ones, or those of parameters.
     pub fn is_constant(&self) -> bool {
-        self.array().is_some()
+        matches!(self.is, Is::Constant(..))
     }
 
-    /// The one number that it is, if it is one that is no initialiser of the file with axes.
+    /// Whether it is a constant that parameters are a part of. Which tensors are parameters is decided before the nodes
+    /// are read (`parameters`).
+    pub fn is_trainable(&self) -> bool {
+        self.source().is_some_and(|source| source.is_trainable())
+    }
+
+    /// Its one number, if it is a constant without parameters that has one.
     pub fn scalar(&self) -> Option<f64> {
         self.array().and_then(Array::scalar)
     }
 
-    /// An initialiser as it stands in the file.
-    pub fn initialiser(&self) -> Option<&str> {
+    /// The name of the tensor that it is.
+    pub fn tensor(&self) -> Option<&str> {
         match self.source().map(|source| &**source) {
-            Some(Source::Initialiser(name)) => Some(name),
+            Some(Source::Tensor { name, .. }) => Some(name),
             _ => None,
+        }
+    }
+
+    /// The same numbers, through which no gradient goes.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        match &self.is {
+            Is::Constant(array, _) => Operand { is: Is::Constant(array.clone(), None), ..self.clone() },
+            _ => self.clone(),
         }
     }
 
@@ -169,17 +203,8 @@ impl Operand {
         self.batch.filter(|&axis| self.shape.get(axis) == Some(&1))
     }
 
-    /// The initialisers that it is made of.
-    pub fn initialisers(&self) -> Vec<Rc<str>> {
-        match self.source().map(|source| &**source) {
-            Some(Source::Initialiser(name)) => vec![name.clone()],
-            Some(Source::Made(made)) => made.names.clone(),
-            None => Vec::new(),
-        }
-    }
-
     /// The shape without the batch's axis.
-    pub fn natural(&self) -> Vec<usize> {
+    pub fn sample_shape(&self) -> Vec<usize> {
         let own = self.own_batch();
         (0..self.rank()).filter(|&axis| Some(axis) != own).map(|axis| self.shape[axis]).collect()
     }
@@ -188,7 +213,7 @@ impl Operand {
     ///
     /// # Errors
     /// It is the batch's, or the batch is a part of it.
-    pub fn natural_axis(&self, axis: usize) -> Result<usize> {
+    pub fn sample_axis(&self, axis: usize) -> Result<usize> {
         match self.own_batch() {
             _ if self.batch == Some(axis) && (axis == 0 || self.shape.get(axis) == Some(&1)) => {
                 Err(Error::unsupported(format!(

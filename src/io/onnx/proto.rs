@@ -1,5 +1,5 @@
-//! The messages of the ONNX format that are read, with the tags of its public schema (onnx.proto). What is not listed is
-//! skipped by the decoder.
+//! The messages of the ONNX format that are read, with the tags of its public schema (onnx.proto). The decoder skips
+//! all other fields.
 
 use prost::Message;
 
@@ -15,6 +15,8 @@ pub struct ModelProto {
     pub graph: Option<GraphProto>,
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSetId>,
+    #[prost(message, repeated, tag = "14")]
+    pub metadata_props: Vec<Entry>,
     #[prost(message, repeated, tag = "25")]
     pub functions: Vec<FunctionProto>,
 }
@@ -39,6 +41,19 @@ pub struct GraphProto {
     pub input: Vec<ValueInfo>,
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfo>,
+    #[prost(message, repeated, tag = "13")]
+    pub value_info: Vec<ValueInfo>,
+    #[prost(message, repeated, tag = "15")]
+    pub sparse_initializer: Vec<SparseTensor>,
+    #[prost(message, repeated, tag = "16")]
+    pub metadata_props: Vec<Entry>,
+}
+
+/// Of a sparse tensor only the name of its values is read, to refuse it by name.
+#[derive(Clone, PartialEq, Message)]
+pub struct SparseTensor {
+    #[prost(message, optional, tag = "1")]
+    pub values: Option<TensorProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -55,6 +70,8 @@ pub struct NodeProto {
     pub attribute: Vec<AttributeProto>,
     #[prost(string, tag = "7")]
     pub domain: String,
+    #[prost(message, repeated, tag = "9")]
+    pub metadata_props: Vec<Entry>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -111,6 +128,7 @@ pub struct TensorProto {
     pub data_location: i32,
 }
 
+/// A key and its value: metadata, or where external data is.
 #[derive(Clone, PartialEq, Message)]
 pub struct Entry {
     #[prost(string, tag = "1")]
@@ -125,6 +143,8 @@ pub struct ValueInfo {
     pub name: String,
     #[prost(message, optional, tag = "2")]
     pub kind: Option<TypeProto>,
+    #[prost(message, repeated, tag = "4")]
+    pub metadata_props: Vec<Entry>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -170,4 +190,9 @@ pub struct FunctionProto {
     pub domain: String,
     #[prost(message, repeated, tag = "11")]
     pub attribute_proto: Vec<AttributeProto>,
+}
+
+/// The value of `key` in a list of entries.
+pub fn entry<'a>(entries: &'a [Entry], key: &str) -> Option<&'a str> {
+    entries.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())
 }

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::array::{Array, Kind, MOST_ENTRIES};
+use super::batch;
 use super::call::{Call, node_name};
-use super::operand::{Is, Made, Operand, Source};
+use super::operand::{Is, Operand, Source};
+use super::parameters::Parameters;
 use super::proto::{GraphProto, NodeProto, TensorProto};
 use super::{tensor, translate};
 use crate::error::{Error, Result};
@@ -31,53 +33,63 @@ pub(super) struct Reader<'a> {
     /// What names stand for; the last entry is the innermost branch or function.
     scopes: Vec<HashMap<&'a str, Operand>>,
     initialisers: HashMap<&'a str, &'a TensorProto>,
+    /// Names of sparse tensors, which are not read.
+    sparse: HashSet<&'a str>,
     folder: Option<&'a Path>,
     opset: i64,
-    /// The batch that the file is written for, if it is fixed.
+    /// Which tensors are parameters.
+    pub(super) parameters: &'a Parameters,
+    /// The size of the batch that the file is written for, if it is fixed.
     pub batch: Option<usize>,
     /// How often a name is used, the outputs of the network included.
     uses: HashMap<&'a str, usize>,
     /// Nodes that take a name, to look ahead by.
-    takers: HashMap<&'a str, &'a NodeProto>,
-    /// Weights by the initialiser that they are and by whether they are parameters.
+    consumers: HashMap<&'a str, &'a NodeProto>,
+    /// Weights by the tensor that they are and by whether they are parameters.
     pub(super) weights: HashMap<(String, bool), Parameter>,
-    /// Weights by what they are made of, which is kept so that its address stays its own.
-    pub(super) made: HashMap<*const Source, (Rc<Source>, Parameter)>,
+    /// Weights by the source that they are derived from, which is kept so that its address stays its own.
+    pub(super) derived: HashMap<*const Source, (Rc<Source>, Parameter)>,
     /// The values that parameters and buffers are to have.
     pub(super) values: Vec<Valued>,
-    /// Which norms an initialiser is the weight or bias of.
-    pub(super) norms: HashMap<String, String>,
-    pub(super) also: &'a [String],
-    /// How many more entries of constants may be made.
+    /// How many more entries of constants may be computed.
     left: usize,
     /// How many more steps of loops may be unrolled.
     pub(super) steps: usize,
     /// The node that is read, in words.
     pub(super) at: String,
+    /// What unnamed weights of the node that is read are named by.
+    pub(super) path: String,
     pub warnings: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(graph: Graph, file: &'a GraphProto, opset: i64, folder: Option<&'a Path>, also: &'a [String]) -> Self {
-        let (mut uses, mut takers) = (HashMap::new(), HashMap::new());
-        count(file, &mut uses, &mut takers);
+    pub fn new(
+        graph: Graph,
+        file: &'a GraphProto,
+        opset: i64,
+        folder: Option<&'a Path>,
+        parameters: &'a Parameters,
+    ) -> Self {
+        let (mut uses, mut consumers) = (HashMap::new(), HashMap::new());
+        count(file, &mut uses, &mut consumers);
         Reader {
             graph,
             scopes: vec![HashMap::new()],
             initialisers: file.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect(),
+            sparse: file.sparse_initializer.iter().flat_map(|t| &t.values).map(|values| values.name.as_str()).collect(),
             folder,
             opset,
+            parameters,
             batch: None,
             uses,
-            takers,
+            consumers,
             weights: HashMap::new(),
-            made: HashMap::new(),
+            derived: HashMap::new(),
             values: Vec::new(),
-            norms: HashMap::new(),
-            also,
             left: 2 * MOST_ENTRIES,
             steps: MOST_STEPS,
             at: String::new(),
+            path: String::new(),
             warnings: Vec::new(),
         }
     }
@@ -101,15 +113,28 @@ impl<'a> Reader<'a> {
             return Ok(operand.clone());
         }
         let Some((&name, &tensor)) = self.initialisers.get_key_value(name) else {
-            return Err(Error::format(format!("it takes '{name}', which nothing before it gives")));
+            if self.sparse.contains(name) {
+                return Err(Error::unsupported(format!(
+                    "it takes '{name}', a sparse tensor: export it as a dense one"
+                )));
+            }
+            return Err(Error::format(format!(
+                "it takes '{name}', which no node before it computes: the file lacks it, or its nodes are out of order"
+            )));
         };
         let array =
             tensor::numbers(tensor, self.folder).map_err(|e| e.context(format_args!("initialiser '{name}'")))?;
-        let source = (array.kind == Kind::Float).then(|| Rc::new(Source::Initialiser(name.into())));
-        let operand = Operand::with_source(Rc::new(array), source);
-        // Read once, seen by all.
+        let operand = self.tensor(name, array);
+        // Read once, for all nodes.
         self.scopes[0].insert(name, operand.clone());
         Ok(operand)
+    }
+
+    /// The tensor `name` of the file with these numbers.
+    pub fn tensor(&self, name: &str, array: Array) -> Operand {
+        let trainable = array.kind == Kind::Float && self.parameters.is_trainable(name);
+        let source = Source::Tensor { name: name.into(), trainable };
+        Operand::with_source(Rc::new(array), Some(Rc::new(source)))
     }
 
     /// Records those of the nodes that are needed.
@@ -128,20 +153,22 @@ impl<'a> Reader<'a> {
         self.at = format!("node '{}' ({})", node_name(node), node.op_type);
         let find = |name: &String| if name.is_empty() { Ok(None) } else { self.find(name).map(Some) };
         let inputs = node.input.iter().map(find).collect::<Result<Vec<_>>>()?;
-        let results = translate::node(self, &Call { node, inputs, opset: self.opset })?;
-        let made: usize = results.iter().filter_map(|x| Some(x.array()?.values.len())).sum();
-        self.left = self
-            .left
-            .checked_sub(made)
-            .ok_or_else(|| Error::unsupported("the constants that nodes make are more than the file warrants"))?;
+        let call = Call { node, inputs, opset: self.opset };
+        self.path = call.path();
+        let mut results = translate::node(self, &call)?;
+        batch::hint_sizes(&call, &mut results);
+        let computed: usize = results.iter().filter_map(|x| Some(x.numbers()?.values.len())).sum();
+        self.left = self.left.checked_sub(computed).ok_or_else(|| {
+            Error::unsupported("the constants that nodes compute have more entries than the file warrants")
+        })?;
+        let given = results.len();
         // Left out outputs have no name.
         for (name, result) in node.output.iter().zip(results).filter(|(name, _)| !name.is_empty()) {
             self.define(name, result);
         }
         // An output that no node takes may be left out.
-        let taken: Vec<&String> = node.output.iter().filter(|name| self.is_taken(name)).collect();
-        match taken.into_iter().find(|name| self.find(name).is_err()) {
-            Some(name) => Err(Error::unsupported(format!("its output '{name}' is not supported"))),
+        match node.output.iter().skip(given).find(|name| self.is_taken(name)) {
+            Some(name) => Err(Error::unsupported(format!("its output '{name}', which is used, is not supported"))),
             None => Ok(()),
         }
     }
@@ -158,7 +185,8 @@ impl<'a> Reader<'a> {
         }
         for tensor in &graph.initializer {
             let array = tensor::numbers(tensor, self.folder)?;
-            self.define(&tensor.name, Operand::constant(array));
+            let operand = self.tensor(&tensor.name, array);
+            self.define(&tensor.name, operand);
         }
         let read = self.read(&graph.node, &super::needed(&graph.node, &outputs));
         let results = read.and_then(|()| outputs.iter().map(|name| self.find(name)).collect());
@@ -166,10 +194,10 @@ impl<'a> Reader<'a> {
         results
     }
 
-    /// The node that alone takes the one thing that `call` gives, if that is so.
-    pub fn only_taker(&self, call: &Call<'_>) -> Option<&'a NodeProto> {
+    /// The only node that takes the first output of `call`, if there is only one.
+    pub fn only_consumer(&self, call: &Call<'_>) -> Option<&'a NodeProto> {
         let name = call.node.output.first()?.as_str();
-        (self.uses.get(name) == Some(&1)).then(|| self.takers.get(name).copied())?
+        (self.uses.get(name) == Some(&1)).then(|| self.consumers.get(name).copied())?
     }
 
     /// Whether a node or the caller takes the output `name`.
@@ -182,13 +210,13 @@ impl<'a> Reader<'a> {
         let value = match &x.is {
             Is::Sample(value) => *value,
             Is::Constant(..) => {
-                let numbers = self.settled(x)?;
-                match self.poured(x, numbers)?.is {
+                let numbers = self.weight(x, "weight")?;
+                match self.broadcast_over_samples(x, numbers)?.is {
                     Is::Sample(value) => value,
-                    _ => unreachable!("it was poured"),
+                    _ => unreachable!("every sample has it now"),
                 }
             }
-            Is::Sequence(_) => return Err(Error::unsupported("a sequence of values is taken where one is needed")),
+            Is::Sequence(_) => return Err(Error::unsupported("a sequence of values where one value is needed")),
         };
         if self.graph.shape(value) == shape {
             return Ok(value);
@@ -197,8 +225,8 @@ impl<'a> Reader<'a> {
     }
 
     /// As [`value`](Reader::value), in its own shape without the batch's axis.
-    pub fn natural(&mut self, x: &Operand) -> Result<Value> {
-        self.value(x, &x.natural())
+    pub fn sample_value(&mut self, x: &Operand) -> Result<Value> {
+        self.value(x, &x.sample_shape())
     }
 
     /// `op` on operands in their own shapes without the batch's axis, computed now if all of them are constants. Its
@@ -215,25 +243,27 @@ impl<'a> Reader<'a> {
             let arrays: Vec<Cow<'_, Array>> = inputs.iter().filter_map(|x| x.shaped()).collect();
             let mut array = Array::of_op(&op, &arrays.iter().map(|array| &**array).collect::<Vec<_>>())?;
             array.shape = shape;
-            let made = inputs.iter().any(|x| x.source().is_some());
-            let from = || inputs.iter().map(|&x| x.clone()).collect();
-            let source = made.then(|| Made::new(op, from()).map(|made| Rc::new(Source::Made(made)))).transpose()?;
+            let source = Source::derived(op, inputs)?;
             return Ok(Operand::with_source(Rc::new(array), source));
         }
-        let values = inputs.iter().map(|x| self.natural(x)).collect::<Result<Vec<_>>>()?;
+        let values = inputs.iter().map(|x| self.sample_value(x)).collect::<Result<Vec<_>>>()?;
         let value = self.graph.apply(op, &values, &[])?;
         Ok(Operand::sample(value, shape, batch))
     }
 }
 
 /// How often names are used, and by which nodes, branches included.
-fn count<'a>(graph: &'a GraphProto, uses: &mut HashMap<&'a str, usize>, takers: &mut HashMap<&'a str, &'a NodeProto>) {
+fn count<'a>(
+    graph: &'a GraphProto,
+    uses: &mut HashMap<&'a str, usize>,
+    consumers: &mut HashMap<&'a str, &'a NodeProto>,
+) {
     for node in &graph.node {
         for name in &node.input {
             *uses.entry(name).or_default() += 1;
-            takers.insert(name, node);
+            consumers.insert(name, node);
         }
-        node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()).for_each(|g| count(g, uses, takers));
+        node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()).for_each(|g| count(g, uses, consumers));
     }
     graph.output.iter().for_each(|output| *uses.entry(&output.name).or_default() += 1);
 }

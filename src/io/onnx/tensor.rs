@@ -1,4 +1,4 @@
-//! The numbers of a tensor in a file, of any type that holds numbers, in the file or beside it.
+//! The numbers of a tensor, of any numeric type, in the file or next to it.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path};
@@ -9,14 +9,13 @@ use crate::error::{Error, Result};
 use crate::io::open;
 use crate::shape::checked_numel;
 
-/// The numbers of `tensor`; `folder` is where files with data lie.
+/// The numbers of `tensor`; `folder` is the folder of files with external data.
 ///
 /// # Errors
-/// The tensor has more or fewer numbers than its shape says, they are of a type that is none of numbers, or they lie in
-/// another file, which cannot be read.
+/// The tensor has more or fewer numbers than its shape says, its type is not numeric, or they are in another file, which
+/// cannot be read.
 pub(super) fn numbers(tensor: &TensorProto, folder: Option<&Path>) -> Result<Array> {
-    let shape: Option<Vec<usize>> = tensor.dims.iter().map(|&size| usize::try_from(size).ok()).collect();
-    let shape = shape.ok_or_else(|| Error::format(format!("{:?} is no shape", tensor.dims)))?;
+    let shape = shape_of(tensor)?;
     let count = checked_numel(&shape).ok_or_else(|| Error::format(format!("{shape:?} has too many entries")))?;
     let kind = match tensor.data_type {
         1 | 10 | 11 | 16 => Kind::Float,
@@ -42,7 +41,16 @@ pub(super) fn numbers(tensor: &TensorProto, folder: Option<&Path>) -> Result<Arr
     Ok(Array::new(&shape, values, kind))
 }
 
-/// How the types that a file may name are called.
+/// The shape of a tensor.
+///
+/// # Errors
+/// It has a negative size.
+pub(super) fn shape_of(tensor: &TensorProto) -> Result<Vec<usize>> {
+    let shape: Option<Vec<usize>> = tensor.dims.iter().map(|&size| usize::try_from(size).ok()).collect();
+    shape.ok_or_else(|| Error::format(format!("{:?} is not a shape", tensor.dims)))
+}
+
+/// The names of the types that are not read.
 fn type_name(data_type: i32) -> &'static str {
     match data_type {
         8 => "text",

@@ -6,7 +6,7 @@ use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::io::onnx::array::Kind;
 use crate::io::onnx::call::Call;
-use crate::io::onnx::operand::{Is, Operand, Seen};
+use crate::io::onnx::operand::{Hint, Is, Operand};
 use crate::io::onnx::reader::Reader;
 use crate::ops::{Builtin, Scale, Softmax};
 use crate::unary::{Clamp, Elu, Gelu, LeakyRelu, Reciprocal, Silu, Sin, Softplus, Sqrt, Tanh, Unary};
@@ -59,7 +59,7 @@ pub(super) fn gelu(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
 }
 
 pub(super) fn softplus(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    Ok(unary(reader, Softplus, call.input(0)?)?.seen(Seen::Softplus))
+    Ok(unary(reader, Softplus, call.input(0)?)?.with_hint(Hint::Softplus))
 }
 
 /// gamma elu(x), with alpha inside.
@@ -135,7 +135,7 @@ pub(super) fn neg(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
 }
 
 pub(super) fn sqrt(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    Ok(unary(reader, Sqrt, call.input(0)?)?.seen(Seen::Root))
+    Ok(unary(reader, Sqrt, call.input(0)?)?)
 }
 
 pub(super) fn reciprocal(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
@@ -145,7 +145,7 @@ pub(super) fn reciprocal(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Ope
 /// 1 / x
 pub(super) fn inverse(reader: &mut Reader<'_>, x: &Operand) -> Result<Operand> {
     let y = unary(reader, Reciprocal, x)?;
-    Ok(if x.seen == Seen::Root { y.seen(Seen::InverseRoot) } else { y })
+    Ok(y)
 }
 
 /// The bounds are attributes before op set 11, and inputs from then on; either may be missing.
@@ -184,11 +184,11 @@ pub(super) fn softmax(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operan
     let axis = x.axis(call.int("axis").unwrap_or(if old { 1 } else { -1 }))?;
     let along = |axis: usize| if log { Softmax::log_along(axis as i64) } else { Softmax::along(axis as i64) };
     if !old || axis + 1 == x.rank() {
-        return reader.apply(along(x.natural_axis(axis)?), &[x], x.shape.clone(), x.batch);
+        return reader.apply(along(x.sample_axis(axis)?), &[x], x.shape.clone(), x.batch);
     }
     // Everything from the axis on is one.
     if x.own_batch().is_some_and(|batch| batch >= axis) {
-        x.natural_axis(x.own_batch().expect("it was there"))?;
+        x.sample_axis(x.own_batch().expect("it was there"))?;
     }
     let rows: usize = x.shape[..axis].iter().product();
     let flat = [rows, x.shape[axis..].iter().product()];

@@ -2,11 +2,11 @@
 
 use super::activations::{clipped, inverse, mapped, scaled};
 use super::masks;
-use super::parts::stretch;
+use super::parts::{cut, stretch};
 use crate::error::{Error, Result};
 use crate::io::onnx::array::{Array, Kind};
 use crate::io::onnx::call::Call;
-use crate::io::onnx::operand::{Is, Operand, Seen};
+use crate::io::onnx::operand::{Hint, Is, Operand};
 use crate::io::onnx::reader::Reader;
 use crate::ops::{Add, Builtin, Div, Gain, Mul, Reshape, Shift, Sub};
 use crate::shape::{broadcast, numel};
@@ -21,7 +21,8 @@ struct Aligned {
     batch: Option<usize>,
 }
 
-fn aligned(a: &Operand, b: &Operand) -> Result<Aligned> {
+fn aligned(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Result<Aligned> {
+    let (a, b) = (&one_of_batch(reader, a, b)?, &one_of_batch(reader, b, a)?);
     let Some(shape) = broadcast(&a.shape, &b.shape) else {
         return Err(Error::shape(format!(
             "shapes {:?} and {:?} (for a batch of one) do not fit each other",
@@ -45,7 +46,8 @@ fn aligned(a: &Operand, b: &Operand) -> Result<Aligned> {
     if let Some(axis) = a.own_batch().or(b.own_batch()) {
         if shape[axis] != 1 {
             return Err(Error::shape(format!(
-                "shapes {:?} and {:?}: one has {} rows along the batch's axis, as if that were a fixed number of samples",
+                "shapes {:?} and {:?}: one has {} rows along the batch's axis, as if that were a fixed number of samples; \
+                 export the network with a batch of one",
                 a.shape, b.shape, shape[axis]
             )));
         }
@@ -55,6 +57,25 @@ fn aligned(a: &Operand, b: &Operand) -> Result<Aligned> {
         (a.batch, b.batch) = (None, None);
     }
     Ok(Aligned { a, b, shape, batch })
+}
+
+/// One row of a constant that a file for a fixed batch has once for every sample, where `other` has its batch.
+fn one_of_batch(reader: &mut Reader<'_>, x: &Operand, other: &Operand) -> Result<Operand> {
+    let Some(batch) = reader.batch.filter(|&batch| batch > 1) else { return Ok(x.clone()) };
+    let place = other.own_batch().and_then(|axis| (axis + x.rank()).checked_sub(other.rank()));
+    let Some((axis, array)) = place.zip(x.array()).filter(|&(axis, _)| x.shape[axis] == batch) else {
+        return Ok(x.clone());
+    };
+    let inner = numel(&x.shape[axis + 1..]);
+    let row = |k: usize| (k / (batch * inner), k % inner);
+    let same = |(k, value): (usize, &f64)| {
+        let (outer, within) = row(k);
+        array.values[outer * batch * inner + within] == *value
+    };
+    match array.values.iter().enumerate().all(same) {
+        true => cut(reader, x, axis, 0..1),
+        false => Ok(x.clone()),
+    }
 }
 
 /// `op` on two operands, neither or both of which are constants, or where the constant is to be a value.
@@ -69,80 +90,68 @@ fn both(reader: &mut Reader<'_>, op: impl Into<Builtin>, a: &Operand, b: &Operan
         let value = reader.graph.apply(op, &[*one, two], &[])?;
         return Ok(Operand::sample(value, a.shape.clone(), a.batch.or(b.batch)));
     }
-    let Aligned { a, b, shape, batch } = aligned(a, b)?;
+    let Aligned { a, b, shape, batch } = aligned(reader, a, b)?;
     let y = reader.apply(op, &[&a, &b], shape, batch)?;
     let whole = a.kind != Kind::Float && b.kind != Kind::Float;
     Ok(if whole { y.of_kind(Kind::Whole) } else { y })
 }
 
 /// A value and a constant that meet in an op on parameters, [`Shift`] or [`Gain`].
-fn with_weight<'r>(
-    reader: &mut Reader<'r>,
+fn with_weight(
+    reader: &mut Reader<'_>,
     op: impl Into<Builtin>,
     x: &Operand,
     constant: &Operand,
-    weight: impl FnOnce(&mut Reader<'r>, &Operand) -> Result<Parameter>,
+    role: &str,
 ) -> Result<Operand> {
-    let Aligned { a, b, shape, batch } = aligned(x, constant)?;
+    let Aligned { a, b, shape, batch } = aligned(reader, x, constant)?;
     let mut x = a;
     if numel(&shape) != numel(&x.shape) {
         x = stretch(reader, &x, &shape)?;
     }
-    let weight = weight(reader, constant)?;
-    let natural = b.natural();
-    let weight = match natural.ends_with(&constant.shape) {
+    // A constant for a fixed batch has lost rows.
+    let constant = if numel(&b.shape) == numel(&constant.shape) { constant } else { &b };
+    let weight = reader.weight(constant, role)?;
+    let shape_of_b = b.sample_shape();
+    let weight = match shape_of_b.ends_with(&constant.shape) {
         true => weight,
-        false => reader.graph.derive(Reshape::new(&natural[..]), &[weight])?,
+        false => reader.graph.derive(Reshape::new(&shape_of_b[..]), &[weight])?,
     };
-    let value = reader.natural(&x)?;
+    let value = reader.sample_value(&x)?;
     let value = reader.graph.apply(op, &[value], &[weight])?;
     Ok(Operand::sample(value, shape, batch))
-}
-
-/// A bias is a constant of the file with more than one entry (those of one entry that follow a product were added there);
-/// a mask, which has infinities, is none.
-fn is_bias(constant: &Operand) -> bool {
-    let plural = |array: &Array| array.values.len() > 1 && array.values.iter().all(|x| x.is_finite());
-    constant.source().is_some() && constant.array().is_some_and(plural)
 }
 
 pub(super) fn add(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let (a, b) = (call.input(0)?, call.input(1)?);
     match (a.is_constant(), b.is_constant()) {
         // Its bias is in it already.
-        (false, true) if a.seen == Seen::Biased => Ok(a.clone().seen(Seen::Plain)),
-        (true, false) if b.seen == Seen::Biased => Ok(b.clone().seen(Seen::Plain)),
-        (false, true) => add_constant(reader, call, a, b),
-        (true, false) => add_constant(reader, call, b, a),
+        (false, true) if a.hint == Hint::Biased => Ok(a.clone().with_hint(Hint::Plain)),
+        (true, false) if b.hint == Hint::Biased => Ok(b.clone().with_hint(Hint::Plain)),
         _ => plus(reader, a, b),
     }
 }
 
-fn add_constant(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, constant: &Operand) -> Result<Operand> {
-    if is_bias(constant) {
-        return with_weight(reader, Shift, x, constant, |reader, bias| match x.seen {
-            Seen::Normalised => reader.of_norm(bias, call, "bias"),
-            _ => reader.parameter(bias, call, "bias"),
-        });
-    }
+/// x + c with a constant c.
+fn add_constant(reader: &mut Reader<'_>, x: &Operand, constant: &Operand) -> Result<Operand> {
     if constant.scalar() == Some(0.0) && constant.rank() <= x.rank() {
         return Ok(x.clone());
     }
-    with_weight(reader, Shift, x, &masks::fixed(constant), Reader::settled)
+    with_weight(reader, Shift, x, &masks::fixed(constant), "bias")
 }
 
-/// a + b of anything; no constant is a bias.
+/// a + b of anything.
 pub(super) fn plus(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Result<Operand> {
     match (a.is_constant(), b.is_constant()) {
-        (false, true) => with_weight(reader, Shift, a, &masks::fixed(b), Reader::settled),
-        (true, false) => with_weight(reader, Shift, b, &masks::fixed(a), Reader::settled),
+        (false, true) => add_constant(reader, a, b),
+        (true, false) => add_constant(reader, b, a),
         _ => both(reader, Add, a, b),
     }
 }
 
 /// x + c for a number c.
 pub(super) fn shifted(reader: &mut Reader<'_>, x: &Operand, c: f64) -> Result<Operand> {
-    if let Some(array) = x.array().filter(|_| x.source().is_none()) {
+    if let Some(array) = x.array() {
         return Ok(Operand::constant(array.map(array.kind, |x| x + c)));
     }
     if x.is_constant() {
@@ -181,64 +190,51 @@ pub(super) fn difference(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> R
 pub(super) fn mul(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let (a, b) = (call.input(0)?, call.input(1)?);
     match (a.is_constant(), b.is_constant()) {
-        (false, true) => multiplied(reader, call, a, b),
-        (true, false) => multiplied(reader, call, b, a),
+        (false, true) => multiplied(reader, a, b),
+        (true, false) => multiplied(reader, b, a),
         _ => product(reader, a, b),
     }
 }
 
-/// x w with a constant w, which is a parameter where it follows a norm, or if the caller said so.
-fn multiplied(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, constant: &Operand) -> Result<Operand> {
-    if x.seen == Seen::Normalised && constant.source().is_some() && constant.rank() > 0 {
-        let weight = |reader: &mut Reader<'_>, weight: &Operand| reader.of_norm(weight, call, "weight");
-        return Ok(with_weight(reader, Gain, x, constant, weight)?.seen(Seen::Normalised));
-    }
+/// x w with a constant w.
+fn multiplied(reader: &mut Reader<'_>, x: &Operand, constant: &Operand) -> Result<Operand> {
     match constant.scalar() {
-        Some(factor) if constant.rank() <= x.rank() && !reader.is_also(constant) => {
-            Ok(scaled(reader, x, factor)?.seen(x.seen))
-        }
-        _ => with_weight(reader, Gain, x, constant, Reader::settled),
+        Some(factor) if constant.rank() <= x.rank() => scaled(reader, x, factor),
+        _ => with_weight(reader, Gain, x, constant, "weight"),
     }
 }
 
-/// a b of anything; no constant is a weight.
+/// a b of anything.
 pub(super) fn product(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Result<Operand> {
-    let y = match (a.is_constant(), b.is_constant()) {
-        (false, true) => with_weight(reader, Gain, a, b, Reader::settled)?,
-        (true, false) => with_weight(reader, Gain, b, a, Reader::settled)?,
-        _ => both(reader, Mul, a, b)?,
-    };
-    let normalised = a.seen == Seen::InverseRoot || b.seen == Seen::InverseRoot;
-    Ok(if normalised { y.seen(Seen::Normalised) } else { y })
+    match (a.is_constant(), b.is_constant()) {
+        (false, true) => with_weight(reader, Gain, a, b, "weight"),
+        (true, false) => with_weight(reader, Gain, b, a, "weight"),
+        _ => both(reader, Mul, a, b),
+    }
 }
 
 pub(super) fn div(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let (a, b) = (call.input(0)?, call.input(1)?);
-    match (a.array(), b.array()) {
+    if let (Some(a), Some(b)) = (a.array(), b.array())
+        && a.kind != Kind::Float
+        && b.kind != Kind::Float
+    {
+        if b.values.contains(&0.0) {
+            return Err(Error::value("whole numbers are divided by zero"));
+        }
         // Whole numbers are cut off towards zero.
-        (Some(a), Some(b)) if a.kind != Kind::Float && b.kind != Kind::Float => {
-            if b.values.contains(&0.0) {
-                return Err(Error::value("whole numbers are divided by zero"));
-            }
-            Ok(Operand::constant(Array::zip(a, b, Kind::Whole, |x, y| (x / y).trunc())?))
-        }
-        (None, Some(_)) => {
+        return Ok(Operand::constant(Array::zip(a, b, Kind::Whole, |x, y| (x / y).trunc())?));
+    }
+    match (a.is_constant(), b.is_constant()) {
+        (false, true) => {
             let below = inverse(reader, b)?;
-            multiplied(reader, call, a, &below)
+            multiplied(reader, a, &below)
         }
-        (Some(_), None) => {
+        (true, false) => {
             let below = inverse(reader, b)?;
-            match a.scalar() {
-                Some(factor) if a.rank() <= b.rank() && !reader.is_also(a) => {
-                    Ok(scaled(reader, &below, factor)?.seen(below.seen))
-                }
-                _ => multiplied(reader, call, &below, a),
-            }
+            multiplied(reader, &below, a)
         }
-        _ => {
-            let y = both(reader, Div, a, b)?;
-            Ok(if b.seen == Seen::Root { y.seen(Seen::Normalised) } else { y })
-        }
+        _ => both(reader, Div, a, b),
     }
 }
 
@@ -246,7 +242,7 @@ pub(super) fn div(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
 pub(super) fn pow(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
     let exponents = call.known(1)?;
-    if let Some(array) = x.array().filter(|_| x.source().is_none()) {
+    if let Some(array) = x.array() {
         return Ok(Operand::constant(Array::zip(array, exponents, array.kind, f64::powf)?));
     }
     let Some(p) = exponents.scalar() else {
@@ -263,12 +259,12 @@ pub(super) fn powered(reader: &mut Reader<'_>, x: &Operand, p: f64) -> Result<Op
         return if negative { inverse(reader, &y) } else { Ok(y) };
     }
     if (2.0 * size).fract() == 0.0 && size <= 64.0 {
-        let root = mapped(reader, Unary::from(Sqrt), x)?.seen(Seen::Root);
+        let root = mapped(reader, Unary::from(Sqrt), x)?;
         let y = match size as u32 {
             0 => root,
             whole => {
                 let rest = whole_power(reader, x, whole)?;
-                product(reader, &rest, &root)?.seen(Seen::Plain)
+                product(reader, &rest, &root)?
             }
         };
         return if negative { inverse(reader, &y) } else { Ok(y) };
@@ -296,11 +292,7 @@ fn whole_power(reader: &mut Reader<'_>, x: &Operand, p: u32) -> Result<Operand> 
 
 /// The sum of any number of operands.
 pub(super) fn sum(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    folded(reader, call, |reader, a, b| match (a.is_constant(), b.is_constant()) {
-        (false, true) => add_constant(reader, call, a, b),
-        (true, false) => add_constant(reader, call, b, a),
-        _ => plus(reader, a, b),
-    })
+    folded(reader, call, plus)
 }
 
 pub(super) fn mean(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {

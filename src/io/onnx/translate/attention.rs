@@ -46,7 +46,7 @@ pub(super) fn attention(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Oper
         let mask = additive(mask)?;
         scores = plus(reader, &scores, &mask)?;
     }
-    let last = scores.natural_axis(3)?;
+    let last = scores.sample_axis(3)?;
     let weights = reader.apply(Softmax::along(last as i64), &[&scores], scores.shape.clone(), scores.batch)?;
     let y = general(reader, &weights, &v)?;
     if !flat {

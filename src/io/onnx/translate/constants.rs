@@ -5,19 +5,24 @@ use std::rc::Rc;
 use crate::error::{Error, Result};
 use crate::io::onnx::array::{Array, Kind, bounded};
 use crate::io::onnx::call::Call;
-use crate::io::onnx::operand::{Is, Operand, Source};
+use crate::io::onnx::operand::{Hint, Is, Operand, Source};
 use crate::io::onnx::reader::Reader;
 use crate::io::onnx::tensor;
+use crate::unary::{Detach, Unary};
 
-pub(super) fn constant(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+use super::activations::mapped;
+use super::arithmetic::product;
+
+pub(super) fn constant(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let list = |values: Vec<f64>, kind| Operand::constant(Array::new(&[values.len()], values, kind));
     let number = |value, kind| Operand::constant(Array::new(&[], vec![value], kind));
     if let Some(attribute) = call.attribute("value") {
         let tensor = attribute.t.as_ref().ok_or_else(|| Error::format("the value is no tensor"))?;
-        return Ok(Operand::constant(tensor::numbers(tensor, None)?));
+        let array = tensor::numbers(tensor, None)?;
+        return Ok(reader.tensor(call.node.output.first().map_or("", String::as_str), array));
     }
-    if let Some(value) = call.attribute("value_float").and_then(|a| a.f) {
-        return Ok(number(f64::from(value), Kind::Float));
+    if let Some(value) = call.float("value_float") {
+        return Ok(number(value, Kind::Float));
     }
     if let Some(value) = call.int("value_int") {
         return Ok(number(value as f64, Kind::Whole));
@@ -49,13 +54,23 @@ pub(super) fn of_shape(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Oper
     Ok(Operand::constant(Array::full(&shape, value, kind)?))
 }
 
-pub(super) fn shape(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+pub(super) fn shape(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
+    let mut sizes = x.shape.clone();
+    let axis = x.batch.filter(|&axis| axis < sizes.len());
+    if let Some(axis) = axis {
+        // A file for a fixed batch has its size in other shapes too.
+        sizes[axis] = sizes[axis].saturating_mul(reader.batch.unwrap_or(1));
+    }
     let rank = x.rank() as i64;
     let place = |axis: i64| if axis < 0 { axis + rank } else { axis }.clamp(0, rank) as usize;
     let start = place(call.int("start").unwrap_or(0));
     let end = place(call.int("end").unwrap_or(rank)).max(start);
-    Ok(Operand::constant(Array::list(x.shape[start..end].iter().copied())))
+    let list = Operand::constant(Array::list(sizes[start..end].iter().copied()));
+    Ok(match axis.filter(|axis| (start..end).contains(axis) && reader.batch != Some(1)) {
+        Some(axis) => list.with_hint(Hint::Sizes(axis - start)),
+        None => list,
+    })
 }
 
 pub(super) fn size(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
@@ -79,7 +94,7 @@ pub(super) fn range(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand
 /// A function that goes up in steps, of what is known.
 pub(super) fn stepped(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
-    let Some(array) = x.array() else { return Err(Error::unsupported(super::STEPS)) };
+    let Some(array) = x.numbers() else { return Err(Error::unsupported(super::STEPS)) };
     let f: fn(f64) -> f64 = match call.node.op_type.as_str() {
         "Ceil" => f64::ceil,
         "Floor" => f64::floor,
@@ -127,11 +142,16 @@ fn where_kept(array: &Array, keep: impl Fn(i64, i64) -> bool) -> Result<Array> {
     Ok(Array::new(&array.shape, array.values.iter().enumerate().map(entry).collect(), array.kind))
 }
 
-pub(super) fn triangle(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+pub(super) fn triangle(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let k = call.known_optional(1)?.and_then(Array::scalar).unwrap_or(0.0) as i64;
     let upper = call.int("upper").unwrap_or(1) != 0;
     let keep = |row: i64, col: i64| if upper { col - row >= k } else { col - row <= k };
-    Ok(Operand::constant(where_kept(call.known(0)?, keep)?))
+    let x = call.input(0)?;
+    if x.array().is_some() {
+        return Ok(Operand::constant(where_kept(call.known(0)?, keep)?));
+    }
+    let mask = where_kept(&Array::full(&x.shape, 1.0, Kind::Float)?, keep)?;
+    product(reader, x, &Operand::constant(mask))
 }
 
 pub(super) fn eye(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
@@ -168,14 +188,41 @@ pub(super) fn scattered(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Ope
     Ok(Operand::constant(result))
 }
 
-/// The same; of an initialiser a parameter of its own, since exporters merge equal ones so.
-pub(super) fn identity(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+/// The same value; without its gradient if PyTorch's `detach` wrote it. PyTorch's older exporter writes an Identity for
+/// a parameter whose values equal another's: that is a parameter of its own.
+pub(super) fn identity(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
-    match (&x.is, x.initialiser(), call.node.output.first()) {
-        (Is::Constant(array, _), Some(_), Some(name)) => {
-            Ok(Operand::with_source(array.clone(), Some(Rc::new(Source::Initialiser(name.as_str().into())))))
+    if call.torch().is_some_and(|torch| torch.target.starts_with("aten.detach")) {
+        return stopped(reader, x);
+    }
+    match (x.numbers(), call.node.output.first()) {
+        (Some(array), Some(name)) if x.tensor().is_some() && is_merged(call) => {
+            let mut copy = reader.tensor(name, array.clone());
+            if let (Is::Constant(_, source), true) = (&mut copy.is, x.is_trainable()) {
+                *source = Some(Rc::new(Source::Tensor { name: name.as_str().into(), trainable: true }));
+            }
+            Ok(copy)
         }
         _ => Ok(x.clone()),
+    }
+}
+
+/// Whether an Identity stands for a tensor that PyTorch's older exporter merged with an equal one: it has no path, and its
+/// output has the name of a tensor.
+fn is_merged(call: &Call<'_>) -> bool {
+    let output = call.node.output.first().map_or("", String::as_str);
+    let number = call.node.name.strip_prefix("Identity_");
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+        && call.torch().is_none()
+        && !output.starts_with('/')
+        && !output.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The same value without its gradient.
+pub(super) fn stopped(reader: &mut Reader<'_>, x: &Operand) -> Result<Operand> {
+    match x.is {
+        Is::Sample(_) => Ok(mapped(reader, Unary::from(Detach), x)?.of_kind(x.kind)),
+        _ => Ok(x.detached()),
     }
 }
 

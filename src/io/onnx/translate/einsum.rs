@@ -110,7 +110,7 @@ impl Lettered {
     fn narrowed(mut self, reader: &mut Reader<'_>, size: impl Fn(Letter) -> usize) -> Result<Self> {
         for axis in (0..self.letters.len()).rev() {
             if self.x.shape[axis] == 1 && size(self.letters[axis]) != 1 {
-                self.x.natural_axis(axis)?;
+                self.x.sample_axis(axis)?;
                 self.x = squeezed(reader, &self.x, axis)?;
                 self.letters.remove(axis);
             }
@@ -141,8 +141,8 @@ fn diagonal(reader: &mut Reader<'_>, x: &Operand, first: usize, second: usize) -
     if x.shape[second] != size {
         return Err(Error::shape(format!("a letter stands for {size} and for {} entries", x.shape[second])));
     }
-    x.natural_axis(first)?;
-    x.natural_axis(second)?;
+    x.sample_axis(first)?;
+    x.sample_axis(second)?;
     let mut order: Vec<usize> = (0..x.rank()).filter(|axis| ![first, second].contains(axis)).collect();
     order.extend([first, second]);
     let x = permuted(reader, x, &order)?;
@@ -179,7 +179,7 @@ pub(super) fn einsum(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand
     let mut product = rest.next().expect("there is an operand");
     while let Some(other) = rest.next() {
         let later: Vec<Letter> = rest.as_slice().iter().flat_map(|x| x.letters.clone()).chain(out.clone()).collect();
-        product = multiplied(reader, call, product, other, &later)?;
+        product = multiplied(reader, product, other, &later)?;
     }
     let product = product.summed(reader, &out)?;
     product.ordered(reader, &out)
@@ -188,7 +188,6 @@ pub(super) fn einsum(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand
 /// The product of two, with the letters that are needed later, as one matrix product.
 fn multiplied(
     reader: &mut Reader<'_>,
-    call: &Call<'_>,
     a: Lettered,
     b: Lettered,
     later: &[Letter],
@@ -212,7 +211,7 @@ fn multiplied(
     let shape_b = [&ls[..], &[numel(&li), numel(&lc)]].concat();
     let left = reshaped(reader, &left, &shape_a, left.batch_after_reshape(&shape_a))?;
     let right = reshaped(reader, &right, &shape_b, right.batch_after_reshape(&shape_b))?;
-    let y = of_anything(reader, call, &left, &right)?;
+    let y = of_anything(reader, &left, &right)?;
     let shape = [&ls[..], &lr, &lc].concat();
     let batch = y.batch_after_reshape(&shape);
     let x = reshaped(reader, &y, &shape, batch)?;

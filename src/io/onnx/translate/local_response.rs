@@ -29,7 +29,7 @@ fn mean_square(reader: &mut Reader<'_>, x: &Operand, size: usize) -> Result<Oper
     let &[images, channels, ref rest @ ..] = &x.shape[..] else {
         return Err(Error::shape(format!("a value of shape {:?} (for a batch of one) has no channels", x.shape)));
     };
-    x.natural_axis(1)?;
+    x.sample_axis(1)?;
     let squares = product(reader, x, x)?;
     let value = reader.value(&squares, &[images, channels, numel(rest)])?;
     let (before, after) = ((size - 1) / 2, size / 2);

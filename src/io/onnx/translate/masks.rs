@@ -4,15 +4,16 @@ use super::activations::scaled;
 use super::arithmetic::{plus, product, shifted};
 use crate::error::{Error, Result};
 use crate::io::onnx::array::{Array, Kind};
+use crate::io::onnx::batch::check_cast;
 use crate::io::onnx::call::Call;
-use crate::io::onnx::operand::{Operand, Seen};
+use crate::io::onnx::operand::{Hint, Operand};
 use crate::io::onnx::reader::Reader;
 use crate::shape::broadcast;
 
 /// What masks have in infinity's place: it can be added to anything, and e to it is 0.
 const FAR: f64 = 1e30;
 
-/// A constant that is no parameter, with numbers that can be computed with.
+/// A constant with finite numbers, unless it is made of parameters.
 pub(super) fn fixed(x: &Operand) -> Operand {
     match x.array() {
         Some(array) => Operand::constant(array.map(array.kind, |x| if x.is_infinite() { FAR.copysign(x) } else { x })),
@@ -37,7 +38,10 @@ pub(super) fn cast_like(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Oper
 
 fn converted(reader: &mut Reader<'_>, call: &Call<'_>, kind: Kind) -> Result<Operand> {
     let x = call.input(0)?;
-    if let Some(array) = x.array() {
+    if kind == Kind::Float {
+        check_cast(x)?;
+    }
+    if let Some(array) = x.numbers() {
         return Ok(match (array.kind, kind) {
             (from, to) if from == to => x.clone(),
             (_, Kind::Float) => Operand::constant(array.map(kind, |x| x)),
@@ -66,7 +70,7 @@ fn taken_for_truth(reader: &mut Reader<'_>, call: &Call<'_>) {
 }
 
 fn known(call: &Call<'_>, f: impl Fn(f64, f64) -> bool) -> Result<Operand> {
-    let (a, b) = (call.known(0)?, call.known(1)?);
+    let (a, b) = (call.numbers(0)?, call.numbers(1)?);
     Ok(Operand::constant(Array::zip(a, b, Kind::Truth, |x, y| f64::from(f(x, y)))?))
 }
 
@@ -100,7 +104,7 @@ fn left(reader: &mut Reader<'_>, x: &Operand) -> Result<Operand> {
 pub(super) fn compared(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
     if !x.is_constant() && call.input(1)?.scalar().is_some() {
-        return Ok(x.clone().of_kind(Kind::Truth).seen(Seen::Compared));
+        return Ok(x.clone().of_kind(Kind::Truth).with_hint(Hint::Compared));
     }
     known(
         call,
@@ -116,7 +120,7 @@ pub(super) fn compared(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Oper
 /// The numbers of networks are finite.
 pub(super) fn is_nan(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
-    match x.array() {
+    match x.numbers() {
         Some(array) => Ok(Operand::constant(array.map(Kind::Truth, |x| f64::from(x.is_nan())))),
         None => Ok(Operand::constant(Array::full(&x.shape, 0.0, Kind::Truth)?)),
     }
@@ -126,7 +130,7 @@ pub(super) fn not(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
     match x.array() {
         Some(array) => Ok(Operand::constant(array.map(Kind::Truth, |x| f64::from(x == 0.0)))),
-        None if x.seen == Seen::Compared => Err(Error::unsupported(super::STEPS)),
+        None if x.hint == Hint::Compared => Err(Error::unsupported(super::STEPS)),
         None => left(reader, x),
     }
 }
@@ -136,7 +140,7 @@ fn masks<'c>(call: &'c Call<'_>) -> Result<Option<(&'c Operand, &'c Operand)>> {
     if a.is_constant() && b.is_constant() {
         return Ok(None);
     }
-    match [a, b].iter().all(|x| truth(x) && x.seen != Seen::Compared) {
+    match [a, b].iter().all(|x| truth(x) && x.hint != Hint::Compared) {
         true => Ok(Some((a, b))),
         false => Err(Error::unsupported(super::STEPS)),
     }
@@ -165,9 +169,9 @@ pub(super) fn differing(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Ope
 /// One or the other, entry by entry, by a mask that is fixed or that samples bring as 0 and 1.
 pub(super) fn chosen(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let (mask, a, b) = (call.input(0)?, call.input(1)?, call.input(2)?);
-    if mask.seen == Seen::Compared {
+    if mask.hint == Hint::Compared {
         // PyTorch's softplus gives x itself where x is large; ours does not overflow.
-        return match [a, b].into_iter().find(|x| x.seen == Seen::Softplus) {
+        return match [a, b].into_iter().find(|x| x.hint == Hint::Softplus) {
             Some(softplus) => Ok(softplus.clone()),
             None => Err(Error::unsupported(format!(
                 "a choice by whether '{}' is above or below a number; clamp or relu can often say the same",

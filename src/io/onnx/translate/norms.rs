@@ -6,7 +6,8 @@ use super::shapes::permuted;
 use super::sums::{mean_over, sum_over};
 use crate::error::{Error, Result};
 use crate::io::onnx::call::Call;
-use crate::io::onnx::operand::{Operand, Seen};
+use crate::io::onnx::operand::Operand;
+use crate::io::onnx::parameters::pytorch::TorchCall;
 use crate::io::onnx::reader::Reader;
 use crate::ops::{BatchNorm, Builtin, Gain, GroupNorm, LayerNorm, Prelu, Reshape, RmsNorm, Scale, Shift};
 use crate::shape::numel;
@@ -20,7 +21,7 @@ fn eps(call: &Call<'_>) -> f64 {
     call.float("epsilon").unwrap_or(1e-5)
 }
 
-/// An op of `x` seen as `shape`, which keeps its shape.
+/// An op on `x` in the shape `shape`; the result has the shape of `x`.
 fn kept(
     reader: &mut Reader<'_>,
     op: impl Into<Builtin>,
@@ -38,7 +39,7 @@ fn affine(reader: &mut Reader<'_>, call: &Call<'_>, shape: &[usize]) -> Result<V
     let mut list = Vec::new();
     for (k, role) in [(1, "weight"), (2, "bias")] {
         let Some(x) = call.optional(k) else { continue };
-        let parameter = reader.of_norm(x, call, role)?;
+        let parameter = reader.weight(x, role)?;
         list.push(if x.shape == shape {
             parameter
         } else if numel(&x.shape) == numel(shape) {
@@ -59,7 +60,7 @@ fn channelled(x: &Operand) -> Result<&[usize]> {
 }
 
 pub(super) fn batch(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    if call.flag("training_mode") {
+    if call.flag("training_mode") || call.torch().is_some_and(|torch| trains(&torch)) {
         return Err(Error::unsupported(TRAINING));
     }
     if call.int("spatial") == Some(0) {
@@ -84,7 +85,7 @@ pub(super) fn batch(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand>
     let op = if shape.len() == 3 { BatchNorm::new2d(eps(call)) } else { BatchNorm::new1d(eps(call)) };
     let mut parameters = affine(reader, call, &channels)?;
     for (k, role) in [(3, "running_mean"), (4, "running_var")] {
-        parameters.push(reader.buffer(call.input(k)?, call, role)?);
+        parameters.push(reader.buffer(call.input(k)?, role)?);
     }
     let y = kept(reader, op, &turned, &shape, &parameters)?;
     if images == 1 { Ok(y) } else { images_first(reader, &y, x.batch) }
@@ -108,14 +109,20 @@ fn images_first(reader: &mut Reader<'_>, x: &Operand, batch: Option<usize>) -> R
     Ok(Operand { batch, ..permuted(reader, x, &order)? })
 }
 
+/// Whether a call of PyTorch's batch norm takes the statistics of the batch; its exporter writes an evaluation node.
+fn trains(call: &TorchCall<'_>) -> bool {
+    let legit = call.target.contains("native_batch_norm_legit") && !call.target.contains("no_training");
+    legit || (call.target.starts_with("aten.batch_norm") && call.argument(5) == Some("True"))
+}
+
 /// The shape of a sample with the axes from the node's on, none of which may be the batch's, and how many they are.
 fn from_axis(call: &Call<'_>) -> Result<(Vec<usize>, usize)> {
     let x = call.input(0)?;
     let axis = x.axis(call.int("axis").unwrap_or(-1))?;
     for normalised in axis..x.rank() {
-        x.natural_axis(normalised)?;
+        x.sample_axis(normalised)?;
     }
-    Ok((x.natural(), x.rank() - axis))
+    Ok((x.sample_shape(), x.rank() - axis))
 }
 
 pub(super) fn layer(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
@@ -149,16 +156,16 @@ pub(super) fn group(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand>
     kept(reader, Shift, &y, &rows, &affine[1..])
 }
 
-/// Every channel on its own. What exporters write for other norms has ones and zeros here, and an affine map after it.
+/// Every channel on its own. Constants 1 and 0 for weight and bias, as exporters write them for other norms, are left out.
 pub(super) fn instance(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
     let (images, sample) = in_images(x)?;
     let op = GroupNorm { groups: sample[0] * images, eps: eps(call) };
-    let filled = |k: usize, with: f64| call.known(k).map(|array| array.values.iter().all(|&x| x == with));
-    let no_weights = call.input(1)?.source().is_none() && call.input(2)?.source().is_none();
-    let grouped = reader.only_taker(call).is_some_and(|next| next.op_type == "Reshape");
-    if (no_weights || grouped) && filled(1, 1.0)? && filled(2, 0.0)? {
-        return Ok(kept(reader, op, x, &channels_of(images, sample), &[])?.seen(Seen::Normalised));
+    let filled = |k: usize, with: f64| -> Result<bool> {
+        Ok(call.input(k)?.array().is_some_and(|array| array.values.iter().all(|&x| x == with)))
+    };
+    if filled(1, 1.0)? && filled(2, 0.0)? {
+        return kept(reader, op, x, &channels_of(images, sample), &[]);
     }
     normalised_images(reader, call, op, x)
 }
@@ -225,7 +232,7 @@ pub(super) fn mean_variance(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<
     let centred = plus(reader, x, &minus)?;
     let squares = product(reader, &centred, &centred)?;
     let variance = mean_over(reader, &squares, &axes, true)?;
-    let root = mapped(reader, Unary::from(Sqrt), &variance)?.seen(Seen::Root);
+    let root = mapped(reader, Unary::from(Sqrt), &variance)?;
     let below = super::activations::inverse(reader, &root)?;
     product(reader, &centred, &below)
 }
@@ -233,26 +240,26 @@ pub(super) fn mean_variance(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<
 /// A slope for each channel or for all, or of any shape that stretches to a sample.
 pub(super) fn prelu(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let (x, slope) = (call.input(0)?, call.input(1)?);
-    let sample = x.natural();
+    let sample = x.sample_shape();
     // A one in the batch's place, or in front, says nothing.
-    let mut seen = slope.shape.clone();
-    while seen.len() > sample.len() && seen[0] == 1 {
-        seen.remove(0);
+    let mut shape = slope.shape.clone();
+    while shape.len() > sample.len() && shape[0] == 1 {
+        shape.remove(0);
     }
     let by_channel =
-        seen.len() == sample.len() && seen.first() == sample.first() && seen.first() == Some(&numel(&seen));
-    let weight = reader.parameter(slope, call, "weight")?;
-    if numel(&seen) == 1 || by_channel {
+        shape.len() == sample.len() && shape.first() == sample.first() && shape.first() == Some(&numel(&shape));
+    let weight = reader.weight(slope, "weight")?;
+    if numel(&shape) == 1 || by_channel {
         let weight = match slope.shape.len() {
             1 => weight,
-            _ => reader.graph.derive(Reshape::new([numel(&seen)]), &[weight])?,
+            _ => reader.graph.derive(Reshape::new([numel(&shape)]), &[weight])?,
         };
         return kept(reader, Prelu, x, &sample, &[weight]);
     }
     // max(x, 0) - a max(-x, 0)
-    let weight = match seen == slope.shape {
+    let weight = match shape == slope.shape {
         true => weight,
-        false => reader.graph.derive(Reshape::new(seen), &[weight])?,
+        false => reader.graph.derive(Reshape::new(shape), &[weight])?,
     };
     let minus = reader.graph.derive(Scale { factor: -1.0 }, &[weight])?;
     let right = mapped(reader, Unary::from(Relu), x)?;

@@ -2,8 +2,8 @@
 
 use super::arithmetic::shifted;
 use super::parts::{cut, taken};
+use super::shapes::reshaped;
 use crate::error::{Error, Result};
-use crate::io::onnx::array::Array;
 use crate::io::onnx::call::Call;
 use crate::io::onnx::operand::Operand;
 use crate::io::onnx::reader::Reader;
@@ -67,7 +67,7 @@ fn shown(mode: &str, size: usize, [before, after]: [i64; 2]) -> Result<Vec<usize
 pub(super) fn padded(reader: &mut Reader<'_>, x: &Operand, sides: &[(usize, [i64; 2])], value: f64) -> Result<Operand> {
     let mut y = if value == 0.0 || sides.is_empty() { x.clone() } else { shifted(reader, x, -value)? };
     for &(axis, [before, after]) in sides {
-        x.natural_axis(axis)?;
+        x.sample_axis(axis)?;
         let (front, back) = (before.min(0).unsigned_abs() as usize, after.min(0).unsigned_abs() as usize);
         let size = y.shape[axis];
         if front.checked_add(back).is_none_or(|sum| sum > size) {
@@ -91,15 +91,15 @@ fn zeros_around(reader: &mut Reader<'_>, x: &Operand, axis: usize, [top, bottom]
         .and_then(|more| more.checked_add(x.shape[axis]))
         .ok_or_else(|| Error::shape(format!("a padding of {top} and {bottom}")))?;
     let op = ZeroPad2d { pad: [0, 0, top, bottom] };
-    if let Some(array) = x.array() {
-        let flat = Array { shape: plane.to_vec(), ..array.clone() };
-        let mut padded = Array::of_op(&op.into(), &[&flat])?;
-        padded.shape = shape;
-        return Ok(Operand::constant(padded));
+    if x.is_constant() {
+        let planes = reshaped(reader, x, &plane, None)?;
+        let padded = [plane[0], shape[axis], plane[2]];
+        let y = reader.apply(op, &[&planes], padded.to_vec(), None)?;
+        return reshaped(reader, &y, &shape, None);
     }
     let value = reader.value(x, &plane)?;
     let value = reader.graph.apply(op, &[value], &[])?;
-    let natural: Vec<usize> = Operand { shape: shape.clone(), ..x.clone() }.natural();
+    let natural: Vec<usize> = Operand { shape: shape.clone(), ..x.clone() }.sample_shape();
     let value = reader.graph.apply(Reshape::new(natural), &[value], &[])?;
     Ok(Operand::sample(value, shape, x.batch))
 }

@@ -2,7 +2,6 @@
 
 use super::shapes::reshaped;
 use crate::error::{Error, Result};
-use crate::io::onnx::array::Kind;
 use crate::io::onnx::call::Call;
 use crate::io::onnx::operand::Operand;
 use crate::io::onnx::reader::Reader;
@@ -24,7 +23,7 @@ pub(super) fn joined(reader: &mut Reader<'_>, all: &[&Operand], axis: usize) -> 
         return Ok((*one).clone());
     }
     let first = all.iter().find(|x| !x.is_constant()).unwrap_or(&all[0]);
-    let natural = first.natural_axis(axis)?;
+    let natural = first.sample_axis(axis)?;
     let alike =
         |x: &&&Operand| x.rank() == first.rank() && (0..x.rank()).all(|k| k == axis || x.shape[k] == first.shape[k]);
     let total = all.iter().try_fold(0usize, |sum, x| sum.checked_add(*x.shape.get(axis)?));
@@ -51,7 +50,7 @@ pub(super) fn cut(reader: &mut Reader<'_>, x: &Operand, axis: usize, range: std:
     }
     let mut shape = x.shape.clone();
     shape[axis] = range.len();
-    let op = Slice { axis: x.natural_axis(axis)?, range };
+    let op = Slice { axis: x.sample_axis(axis)?, range };
     Ok(reader.apply(op, &[x], shape, x.batch)?.of_kind(x.kind))
 }
 
@@ -60,7 +59,7 @@ pub(super) fn taken(reader: &mut Reader<'_>, x: &Operand, axis: usize, numbers: 
     if numbers.iter().copied().eq(0..x.shape[axis]) {
         return Ok(x.clone());
     }
-    x.natural_axis(axis)?;
+    x.sample_axis(axis)?;
     if let Some(y) = every_other(reader, x, axis, numbers)? {
         return Ok(y);
     }
@@ -95,8 +94,8 @@ fn every_other(reader: &mut Reader<'_>, x: &Operand, axis: usize, numbers: &[usi
     let mut rows = x.shape.clone();
     rows.splice(axis..=axis, [size / step, step]);
     let batch = x.batch.map(|batch| if batch > axis { batch + 1 } else { batch });
-    let seen = reshaped(reader, x, &rows, batch)?;
-    let column = cut(reader, &seen, axis + 1, first..first + 1)?;
+    let lines = reshaped(reader, x, &rows, batch)?;
+    let column = cut(reader, &lines, axis + 1, first..first + 1)?;
     let mut shape = x.shape.clone();
     shape[axis] = numbers.len();
     reshaped(reader, &column, &shape, x.batch).map(Some)
@@ -120,7 +119,7 @@ pub(super) fn slice(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand>
         let all = starts[k] == 0 && steps[k] == 1 && ends[k] >= i64::from(i32::MAX);
         if !(Some(axis) == x.own_batch() && all) {
             if Some(axis) == x.own_batch() {
-                x.natural_axis(axis)?;
+                x.sample_axis(axis)?;
             }
             x = taken(reader, &x, axis, &numbers)?;
         }
@@ -175,7 +174,7 @@ pub(super) fn parted(reader: &mut Reader<'_>, x: &Operand, axis: usize, sizes: &
     if sizes.len() > MOST_PIECES {
         return Err(Error::unsupported(format!("{} parts, more than {MOST_PIECES}", sizes.len())));
     }
-    x.natural_axis(axis)?;
+    x.sample_axis(axis)?;
     let mut start = 0;
     let mut part = |size: usize| {
         start += size;
@@ -209,12 +208,10 @@ fn gathered(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, numbers: &Ope
             list.whole().iter().map(|&k| usize::try_from(if k < 0 { k + size } else { k }).ok()).collect();
         let places = places.filter(|places| places.iter().all(|&place| place < size as usize));
         let places = places.ok_or_else(|| Error::value(format!("numbers beyond the {size} entries of axis {axis}")))?;
-        let table =
-            x.kind == Kind::Float && x.rank() == 2 && axis == 0 && numbers.rank() > 0 && x.initialiser().is_some();
-        if table && places.len() > 1 {
-            return rows(reader, call, x, numbers, &places);
+        if x.own_batch() == Some(axis) && reader.batch == Some(1) {
+            return only_sample(reader, x, numbers, axis);
         }
-        x.natural_axis(axis)?;
+        x.sample_axis(axis)?;
         let y = taken(reader, x, axis, &places)?;
         let shape = [&x.shape[..axis], &numbers.shape, &x.shape[axis + 1..]].concat();
         let batch = x.batch.map(|batch| if batch > axis { batch + numbers.rank() - 1 } else { batch });
@@ -225,20 +222,39 @@ fn gathered(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, numbers: &Ope
             "numbers that depend on the samples are only taken as those of rows of a table that the file holds",
         ));
     }
-    let table = reader.parameter(x, call, "weight")?;
-    let ids = reader.natural(numbers)?;
+    let x = &without_padding_row(reader, call, x)?;
+    let table = reader.weight(x, "weight")?;
+    let ids = reader.sample_value(numbers)?;
     let value = reader.graph.apply(Embedding, &[ids], &[table])?;
     let shape = [&numbers.shape[..], &x.shape[1..]].concat();
     Ok(Operand::sample(value, shape, numbers.batch))
 }
 
-/// Fixed rows of a table that is a parameter, such as positions: they stay that parameter's.
-fn rows(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, numbers: &Operand, places: &[usize]) -> Result<Operand> {
-    let y = taken(reader, x, 0, places)?;
-    let shape = [&numbers.shape[..], &x.shape[1..]].concat();
-    let weight = reader.parameter(&y, call, "weight")?;
-    let poured = reader.poured(&y, weight)?;
-    reshaped(reader, &poured, &shape, None)
+/// The only sample of a file for one, by its number.
+fn only_sample(reader: &mut Reader<'_>, x: &Operand, numbers: &Operand, axis: usize) -> Result<Operand> {
+    if numbers.rank() > 0 {
+        // The axis stays.
+        return Ok(x.clone());
+    }
+    let shape = [&x.shape[..axis], &x.shape[axis + 1..]].concat();
+    reshaped(reader, x, &shape, None)
+}
+
+/// The table of PyTorch's `nn.Embedding(padding_idx=k)`: row k has no gradient.
+fn without_padding_row(reader: &mut Reader<'_>, call: &Call<'_>, table: &Operand) -> Result<Operand> {
+    let torch = call.torch().filter(|torch| torch.target.starts_with("aten.embedding"));
+    let row = torch.and_then(|torch| torch.argument(2)?.parse().ok());
+    let Some(row) = row.filter(|&row: &usize| table.is_trainable() && row < table.shape[0]) else {
+        return Ok(table.clone());
+    };
+    let parts = [0..row, row..row + 1, row + 1..table.shape[0]];
+    let mut rows = parts.map(|range| cut(reader, table, 0, range));
+    if let Ok(row) = &mut rows[1] {
+        *row = row.detached();
+    }
+    let rows = rows.into_iter().collect::<Result<Vec<_>>>()?;
+    let rows: Vec<&Operand> = rows.iter().filter(|rows| rows.shape[0] > 0).collect();
+    joined(reader, &rows, 0)
 }
 
 /// Stretched to a shape along axes of size 1.
@@ -260,7 +276,7 @@ pub(super) fn expand(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand
 
 /// `x` as if it had the shape `shape`, which it can be stretched to.
 pub(super) fn stretch(reader: &mut Reader<'_>, x: &Operand, shape: &[usize]) -> Result<Operand> {
-    if let (Some(array), None) = (x.array(), x.source()) {
+    if let Some(array) = x.array() {
         return Ok(Operand::constant(array.stretched(shape)?));
     }
     let more = shape.len() - x.rank();
@@ -278,7 +294,7 @@ fn copies(reader: &mut Reader<'_>, x: &Operand, axis: usize, count: usize) -> Re
     if count > MOST_PIECES {
         return Err(Error::unsupported(format!("{count} copies along axis {axis}, more than {MOST_PIECES}")));
     }
-    x.natural_axis(axis)?;
+    x.sample_axis(axis)?;
     match count {
         0 => cut(reader, x, axis, 0..0),
         _ => joined(reader, &vec![x; count], axis),

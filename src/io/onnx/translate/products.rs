@@ -7,10 +7,10 @@ use super::shapes::{permuted, reshaped};
 use crate::error::{Error, Result};
 use crate::io::onnx::array::Kind;
 use crate::io::onnx::call::Call;
-use crate::io::onnx::operand::{Operand, Seen};
+use crate::io::onnx::operand::{Hint, Operand};
 use crate::io::onnx::proto::NodeProto;
 use crate::io::onnx::reader::Reader;
-use crate::ops::{Linear, Matmul, Permute, Reshape, Scale, Shift};
+use crate::ops::{Linear, Matmul, Permute, Reshape, Scale};
 use crate::shape::{broadcast, numel};
 use crate::tape::Parameter;
 
@@ -28,15 +28,15 @@ pub(super) fn gemm(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
     if let (false, true) = (a.is_constant(), b.is_constant()) {
         // The weight of a linear layer is [o, i].
         let transposed = call.flag("transB");
-        let weight = weight(reader, call, &b, transposed, alpha)?;
+        let weight = weight(reader, &b, transposed, alpha)?;
         let out = if transposed { b.shape[0] } else { b.shape[1] };
         let bias = match c.filter(|c| c.is_constant() && numel(&c.shape) == out && c.shape.last() == Some(&out)) {
-            Some(c) => Some(bias(reader, call, c, beta)?),
+            Some(c) => Some(bias(reader, &call.path(), c, beta)?),
             None => None,
         };
         let y = linear(reader, &a, out, weight, bias)?;
         return match c.filter(|_| bias.is_none()) {
-            Some(c) => added(reader, call, &y, c, beta),
+            Some(c) => added(reader, &y, c, beta),
             None => Ok(y),
         };
     }
@@ -46,32 +46,20 @@ pub(super) fn gemm(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
     let y = general(reader, &a, &b)?;
     let y = scaled(reader, &y, alpha)?;
     match c {
-        Some(c) => added(reader, call, &y, c, beta),
+        Some(c) => added(reader, &y, c, beta),
         None => Ok(y),
     }
 }
 
-/// y + beta c where c is no bias of the usual form.
-fn added(reader: &mut Reader<'_>, call: &Call<'_>, y: &Operand, c: &Operand, beta: f64) -> Result<Operand> {
-    if !c.is_constant() || c.source().is_none() || y.is_constant() {
-        let c = scaled(reader, c, beta)?;
-        return plus(reader, y, &c);
-    }
-    let bias = bias(reader, call, c, beta)?;
-    let natural = y.natural();
-    let bias = match numel(&c.shape) {
-        entries if entries == numel(&natural) => reader.graph.derive(Reshape::new(&natural[..]), &[bias])?,
-        1 => reader.graph.derive(Reshape::new([1]), &[bias])?,
-        _ => return Err(Error::shape(format!("C of shape {:?} does not fit {:?}", c.shape, y.shape))),
-    };
-    let value = reader.natural(y)?;
-    let value = reader.graph.apply(Shift, &[value], &[bias])?;
-    Ok(Operand::sample(value, y.shape.clone(), y.batch))
+/// y + beta c
+fn added(reader: &mut Reader<'_>, y: &Operand, c: &Operand, beta: f64) -> Result<Operand> {
+    let c = scaled(reader, c, beta)?;
+    plus(reader, y, &c)
 }
 
-/// A weight as \[o, i\], times a number.
-fn weight(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, transposed: bool, factor: f64) -> Result<Parameter> {
-    let mut weight = reader.parameter(x, call, "weight")?;
+/// A weight as `[o, i]`, times a number.
+fn weight(reader: &mut Reader<'_>, x: &Operand, transposed: bool, factor: f64) -> Result<Parameter> {
+    let mut weight = reader.weight(x, "weight")?;
     if !transposed {
         weight = reader.graph.derive(Permute::new([1, 0]), &[weight])?;
     }
@@ -81,12 +69,9 @@ fn weight(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, transposed: boo
     Ok(weight)
 }
 
-/// A bias as \[o\], times a number.
-fn bias(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, factor: f64) -> Result<Parameter> {
-    let mut bias = match x.source() {
-        Some(_) => reader.parameter(x, call, "bias")?,
-        None => reader.buffer(x, call, "bias")?,
-    };
+/// A bias as `[o]`, times a number.
+fn bias(reader: &mut Reader<'_>, path: &str, x: &Operand, factor: f64) -> Result<Parameter> {
+    let mut bias = reader.weight_at(x, path, "bias")?;
     if x.rank() != 1 {
         bias = reader.graph.derive(Reshape::new([numel(&x.shape)]), &[bias])?;
     }
@@ -104,8 +89,8 @@ pub(super) fn linear(
     weight: Parameter,
     bias: Option<Parameter>,
 ) -> Result<Operand> {
-    x.natural_axis(x.rank() - 1)?;
-    let value = reader.natural(x)?;
+    x.sample_axis(x.rank() - 1)?;
+    let value = reader.sample_value(x)?;
     let parameters: Vec<Parameter> = [Some(weight), bias].into_iter().flatten().collect();
     let value = reader.graph.apply(Linear, &[value], &parameters)?;
     let mut shape = x.shape.clone();
@@ -119,23 +104,23 @@ pub(super) fn matmul(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand
     let (a, b) = (call.input(0)?, call.input(1)?);
     match (a.is_constant(), b.is_constant()) {
         (false, true) if b.rank() == 2 => by_weight(reader, call, a, b),
-        _ => of_anything(reader, call, a, b),
+        _ => of_anything(reader, a, b),
     }
 }
 
 /// The product of values and weights, however they are spread over the two sides.
-pub(super) fn of_anything(reader: &mut Reader<'_>, call: &Call<'_>, a: &Operand, b: &Operand) -> Result<Operand> {
+pub(super) fn of_anything(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Result<Operand> {
     if a.rank() == 0 || b.rank() == 0 {
         return Err(Error::shape(format!("shapes {:?} and {:?} have no product", a.shape, b.shape)));
     }
     match (a.is_constant(), b.is_constant()) {
         (false, true) if b.rank() == 2 => {
-            let weight = weight(reader, call, b, false, 1.0)?;
+            let weight = weight(reader, b, false, 1.0)?;
             linear(reader, a, b.shape[1], weight, None)
         }
         (false, true) if b.rank() == 1 => {
             let b = reshaped(reader, b, &[b.shape[0], 1], None)?;
-            let weight = weight(reader, call, &b, false, 1.0)?;
+            let weight = weight(reader, &b, false, 1.0)?;
             let y = linear(reader, a, 1, weight, None)?;
             let shape = &a.shape[..a.rank() - 1];
             reshaped(reader, &y, shape, y.batch_after_reshape(shape))
@@ -146,33 +131,20 @@ pub(super) fn of_anything(reader: &mut Reader<'_>, call: &Call<'_>, a: &Operand,
             let mut order: Vec<usize> = (0..=last).collect();
             order.swap(last - 1, last);
             let turned = permuted(reader, b, &order)?;
-            let weight = weight(reader, call, a, true, 1.0)?;
+            let weight = weight(reader, a, true, 1.0)?;
             let y = linear(reader, &turned, a.shape[0], weight, None)?;
             permuted(reader, &y, &order)
-        }
-        (false, true) if b.source().is_some() => {
-            let b = poured(reader, call, b)?;
-            general(reader, a, &b)
-        }
-        (true, false) if a.source().is_some() => {
-            let a = poured(reader, call, a)?;
-            general(reader, &a, b)
         }
         _ => general(reader, a, b),
     }
 }
 
-/// A stack of matrices that is a parameter, as if every sample had it.
-fn poured(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand) -> Result<Operand> {
-    let weight = reader.parameter(x, call, "weight")?;
-    reader.poured(x, weight)
-}
-
-/// x W with a weight \[i, o\], and the bias that the next node adds.
+/// x W with a weight `[i, o]`, and the bias that the next node adds.
 fn by_weight(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, w: &Operand) -> Result<Operand> {
     let out = w.shape[1];
-    let weight = weight(reader, call, w, false, 1.0)?;
-    let next = reader.only_taker(call).filter(|node| node.op_type == "Add" && node.input.len() == 2);
+    reader.note_folding(w);
+    let weight = weight(reader, w, false, 1.0)?;
+    let next = reader.only_consumer(call).filter(|node| node.op_type == "Add" && node.input.len() == 2);
     let added = match next {
         Some(node) => next_bias(reader, call, node, out)?,
         None => None,
@@ -180,15 +152,15 @@ fn by_weight(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, w: &Operand)
     let bias = match &added {
         Some((node, operand)) => {
             let next = Call { node, inputs: Vec::new(), opset: call.opset };
-            Some(bias(reader, &next, operand, 1.0)?)
+            Some(bias(reader, &next.path(), operand, 1.0)?)
         }
         None => None,
     };
     let y = linear(reader, x, out, weight, bias)?;
-    Ok(if bias.is_some() { y.seen(Seen::Biased) } else { y })
+    Ok(if bias.is_some() { y.with_hint(Hint::Biased) } else { y })
 }
 
-/// What the node `add` adds to the product, if it is a bias \[o\] that the file holds.
+/// What the node `add` adds to the product, if it is a bias `[o]`.
 fn next_bias<'a>(
     reader: &mut Reader<'a>,
     call: &Call<'_>,
@@ -199,8 +171,8 @@ fn next_bias<'a>(
     let Some(other) = add.input.iter().find(|name| *name != product) else { return Ok(None) };
     // What is not known yet, such as the other branch of a sum, is no bias.
     let Ok(operand) = reader.find(other) else { return Ok(None) };
-    let fits = operand.source().is_some() && operand.kind == Kind::Float && operand.shape == [out];
-    let finite = operand.array().is_some_and(|array| array.values.iter().all(|x| x.is_finite()));
+    let fits = operand.is_constant() && operand.kind == Kind::Float && operand.shape == [out];
+    let finite = operand.numbers().is_some_and(|array| array.values.iter().all(|x| x.is_finite()));
     Ok((fits && finite).then_some((add, operand)))
 }
 
@@ -223,8 +195,8 @@ pub(super) fn general(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Resu
     let Some(lead) = lead.filter(|_| fits) else {
         return Err(Error::shape(format!("shapes {:?} and {:?} have no product", a.shape, b.shape)));
     };
-    a.natural_axis(ra - 1)?;
-    b.natural_axis(rb - 2)?;
+    a.sample_axis(ra - 1)?;
+    b.sample_axis(rb - 2)?;
     let rank = lead.len() + 2;
     let at = |x: &Operand| x.own_batch().map(|batch| batch + rank - x.rank());
     let (batch_a, batch_b) = (at(&a), at(&b));

@@ -223,7 +223,7 @@ fn weight(
         return Err(Error::shape(format!("input {k} has shape {:?}; [directions, {shape:?}] is needed", all.shape)));
     }
     let part = part(reader, all, index, &shape)?;
-    reader.parameter(&part, call, role)
+    reader.weight(&part, role)
 }
 
 /// One direction of the bias of the input (`half` 0) or of the recurrent weight (1), if there are biases.
@@ -241,10 +241,7 @@ fn bias(
     let both = part(reader, all, index, &[2 * entries])?;
     let own = cut(reader, &both, 0, half * entries..(half + 1) * entries)?;
     let role = if half == 0 { "bias_ih" } else { "bias_hh" };
-    match own.source() {
-        Some(_) => reader.parameter(&own, call, role).map(Some),
-        None => reader.buffer(&own, call, role).map(Some),
-    }
+    reader.weight(&own, role).map(Some)
 }
 
 /// Number `index` along the first axis, in this shape.

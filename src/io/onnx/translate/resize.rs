@@ -106,13 +106,13 @@ fn interpolation(call: &Call<'_>, old: bool, from: usize, to: usize, scale: f64)
 
 /// A fixed linear map along an axis.
 fn along(reader: &mut Reader<'_>, x: &Operand, axis: usize, map: Array) -> Result<Operand> {
-    x.natural_axis(axis)?;
+    x.sample_axis(axis)?;
     let (last, to) = (x.rank() - 1, map.shape[0]);
     let mut order: Vec<usize> = (0..=last).collect();
     order.swap(axis, last);
     let turned = permuted(reader, x, &order)?;
-    let weight = reader.settled(&Operand::constant(map))?;
-    let value = reader.natural(&turned)?;
+    let weight = reader.weight(&Operand::constant(map), "map")?;
+    let value = reader.sample_value(&turned)?;
     let value = reader.graph.apply(Linear, &[value], &[weight])?;
     let mut shape = turned.shape.clone();
     shape[last] = to;

@@ -5,12 +5,12 @@ use super::shapes::{reshaped, unsqueezed};
 use crate::error::{Error, Result};
 use crate::io::onnx::array::{Array, Kind};
 use crate::io::onnx::call::Call;
-use crate::io::onnx::operand::{Is, Operand, Seen, axis_among};
+use crate::io::onnx::operand::{Is, Operand, Hint, axis_among};
 use crate::io::onnx::reader::Reader;
 
 fn sequenced(parts: Vec<Operand>) -> Operand {
     let is = Is::Sequence(parts.into());
-    Operand { shape: Vec::new(), batch: None, kind: Kind::Float, is, seen: Seen::Plain }
+    Operand { shape: Vec::new(), batch: None, kind: Kind::Float, is, hint: Hint::Plain }
 }
 
 /// As [`split`](super::parts::split), the parts together; one size is that of each part.

@@ -6,7 +6,7 @@ use super::shapes::reshaped;
 use crate::error::{Error, Result};
 use crate::io::onnx::array::Array;
 use crate::io::onnx::call::Call;
-use crate::io::onnx::operand::{Operand, Seen};
+use crate::io::onnx::operand::Operand;
 use crate::io::onnx::reader::Reader;
 use crate::ops::{MaxPool2d, Sum};
 use crate::shape::numel;
@@ -47,7 +47,14 @@ fn left(x: &Operand, axes: &[usize], keep: bool) -> (Vec<usize>, Option<usize>) 
 }
 
 fn summed(reader: &mut Reader<'_>, x: &Operand, axes: &[usize], keep: bool, mean: bool) -> Result<Operand> {
-    let natural = axes.iter().map(|&axis| x.natural_axis(axis)).collect::<Result<Vec<_>>>()?;
+    // In a file for one sample the batch may be one of them.
+    if let Some(axis) = x.own_batch().filter(|axis| reader.batch == Some(1) && axes.contains(axis)) {
+        let others: Vec<usize> = axes.iter().copied().filter(|&other| other != axis).collect();
+        let y = if others.is_empty() { x.clone() } else { summed(reader, x, &others, true, mean)? };
+        let (shape, batch) = left(x, axes, keep);
+        return reshaped(reader, &y, &shape, batch.filter(|_| keep));
+    }
+    let natural = axes.iter().map(|&axis| x.sample_axis(axis)).collect::<Result<Vec<_>>>()?;
     let (shape, batch) = left(x, axes, keep);
     let op = if mean { Sum::mean_over(natural) } else { Sum::over(natural) };
     reader.apply(op, &[x], shape, batch)
@@ -65,7 +72,7 @@ pub(super) fn sum_over(reader: &mut Reader<'_>, x: &Operand, axes: &[usize], kee
 pub(super) fn max_over(reader: &mut Reader<'_>, x: &Operand, axes: &[usize], keep: bool) -> Result<Operand> {
     let mut y = x.clone();
     for &axis in axes {
-        x.natural_axis(axis)?;
+        x.sample_axis(axis)?;
         let (size, mut shape) = (y.shape[axis], y.shape.clone());
         let plane = [numel(&shape[..axis]), size, numel(&shape[axis + 1..])];
         shape[axis] = 1;
@@ -114,7 +121,7 @@ pub(super) fn l1(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
 
 pub(super) fn l2(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let squares = sum_of_squares(reader, call)?;
-    Ok(mapped(reader, Unary::from(Sqrt), &squares)?.seen(Seen::Root))
+    mapped(reader, Unary::from(Sqrt), &squares)
 }
 
 pub(super) fn sum_of_squares(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {

@@ -93,10 +93,9 @@ fn groups(call: &Call<'_>) -> Result<usize> {
 /// The node's bias, unless it is only what an exporter puts in the place of none.
 fn bias(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Option<Parameter>> {
     let Some(b) = call.optional(2) else { return Ok(None) };
-    match (b.source(), b.array()) {
-        (None, Some(array)) if array.values.iter().all(|&x| x == 0.0) => Ok(None),
-        (None, Some(_)) => reader.buffer(b, call, "bias").map(Some),
-        _ => reader.parameter(b, call, "bias").map(Some),
+    match b.array() {
+        Some(array) if array.values.iter().all(|&x| x == 0.0) => Ok(None),
+        _ => reader.weight(b, "bias").map(Some),
     }
 }
 
@@ -114,7 +113,7 @@ pub(super) fn conv(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
     let mut slides = slides(call, &w.shape[2..], images.size())?;
     let groups = groups(call)?;
     reader.note_folding(w);
-    let mut weight = reader.parameter(w, call, "weight")?;
+    let mut weight = reader.weight(w, "weight")?;
     let bias = bias(reader, call)?;
     if let ([slide], 1) = (&slides[..], images.count()) {
         let op = Conv1d::new().stride(slide.stride).dilation(slide.dilation).padding_sides(slide.sides).groups(groups);
@@ -192,7 +191,7 @@ pub(super) fn conv_transpose(reader: &mut Reader<'_>, call: &Call<'_>) -> Result
     let mut more = call.sizes("output_padding", axes, 0)?;
     let mut slides = slides_transposed(call, &w.shape[2..], images.size(), &more)?;
     let groups = groups(call)?;
-    let mut weight = reader.parameter(w, call, "weight")?;
+    let mut weight = reader.weight(w, "weight")?;
     let bias = bias(reader, call)?;
     let (inner, out) = (w.shape[0], w.shape[1]);
     let mut planes = images.clone().with_height(reader)?.x;

@@ -1,21 +1,21 @@
-//! What a file would take in memory, told from its bytes before they are decoded: a message that is empty takes two bytes
+//! A check of a file's bytes before they are decoded, for the memory that they would take: an empty message takes two bytes
 //! in a file and hundreds when it is decoded.
 
 use std::mem::size_of;
 
 use super::proto::{
-    AttributeProto, Dimension, Entry, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetId, TensorProto,
-    TensorShape, TensorType, TypeProto, ValueInfo,
+    AttributeProto, Dimension, Entry, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetId, SparseTensor,
+    TensorProto, TensorShape, TensorType, TypeProto, ValueInfo,
 };
 use crate::error::{Error, Result};
 
-/// How many times its own length a file may take, and how many bytes any file may.
+/// A file may take this number of times its own length, and this number of bytes more.
 const MOST_TIMES: usize = 32;
 const MOST_BYTES: usize = 16 << 20;
 /// The deepest nesting of messages, as the decoder has it.
 const DEEPEST: usize = 100;
 
-/// The messages of the format, as far as others are in them.
+/// The messages of the format that contain others.
 #[derive(Clone, Copy)]
 enum Kind {
     Model,
@@ -23,12 +23,13 @@ enum Kind {
     Node,
     Attribute,
     Tensor,
+    Sparse,
     Info,
     Type,
     TensorType,
     Shape,
     Function,
-    /// One that has none in it, and takes so many bytes.
+    /// A message or text without others in it, of this number of bytes in memory.
     Leaf(usize),
 }
 
@@ -40,6 +41,7 @@ impl Kind {
             Kind::Node => size_of::<NodeProto>(),
             Kind::Attribute => size_of::<AttributeProto>(),
             Kind::Tensor => size_of::<TensorProto>(),
+            Kind::Sparse => size_of::<SparseTensor>(),
             Kind::Info => size_of::<ValueInfo>(),
             Kind::Type => size_of::<TypeProto>(),
             Kind::TensorType => size_of::<TensorType>(),
@@ -49,7 +51,7 @@ impl Kind {
         }
     }
 
-    /// What field `field` holds, if that is a message or a list's entry of a size of its own.
+    /// The content of field `field`, if it is a message, or an entry of a list.
     fn within(self, field: u64) -> Option<Kind> {
         let text = Kind::Leaf(size_of::<String>());
         let set = Kind::Leaf(size_of::<OperatorSetId>());
@@ -58,11 +60,14 @@ impl Kind {
             (Kind::Model, 8) | (Kind::Function, 9) => set,
             (Kind::Model, 25) => Kind::Function,
             (Kind::Graph, 1) | (Kind::Function, 7) => Kind::Node,
-            (Kind::Graph, 5) | (Kind::Attribute, 5) => Kind::Tensor,
-            (Kind::Graph, 11 | 12) => Kind::Info,
+            (Kind::Graph, 5) | (Kind::Attribute, 5) | (Kind::Sparse, 1) => Kind::Tensor,
+            (Kind::Graph, 11..=13) => Kind::Info,
+            (Kind::Graph, 15) => Kind::Sparse,
             (Kind::Node, 1 | 2) | (Kind::Attribute, 9) | (Kind::Function, 4 | 5) => text,
             (Kind::Node, 5) | (Kind::Function, 11) => Kind::Attribute,
-            (Kind::Tensor, 13) => Kind::Leaf(size_of::<Entry>()),
+            (Kind::Tensor, 13) | (Kind::Model, 14) | (Kind::Graph, 16) | (Kind::Node, 9) | (Kind::Info, 4) => {
+                Kind::Leaf(size_of::<Entry>())
+            }
             (Kind::Info, 2) => Kind::Type,
             (Kind::Type, 1) => Kind::TensorType,
             (Kind::TensorType, 2) => Kind::Shape,
@@ -75,15 +80,14 @@ impl Kind {
 /// Refuses a file that would take far more memory than it has bytes.
 ///
 /// # Errors
-/// It would, or is no file of the form.
+/// It would, or it is not a file of this format.
 pub(super) fn check(bytes: &[u8]) -> Result<()> {
     let mut left = bytes.len().saturating_mul(MOST_TIMES).saturating_add(MOST_BYTES);
-    weigh(bytes, Kind::Model, &mut left, 0).ok_or_else(|| {
-        Error::format("no ONNX file: it is damaged, or made of so many empty parts that no memory would hold them")
-    })
+    count(bytes, Kind::Model, &mut left, 0)
+        .ok_or_else(|| Error::format("it is not an ONNX file, or it is damaged: its bytes are not the messages of one"))
 }
 
-fn weigh(mut bytes: &[u8], kind: Kind, left: &mut usize, depth: usize) -> Option<()> {
+fn count(mut bytes: &[u8], kind: Kind, left: &mut usize, depth: usize) -> Option<()> {
     // Lists grow by doubling, so a list takes up to twice its entries.
     *left = left.checked_sub(2 * kind.bytes())?;
     if depth > DEEPEST {
@@ -102,7 +106,7 @@ fn weigh(mut bytes: &[u8], kind: Kind, left: &mut usize, depth: usize) -> Option
                 if let Some(kind) = kind.within(tag >> 3) {
                     match kind {
                         Kind::Leaf(size) => *left = left.checked_sub(2 * size)?,
-                        _ => weigh(inside, kind, left, depth + 1)?,
+                        _ => count(inside, kind, left, depth + 1)?,
                     }
                 }
             }
@@ -131,7 +135,7 @@ mod tests {
     use super::check;
 
     #[test]
-    fn empty_parts_weigh_what_they_take() {
+    fn empty_parts_count_as_much_as_they_take() {
         // A graph of so many nodes of which each has nothing in it.
         let graph = |nodes: usize| {
             let mut bytes = vec![0x3a];
