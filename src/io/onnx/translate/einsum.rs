@@ -186,12 +186,7 @@ pub(super) fn einsum(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand
 }
 
 /// The product of two, with the letters that are needed later, as one matrix product.
-fn multiplied(
-    reader: &mut Reader<'_>,
-    a: Lettered,
-    b: Lettered,
-    later: &[Letter],
-) -> Result<Lettered> {
+fn multiplied(reader: &mut Reader<'_>, a: Lettered, b: Lettered, later: &[Letter]) -> Result<Lettered> {
     let kept = |other: &Lettered| [later, &other.letters].concat();
     let (kept_a, kept_b) = (kept(&b), kept(&a));
     let (a, b) = (a.summed(reader, &kept_a)?, b.summed(reader, &kept_b)?);

@@ -5,7 +5,7 @@ use super::shapes::{reshaped, unsqueezed};
 use crate::error::{Error, Result};
 use crate::io::onnx::array::{Array, Kind};
 use crate::io::onnx::call::Call;
-use crate::io::onnx::operand::{Is, Operand, Hint, axis_among};
+use crate::io::onnx::operand::{Hint, Is, Operand, axis_among};
 use crate::io::onnx::reader::Reader;
 
 fn sequenced(parts: Vec<Operand>) -> Operand {
