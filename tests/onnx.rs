@@ -91,10 +91,10 @@ impl Reference {
     }
 }
 
-fn check_with(file: &str, also: &[&str], rename: &dyn Fn(&str) -> String) -> Built {
+fn check_with(file: &str, rename: &dyn Fn(&str) -> String) -> Built {
     let (network, _) = file.split_once('.').unwrap();
     let reference = Reference::of(network);
-    let network = Network::read(folder().join(file)).unwrap().trainable(also);
+    let network = Network::read(folder().join(file)).unwrap();
     let built = network.build().unwrap_or_else(|error| panic!("{file}: {error}"));
     let session = Session::new(&built.model, Cpu::<f64>::new()).unwrap();
     reference.check_outputs(&built, &session);
@@ -105,7 +105,7 @@ fn check_with(file: &str, also: &[&str], rename: &dyn Fn(&str) -> String) -> Bui
 
 /// Outputs and kernel of a file of tests/models.
 fn check(file: &str) -> Built {
-    check_with(file, &[], &|name| name.to_string())
+    check_with(file, &|name| name.to_string())
 }
 
 macro_rules! networks {
@@ -136,14 +136,18 @@ networks! {
 }
 
 #[test]
-fn shapes_of_all_kinds_and_a_factor_that_is_asked_for() {
+fn shapes_of_all_kinds_and_a_factor_of_its_own() {
     for file in ["shapes.dynamo.onnx", "shapes.script.onnx", "shapes.dynamic.onnx"] {
-        let built = check_with(file, &["scale"], &|name| name.to_string());
+        let built = check(file);
         assert!(built.warnings.is_empty(), "{:?}", built.warnings);
-        // Unasked, a factor is a constant, and a warning tells.
-        let built = Network::read(folder().join(file)).unwrap().build().unwrap();
+        // The caller can make it a constant.
+        let network = Network::read(folder().join(file)).unwrap();
+        let built = network.clone().fixed(&["sc*"]).build().unwrap();
         assert!(built.model.parameters().iter().all(|info| info.name != "scale"));
-        assert!(built.warnings.iter().any(|warning| warning.contains("'scale'")), "{:?}", built.warnings);
+        let scale = built.tensors.iter().find(|tensor| tensor.name == "scale").unwrap();
+        assert!(!scale.trainable && !scale.doubtful, "{scale:?}");
+        let error = network.trainable(&["scales"]).build().map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("'scales'") && error.contains("scale"), "{error}");
     }
 }
 
@@ -152,8 +156,8 @@ fn a_weight_that_is_used_twice_and_transposed_is_one_parameter() {
     check("unrolled.script.onnx");
     // The exporter calls the tied weight by its last name, PyTorch by its first.
     let rename = |name: &str| name.replace("shared.weight", "twice.weight");
-    check_with("unrolled.dynamo.onnx", &[], &rename);
-    check_with("unrolled.dynamic.onnx", &[], &rename);
+    check_with("unrolled.dynamo.onnx", &rename);
+    check_with("unrolled.dynamic.onnx", &rename);
 }
 
 #[test]
@@ -175,7 +179,7 @@ fn a_folded_batch_norm_is_told() {
     let (reference, file) = (Reference::of("cnn"), "cnn.folded.onnx");
     let built = Network::read(folder().join(file)).unwrap().build().unwrap();
     reference.check_outputs(&built, &Session::new(&built.model, Cpu::<f64>::new()).unwrap());
-    assert!(built.warnings.iter().any(|warning| warning.contains("folded a batch norm")), "{:?}", built.warnings);
+    assert!(built.warnings.iter().any(|warning| warning.contains("a batch norm")), "{:?}", built.warnings);
     assert!(built.model.parameters().iter().all(|info| !info.name.contains("::")));
     // As documented, it is kept.
     let kept = Network::read(folder().join("cnn.dynamo.onnx")).unwrap().build().unwrap();
@@ -270,7 +274,7 @@ fn refusals_name_the_node_and_the_reason() {
         ("recurrent", "LSTM_y", "batch_first=True"),
         ("unknown_op", "Frobnicate_y", "no rule"),
         ("foreign_op", "FusedMatMul_y", "com.example"),
-        ("cycle", "Add_a", "'b', which nothing before it gives"),
+        ("cycle", "Add_a", "'b', which no node before it computes"),
         ("missing", "Add_y", "'nowhere'"),
         ("huge_constant", "ConstantOfShape_c", "1048576"),
         ("huge_tile", "Tile_y", "copies"),
@@ -332,7 +336,7 @@ fn parameters_are_what_nodes_take_as_weights() {
         ("matmul_one_output", &["w", "b"]),
         ("matmul_stack", &["w"]),
         ("where_mask", &[]),
-        ("arithmetic", &[]),
+        ("arithmetic", &["k"]),
         ("prelu_channels", &["a"]),
         ("half_weights", &["w"]),
         ("functions_of_the_file", &["w1", "b1", "w2", "b2"]),

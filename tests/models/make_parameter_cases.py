@@ -272,7 +272,7 @@ def main():
     tensors = {"w": weight(4, 3), "b": weight(3)}
     matrix = {"w": weight(4, 3)}
     graph("one_entry_added", [node("MatMul", "x w", "h"), node("Tanh", "h", "t"), node("Add", "t b", "y")], {"x": (4,)}, matrix | {"b": weight()}, ["w", "b"])
-    graph("one_entry_bias", [node("MatMul", "x w", "h"), node("Cast", "h", "g", to=1), node("Add", "g b", "y")], {"x": (4,)}, {"w": weight(4, 1), "b": weight(1)}, ["w", "b"])
+    graph("one_entry_bias", [node("MatMul", "x w", "h"), node("Identity", "h", "g"), node("Add", "g b", "y")], {"x": (4,)}, {"w": weight(4, 1), "b": weight(1)}, ["w", "b"])
     graph("factor_and_shift", [node("Conv", "x w", "h"), node("Mul", "h s", "m"), node("Add", "m t", "y")], {"x": (2, 3, 3)}, {"w": weight(3, 2, 2, 2), "s": weight(1, 3, 1, 1), "t": weight(1, 3, 1, 1)}, ["w", "s", "t"])
     graph("token", [node("Concat", "cls x", "h", axis=1), node("MatMul", "h w", "q"), node("ReduceSum", "q axes", "y", keepdims=0)], {"x": (5, 4)}, matrix | {"cls": weight(1, 1, 4), "axes": np.array([1])}, ["w", "cls"], batch=1)
     graph("adjacency", [node("MatMul", "A x", "q"), node("MatMul", "q w", "y")], {"x": (4, 4)}, matrix | {"A": weight(4, 4)}, ["w"])
