@@ -39,15 +39,17 @@ fn second_order_in_inputs_is_a_difference_of_first_order() {
     let step = 1e-6;
     let moved = |by: f64| {
         let x: Vec<f64> = x.iter().zip(&dx).map(|(x, dx)| x + by * dx).collect();
-        differentiate::vjp(&session, &Batch::new(&x, &[N, 3]).unwrap(), &u).unwrap()
+        let x = Batch::new(&x, &[N, 3]).unwrap();
+        let inputs = differentiate::input_gradient(&session, &x, &u).unwrap();
+        (session.gradient(&x, &u).unwrap().flat(), inputs)
     };
-    let (after, before) = (moved(step), moved(-step));
+    let (after_parameters, after_inputs) = moved(step);
+    let (before_parameters, before_inputs) = moved(-step);
     let difference = |after: &[f64], before: &[f64]| -> Vec<f64> {
         after.iter().zip(before).map(|(a, b)| (a - b) / (2.0 * step)).collect()
     };
-    close(&got.inputs[0], &difference(&after.inputs[0], &before.inputs[0]), 1e-8, "inputs");
-    let (after, before) = (after.parameters.flat(), before.parameters.flat());
-    close(&got.product.flat(), &difference(&after, &before), 1e-8, "parameters");
+    close(&got.inputs[0], &difference(&after_inputs[0], &before_inputs[0]), 1e-8, "inputs");
+    close(&got.product.flat(), &difference(&after_parameters, &before_parameters), 1e-8, "parameters");
 }
 
 #[test]
@@ -58,7 +60,7 @@ fn a_block_of_directions_is_one_after_the_other() {
     let x = numbers(1100 * 3, 1);
     let x = Batch::new(&x, &[1100, 3]).unwrap();
     let count = model.parameter_count();
-    let list: Vec<_> = (0..3).map(|k| Direction::of_parameters(&model, &numbers(count, k)).unwrap()).collect();
+    let list: Vec<_> = (0..3).map(|k| Direction::from_parameters(&model, &numbers(count, k)).unwrap()).collect();
     let block = differentiate::jvp_block(&session, &x, &list).unwrap();
     for (own, direction) in block.iter().zip(&list) {
         assert_eq!(*own, differentiate::jvp(&session, &x, direction).unwrap());
@@ -86,7 +88,7 @@ fn a_linearised_model_is_a_first_order_expansion() {
         }
         let want = Session::new(&moved, Cpu::<f64>::new()).unwrap().run(&x).unwrap();
         let step: Vec<f64> = v.iter().map(|v| by * v).collect();
-        let linear = differentiate::linearize(&session, Direction::of_parameters(&model, &step).unwrap()).unwrap();
+        let linear = differentiate::linearize(&session, Direction::from_parameters(&model, &step).unwrap()).unwrap();
         linear.run(&x).unwrap().iter().zip(&want).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max)
     };
     let (large, small) = (off(1e-2), off(1e-3));
@@ -105,11 +107,11 @@ fn what_is_wrong_is_named() {
     assert!(none().parameter("d2.bias", &[1.0]).unwrap_err().is_shape());
     assert!(none().parameter("d2.bias", &[1.0, f64::NAN]).unwrap_err().is_value());
     assert!(none().input(1, &[1.0]).unwrap_err().is_name());
-    assert!(Direction::of_parameters(&model, &[1.0; 3]).unwrap_err().is_shape());
+    assert!(Direction::from_parameters(&model, &[1.0; 3]).unwrap_err().is_shape());
     let short = none().input(0, &[1.0; 5]).unwrap();
     assert!(differentiate::jvp(&session, &x, &short).unwrap_err().is_shape());
     let other = Sequential::standard(&[3]).mlp(&[4, 2], Tanh).build().unwrap();
     let error = differentiate::linearize(&session, Direction::none(&other)).err().unwrap();
     assert!(error.is_shape() && error.to_string().contains("another model"), "{error}");
-    assert!(differentiate::vjp(&session, &x, &[1.0]).unwrap_err().is_shape());
+    assert!(differentiate::input_gradient(&session, &x, &[1.0]).unwrap_err().is_shape());
 }

@@ -74,7 +74,7 @@ fn the_hessian_of_the_squared_error_is_the_fisher_matrix_and_a_rest() {
     let residual: Vec<f64> = y.iter().zip(&f).map(|(y, f)| y - f).collect();
     for seed in 0..3 {
         let v = numbers(operators.columns(), 20 + seed);
-        let along = Direction::of_parameters(&model, &v).unwrap();
+        let along = Direction::from_parameters(&model, &v).unwrap();
         let rest = differentiate::hvp(&session, &x, &residual, &along).unwrap().product.flat();
         let got = hessian.apply(&v).unwrap();
         let scale = got.iter().fold(0.0f64, |max, x| max.max(x.abs()));

@@ -159,7 +159,7 @@ fn what_is_wrong_is_told_and_the_model_stays() {
 
     let before = model.parameter("d2.weight").unwrap().to_vec();
     let error = GradientDescent::new(f64::INFINITY).step(&mut model, &gradient).unwrap_err();
-    assert!(error.is_value() && error.to_string().contains("cannot set parameter 'd1.weight'"), "{error}");
+    assert!(error.is_value() && error.to_string().contains("set parameter 'd1.weight' to"), "{error}");
     assert_eq!(model.parameter("d2.weight").unwrap(), before);
 
     let mut other = Sequential::standard(&[3]).mlp(&[5, 2], Tanh).build().unwrap();
@@ -174,7 +174,7 @@ fn what_is_wrong_is_told_and_the_model_stays() {
     let session = Session::new(&small, Cpu::<f64>::new()).unwrap();
     let (_, of_small) = session.loss_gradient(&batch, Loss::CrossEntropy(&[0; 6])).unwrap();
     let error = adam.step(&mut small, &of_small).unwrap_err();
-    assert!(error.is_shape() && error.to_string().contains("moved another model"), "{error}");
+    assert!(error.is_shape() && error.to_string().contains("used with another model"), "{error}");
     adam.step(&mut model, &gradient).unwrap();
 
     // 1e300 times weights of 1e300 is no output.

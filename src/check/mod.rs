@@ -1,9 +1,15 @@
-//! The checker that every op is run through, this crate's and a user's alike.
+//! The checker for ops, both of this crate and of users.
 //!
-//! For a [`Case`], on three samples and in both precisions, it holds against each other: the shape rule and the result;
-//! a batch and its samples one by one; forward mode and central differences; for every input and every parameter
-//! separately the adjoint, <u, J v> = <J^T u, v>; the reverse rule's own derivative and differences of it; and every
-//! factor's readings and the Jacobian that forward mode gives entry by entry. [`op_on`] does so on any backend.
+//! [`op`] runs a [`Case`] on three samples in both precisions and compares:
+//!
+//! - the shape rule with the shape of the result,
+//! - a batch with its samples one by one,
+//! - forward mode with central differences,
+//! - forward mode with the reverse rule, for each input and parameter, by the adjoint identity `<u, J v> = <J^T u, v>`,
+//! - the derivative of the reverse rule with differences of it,
+//! - all readings of every factor with the Jacobian from forward mode, entry by entry.
+//!
+//! [`op_on`] does the same on any backend, without differences.
 //!
 //! ```
 //! use tangent_kernels::check;
@@ -25,40 +31,40 @@ use crate::real::Real;
 use crate::shape::numel;
 use point::{Host, Numbers, Point};
 
-/// What a check found wrong.
+/// A failed check.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The op, with its attributes and shapes.
+    /// The op with its attributes and shapes.
     pub case: String,
-    /// What was checked.
+    /// The name of the check.
     pub check: String,
-    /// How large the error was, relative to the largest value compared.
+    /// The error relative to the largest compared value.
     pub error: f64,
-    /// How large it may be.
+    /// The largest allowed error.
     pub tolerance: f64,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Failure { case, check, error, tolerance } = self;
-        write!(f, "{case}: {check}: error {error:.2e}, where {tolerance:.2e} is allowed")
+        write!(f, "{case}: {check}: the error is {error:.2e}, but at most {tolerance:.2e} is allowed")
     }
 }
 
 impl std::error::Error for Failure {}
 
-/// Samples in a check.
+/// The number of samples in a check.
 const SAMPLES: usize = 3;
 /// The step of central differences.
 const STEP: f64 = 1e-5;
-/// What central differences with that step are good for.
+/// The accuracy of central differences with this step.
 const DIFFERENCES: f64 = 1e-8;
 
-/// Checks an op in one setting.
+/// Checks one case of an op on the CPU.
 ///
 /// # Errors
-/// The first check that failed.
+/// The first failed check.
 pub fn op<O: Op>(case: &Case<O>) -> Result<(), Failure> {
     let run = Run::new(case);
     run.shapes()?;
@@ -67,11 +73,11 @@ pub fn op<O: Op>(case: &Case<O>) -> Result<(), Failure> {
     run.on(&Cpu::<f32>::new())
 }
 
-/// Checks an op in one setting on a backend: all that [`op`] checks without differences, in the backend's own precision,
-/// and the result and the reverse rule against those of the CPU in `f64`.
+/// Checks one case of an op on a backend, in the backend's precision. The checks are those of [`op`] without differences.
+/// The result and the reverse rule are also compared with the CPU in `f64`.
 ///
-/// Central differences are left out: in `f32` they are good for two digits. That forward mode is the derivative is what
-/// [`op`] finds, and here forward mode is held against the reverse rule.
+/// Central differences are omitted because they have only two correct digits in `f32`. [`op`] compares forward mode with
+/// differences. This function compares forward mode with the reverse rule.
 ///
 /// ```
 /// use tangent_kernels::ops::{Linear, Op};
@@ -83,7 +89,7 @@ pub fn op<O: Op>(case: &Case<O>) -> Result<(), Failure> {
 /// ```
 ///
 /// # Errors
-/// The first check that failed, or the backend's own failure.
+/// The first failed check, or an error of the backend.
 pub fn op_on<O: Op, B: Arrays>(case: &Case<O>, arrays: &B) -> Result<(), Failure> {
     let run = Run::new(case);
     run.shapes()?;
@@ -91,10 +97,10 @@ pub fn op_on<O: Op, B: Arrays>(case: &Case<O>, arrays: &B) -> Result<(), Failure
     run.on(arrays)
 }
 
-/// Checks every case of a set of ops; returns how many there were.
+/// Checks every case of a set of ops and returns the number of cases.
 ///
 /// # Errors
-/// The first check that failed.
+/// The first failed check.
 pub fn all<O: Op>() -> Result<usize, Failure> {
     let cases = O::cases();
     cases.iter().try_for_each(op)?;
@@ -107,50 +113,35 @@ fn dot(x: &[f64], y: &[f64]) -> f64 {
 
 struct Run<'a, O> {
     case: &'a Case<O>,
-    at: Point,
+    point: Point,
     direction: Point,
-    /// u, a cotangent of the result.
+    /// u, the cotangent of the result.
     cotangent: Host,
 }
 
 impl<'a, O: Op> Run<'a, O> {
     fn new(case: &'a Case<O>) -> Self {
         let mut numbers = Numbers(0);
-        let batch = |shape: &Vec<usize>| [&[SAMPLES][..], shape].concat();
-        let mut point = |kinks: &[f64], domain: [f64; 2], direction: bool| {
-            let inputs = case.inputs.iter().enumerate().map(|(k, shape)| {
-                let shape = batch(shape);
-                let mut data = numbers.list_away_from(numel(&shape), kinks, domain);
-                if let Some(&(_, bound)) = case.whole.iter().find(|(own, _)| *own == k) {
-                    // Nothing varies with a whole number: the direction must not matter.
-                    let whole = |x: f64| if direction { 1.0 } else { ((x + 2.0) * 1000.0).floor() % bound as f64 };
-                    data.iter_mut().for_each(|x| *x = whole(*x));
-                }
-                let whole = case.whole.iter().any(|(own, _)| *own == k);
-                Host { shape, data, whole }
-            });
-            let inputs = inputs.collect();
-            let parameters = case.parameters.iter().enumerate().map(|(k, shape)| {
-                let mut data = numbers.list(numel(shape));
-                if case.buffers.contains(&k) {
-                    data.iter_mut().for_each(|x| *x = if direction { 0.0 } else { 0.5 + x.abs() });
-                }
-                Host::new(shape.clone(), data)
-            });
-            Point { inputs, parameters: parameters.collect() }
-        };
-        let anywhere = [f64::NEG_INFINITY, f64::INFINITY];
-        let (at, direction) = (point(&case.kinks, case.domain, false), point(&[], anywhere, true));
-        let mut run = Run { case, at, direction, cotangent: Host::new(Vec::new(), Vec::new()) };
+        let inputs = case.inputs.iter().enumerate();
+        let inputs = inputs.map(|(k, shape)| input(case, k, shape, &mut numbers)).collect();
+        let parameters = case.parameters.iter().enumerate();
+        let parameters = parameters.map(|(k, shape)| parameter(case, k, shape, &mut numbers)).collect();
+        let point = Point { inputs, parameters };
+        let inputs = case.inputs.iter().enumerate();
+        let inputs = inputs.map(|(k, shape)| input_direction(case, k, shape, &mut numbers)).collect();
+        let parameters = case.parameters.iter().enumerate();
+        let parameters = parameters.map(|(k, shape)| parameter_direction(case, k, shape, &mut numbers)).collect();
+        let direction = Point { inputs, parameters };
+        let mut run = Run { case, point, direction, cotangent: Host::new(Vec::new(), Vec::new()) };
         let arrays = Cpu::<f64>::new();
-        let y = run.forward(&arrays, &run.at);
+        let y = run.forward(&arrays, &run.point);
         let shape = arrays.shape(&y).to_vec();
         run.cotangent = Host::new(shape.clone(), Numbers(1000).list(numel(&shape)));
         run
     }
 
     fn expect(&self, check: impl Into<String>, error: f64, tolerance: f64) -> Result<(), Failure> {
-        // A NaN is a failure: it is not below any tolerance.
+        // A NaN error is not below any tolerance, so it fails.
         if error <= tolerance { Ok(()) } else { Err(self.failure(check, error, tolerance)) }
     }
 
@@ -160,52 +151,54 @@ impl<'a, O: Op> Run<'a, O> {
         Failure { case, check: check.into(), error, tolerance }
     }
 
-    /// The entries of an array. The CPU always has them; a device may fail.
+    /// The entries of an array. Reading from a device may fail.
     fn get<B: Arrays>(&self, arrays: &B, x: &B::Tensor) -> Result<Vec<f64>, Failure> {
         match arrays.read(x) {
-            Ok(list) => Ok(list.into_iter().map(Real::f64).collect()),
+            Ok(entries) => Ok(entries.into_iter().map(Real::f64).collect()),
             Err(error) => Err(self.failure(format!("reading an array: {error}"), f64::INFINITY, 0.0)),
         }
     }
 
-    /// How far two results in precision `R` may be apart: it scales with its epsilon.
+    /// The allowed distance of two results in precision `R`, proportional to its epsilon.
     fn tolerance<R: Real>(&self) -> f64 {
-        let longest = self.at.inputs.iter().chain(&self.at.parameters).map(|host| host.data.len()).max().unwrap_or(1);
+        let hosts = self.point.inputs.iter().chain(&self.point.parameters);
+        let longest = hosts.map(|host| host.data.len()).max().unwrap_or(1);
         8.0 * R::EPSILON.f64() * (longest as f64).sqrt().max(4.0)
     }
 
-    /// Two lists agree, relative to the largest entry, or 1 if that is smaller.
-    fn agree(&self, check: impl Into<String>, got: &[f64], want: &[f64], tolerance: f64) -> Result<(), Failure> {
-        let scale = want.iter().fold(1.0f64, |max, x| max.max(x.abs()));
-        let worst = got.iter().zip(want).fold(0.0f64, |worst, (x, y)| {
-            let error = (x - y).abs() / scale;
-            if error.is_nan() { f64::NAN } else { worst.max(error) }
-        });
-        self.expect(check, if got.len() == want.len() { worst } else { f64::INFINITY }, tolerance)
+    /// Compares two lists, relative to the largest entry or to 1 if that is larger.
+    fn agree(&self, check: impl Into<String>, got: &[f64], expected: &[f64], tolerance: f64) -> Result<(), Failure> {
+        let scale = expected.iter().fold(1.0f64, |max, x| max.max(x.abs()));
+        let error = |(x, y): (&f64, &f64)| (x - y).abs() / scale;
+        let errors = got.iter().zip(expected).map(error);
+        let worst = errors
+            .fold(0.0f64, |worst, error| if worst.is_nan() || error.is_nan() { f64::NAN } else { worst.max(error) });
+        self.expect(check, if got.len() == expected.len() { worst } else { f64::INFINITY }, tolerance)
     }
 
-    fn with<B: Arrays, T>(
+    fn in_context<B: Arrays, T>(
         &self,
         arrays: &B,
         inputs: &[B::Tensor],
         parameters: &[B::Tensor],
-        f: impl FnOnce(&OpContext<'_, B>) -> T,
+        call: impl FnOnce(&OpContext<'_, B>) -> T,
     ) -> T {
-        let (inputs, parameters): (Vec<_>, Vec<_>) = (inputs.iter().collect(), parameters.iter().collect());
-        f(&OpContext { arrays, inputs: &inputs, parameters: &parameters })
+        let inputs: Vec<_> = inputs.iter().collect();
+        let parameters: Vec<_> = parameters.iter().collect();
+        call(&OpContext { arrays, inputs: &inputs, parameters: &parameters })
     }
 
-    fn forward<B: Arrays>(&self, arrays: &B, at: &Point) -> B::Tensor {
-        let put = |list: &[Host]| list.iter().map(|x| x.put(arrays)).collect::<Vec<_>>();
-        self.with(arrays, &put(&at.inputs), &put(&at.parameters), |at| self.case.op.forward(at))
+    fn forward<B: Arrays>(&self, arrays: &B, point: &Point) -> B::Tensor {
+        let inputs = put_all(arrays, &point.inputs);
+        let parameters = put_all(arrays, &point.parameters);
+        self.in_context(arrays, &inputs, &parameters, |ctx| self.case.op.forward(ctx))
     }
 
-    fn reverse_at<B: Arrays>(&self, arrays: &B, at: &Point) -> Result<Vec<B::Tensor>, Failure> {
-        let put = |list: &[Host]| list.iter().map(|x| x.put(arrays)).collect::<Vec<_>>();
-        self.reverse(arrays, &put(&at.inputs), &put(&at.parameters))
+    fn reverse_at<B: Arrays>(&self, arrays: &B, point: &Point) -> Result<Vec<B::Tensor>, Failure> {
+        self.reverse(arrays, &put_all(arrays, &point.inputs), &put_all(arrays, &point.parameters))
     }
 
-    /// Every pull and every parameter's gradient for the cotangent u.
+    /// The cotangents of all inputs and the gradients of all parameters, for the cotangent u.
     fn reverse<B: Arrays>(
         &self,
         arrays: &B,
@@ -213,58 +206,56 @@ impl<'a, O: Op> Run<'a, O> {
         parameters: &[B::Tensor],
     ) -> Result<Vec<B::Tensor>, Failure> {
         let dy = self.cotangent.put(arrays);
-        self.with(arrays, inputs, parameters, |at| {
-            let y = self.case.op.forward(at);
-            let mut all: Vec<B::Tensor> = (0..inputs.len()).map(|k| self.case.op.pull(at, &y, &dy, k)).collect();
-            for k in self.factored() {
-                all.push(self.factor(at, &y, &dy, k)?.gradient(arrays));
-            }
-            Ok(all)
-        })
+        let derivatives = |ctx: &OpContext<'_, B>| {
+            let y = self.case.op.forward(ctx);
+            let pulled = (0..inputs.len()).map(|k| Ok(self.case.op.pull(ctx, &y, &dy, k)));
+            let gradients = self.factored().map(|k| Ok(self.factor(ctx, &y, &dy, k)?.gradient(arrays)));
+            pulled.chain(gradients).collect()
+        };
+        self.in_context(arrays, inputs, parameters, derivatives)
     }
 
     fn factor<B: Arrays>(
         &self,
-        at: &OpContext<'_, B>,
+        ctx: &OpContext<'_, B>,
         y: &B::Tensor,
         dy: &B::Tensor,
         k: usize,
     ) -> Result<Factor<B>, Failure> {
-        let left = self.case.op.input_operand(at, k);
+        let left = self.case.op.input_operand(ctx, k);
         self.expect(format!("a factor for parameter {k}"), if left.is_some() { 0.0 } else { f64::INFINITY }, 0.0)?;
-        let left = left.expect("it was expected above");
+        let left = left.expect("the check above rejects a missing factor");
         let right = match left {
-            InputOperand::Rows => self.case.op.rows(at, y, dy, k),
+            InputOperand::Rows => self.case.op.rows(ctx, y, dy, k),
             _ => dy.clone(),
         };
         Ok(Factor::new(left, right))
     }
 
-    /// The parameters that the op has factors for.
+    /// The parameters for which the op has factors.
     fn factored(&self) -> impl Iterator<Item = usize> {
         (0..self.case.parameters.len()).filter(|k| !self.case.buffers.contains(k))
     }
 
-    /// The shape rule tells the result's shape, and refuses no inputs at all instead of panicking.
+    /// Checks that the shape rule gives the result's shape and that it rejects missing inputs with an error.
     fn shapes(&self) -> Result<(), Failure> {
-        let slices = |list: &'a [Vec<usize>]| list.iter().map(Vec::as_slice).collect::<Vec<_>>();
+        let slices = |shapes: &'a [Vec<usize>]| shapes.iter().map(Vec::as_slice).collect::<Vec<_>>();
         let shape = self.case.op.shape(&slices(&self.case.inputs), &slices(&self.case.parameters));
         let right = shape.is_ok_and(|shape| shape == self.cotangent.shape[1..]);
         self.expect("the shape rule and the result's shape", if right { 0.0 } else { f64::INFINITY }, 0.0)?;
-        let refused = self.case.op.shape(&[], &[]).is_err();
-        self.expect("the shape rule refuses no inputs", if refused { 0.0 } else { f64::INFINITY }, 0.0)
+        let rejected = self.case.op.shape(&[], &[]).is_err();
+        self.expect("the shape rule refuses no inputs", if rejected { 0.0 } else { f64::INFINITY }, 0.0)
     }
 
-    /// Forward mode against central differences of the result, and over the reverse rule against differences of that.
+    /// Compares forward mode with central differences of the result, and the derivative of the reverse rule with central
+    /// differences of it.
     fn differences(&self) -> Result<(), Failure> {
         let cpu = Cpu::<f64>::new();
-        let (ahead, behind) = (self.at.moved(&self.direction, STEP), self.at.moved(&self.direction, -STEP));
-        let difference = |plus: &[f64], minus: &[f64]| -> Vec<f64> {
-            plus.iter().zip(minus).map(|(plus, minus)| (plus - minus) / (2.0 * STEP)).collect()
-        };
+        let ahead = self.point.moved(&self.direction, STEP);
+        let behind = self.point.moved(&self.direction, -STEP);
         let values = |point: &Point| self.get(&cpu, &self.forward(&cpu, point));
-        let (dual, inputs, parameters) = self.lifted(&cpu, |_| true);
-        let y = self.with(&dual, &inputs, &parameters, |at| self.case.op.forward(at));
+        let Lifted { dual, inputs, parameters } = self.lifted(&cpu, |_| true);
+        let y = self.in_context(&dual, &inputs, &parameters, |ctx| self.case.op.forward(ctx));
         let jv = self.get(&cpu, &dual.tangent(&y))?;
         self.agree(
             "J v by forward mode and by central differences",
@@ -273,49 +264,53 @@ impl<'a, O: Op> Run<'a, O> {
             DIFFERENCES,
         )?;
 
-        let (ahead, behind) = (self.reverse_at(&cpu, &ahead)?, self.reverse_at(&cpu, &behind)?);
+        let ahead = self.reverse_at(&cpu, &ahead)?;
+        let behind = self.reverse_at(&cpu, &behind)?;
         for (k, second) in self.reverse(&dual, &inputs, &parameters)?.iter().enumerate() {
-            let want = difference(&self.get(&cpu, &ahead[k])?, &self.get(&cpu, &behind[k])?);
+            let expected = difference(&self.get(&cpu, &ahead[k])?, &self.get(&cpu, &behind[k])?);
             let argument = self.argument(self.arguments()[k]);
             let name = format!("the derivative of the reverse rule of {argument} and central differences");
-            self.agree(name, &self.get(&cpu, &dual.tangent(second))?, &want, DIFFERENCES)?;
+            self.agree(name, &self.get(&cpu, &dual.tangent(second))?, &expected, DIFFERENCES)?;
         }
         Ok(())
     }
 
-    /// The result, and all that the reverse rule gives, against the CPU's in `f64` for the same numbers.
+    /// Compares the result and the reverse rule with the CPU in `f64`, for the same numbers.
     fn as_on_the_cpu<B: Arrays>(&self, arrays: &B) -> Result<(), Failure> {
-        let (cpu, at) = (Cpu::<f64>::new(), self.at.rounded::<B::Number>());
+        let cpu = Cpu::<f64>::new();
+        let point = self.point.rounded::<B::Number>();
         let tolerance = self.tolerance::<B::Number>();
         let named = |what: &str| format!("{what} and the CPU's, in {}", B::Number::NAME);
-        let want = self.get(&cpu, &self.forward(&cpu, &at))?;
-        self.agree(named("the result"), &self.get(arrays, &self.forward(arrays, &at))?, &want, tolerance)?;
-        let (want, got) = (self.reverse_at(&cpu, &at)?, self.reverse_at(arrays, &at)?);
-        for ((got, want), k) in got.iter().zip(&want).zip(self.arguments()) {
+        let expected = self.get(&cpu, &self.forward(&cpu, &point))?;
+        self.agree(named("the result"), &self.get(arrays, &self.forward(arrays, &point))?, &expected, tolerance)?;
+        let expected = self.reverse_at(&cpu, &point)?;
+        let got = self.reverse_at(arrays, &point)?;
+        for ((got, expected), k) in got.iter().zip(&expected).zip(self.arguments()) {
             let name = named(&format!("the reverse rule of {}", self.argument(k)));
-            self.agree(name, &self.get(arrays, got)?, &self.get(&cpu, want)?, tolerance)?;
+            self.agree(name, &self.get(arrays, got)?, &self.get(&cpu, expected)?, tolerance)?;
         }
         Ok(())
     }
 
-    /// What needs no differences, on a backend, with tolerances that scale with its precision.
+    /// All checks without differences on a backend. Tolerances are proportional to the epsilon of its precision.
     fn on<B: Arrays>(&self, arrays: &B) -> Result<(), Failure> {
         let tolerance = self.tolerance::<B::Number>();
         let named = |what: &str| format!("{what}, in {}", B::Number::NAME);
 
-        let whole = self.get(arrays, &self.forward(arrays, &self.at))?;
-        let sample = |n: usize| self.get(arrays, &self.forward(arrays, &self.at.samples(n..n + 1)));
+        let together = self.get(arrays, &self.forward(arrays, &self.point))?;
+        let sample = |n: usize| self.get(arrays, &self.forward(arrays, &self.point.samples(n..n + 1)));
         let one_by_one = (0..SAMPLES).map(sample).collect::<Result<Vec<_>, _>>()?.concat();
-        self.agree(named("a batch and its samples one by one"), &whole, &one_by_one, tolerance)?;
+        self.agree(named("a batch and its samples one by one"), &together, &one_by_one, tolerance)?;
 
-        let put = |list: &[Host]| list.iter().map(|x| x.put(arrays)).collect::<Vec<_>>();
-        let (inputs, parameters) = (put(&self.at.inputs), put(&self.at.parameters));
+        let inputs = put_all(arrays, &self.point.inputs);
+        let parameters = put_all(arrays, &self.point.parameters);
         let pulled = self.reverse(arrays, &inputs, &parameters)?;
         let directions: Vec<&Host> = self.direction.inputs.iter().chain(&self.direction.parameters).collect();
         for (pulled, k) in pulled.iter().zip(self.arguments()) {
             let direction = directions[k];
             let jv = self.jv(arrays, k, None)?;
-            let (forward, reverse) = (dot(&self.cotangent.data, &jv), dot(&self.get(arrays, pulled)?, &direction.data));
+            let forward = dot(&self.cotangent.data, &jv);
+            let reverse = dot(&self.get(arrays, pulled)?, &direction.data);
             let name = named(&format!("the adjoint <u, J v> = <J^T u, v> of {}", self.argument(k)));
             let terms = jv.iter().zip(&self.cotangent.data).map(|(x, u)| (x * u).abs()).sum::<f64>();
             self.expect(name, (forward - reverse).abs() / terms.max(1.0), tolerance)?;
@@ -326,7 +321,7 @@ impl<'a, O: Op> Run<'a, O> {
         Ok(())
     }
 
-    /// A parameter's factor against the Jacobian that forward mode gives, entry by entry of the parameter.
+    /// Compares a parameter's factor with the Jacobian from forward mode, entry by entry of the parameter.
     fn factor_readings<B: Arrays>(
         &self,
         arrays: &B,
@@ -347,7 +342,8 @@ impl<'a, O: Op> Run<'a, O> {
         }
         let row = |n: usize| &rows[n * size..(n + 1) * size];
         let dy = self.cotangent.put(arrays);
-        let factor = self.with(arrays, inputs, parameters, |at| self.factor(at, &self.case.op.forward(at), &dy, k))?;
+        let factor =
+            self.in_context(arrays, inputs, parameters, |ctx| self.factor(ctx, &self.case.op.forward(ctx), &dy, k))?;
         let named = |what: &str| format!("{what} of parameter {k} and forward mode, in {}", B::Number::NAME);
         self.agree(named("the factor's Jacobian"), &self.get(arrays, &factor.jacobian(arrays))?, &rows, tolerance)?;
 
@@ -375,38 +371,39 @@ impl<'a, O: Op> Run<'a, O> {
         self.agree(named("the factor's Gram"), &self.get(arrays, &part)?, &gram, tolerance)
     }
 
-    /// J v by forward mode: along the direction of argument k alone, or along one entry of it.
+    /// J v by forward mode, along the direction of argument k or along one of its entries.
     fn jv<B: Arrays>(&self, arrays: &B, k: usize, entry: Option<usize>) -> Result<Vec<f64>, Failure> {
-        let (dual, mut inputs, mut parameters) = self.lifted(arrays, |own| own == k && entry.is_none());
+        let Lifted { dual, mut inputs, mut parameters } =
+            self.lifted(arrays, |argument| argument == k && entry.is_none());
         if let Some(entry) = entry {
-            let hosts = self.at.inputs.len();
-            let (host, to) = if k < hosts {
-                (&self.at.inputs[k], &mut inputs[k])
+            let count = self.point.inputs.len();
+            let (host, lifted) = if k < count {
+                (&self.point.inputs[k], &mut inputs[k])
             } else {
-                (&self.at.parameters[k - hosts], &mut parameters[k - hosts])
+                (&self.point.parameters[k - count], &mut parameters[k - count])
             };
             let mut unit = Host::new(host.shape.clone(), vec![0.0; host.data.len()]);
             unit.data[entry] = 1.0;
-            *to = dual.lift(&host.put(arrays), Some(&unit.put(arrays)));
+            *lifted = dual.lift(&host.put(arrays), Some(&unit.put(arrays)));
         }
-        let y = self.with(&dual, &inputs, &parameters, |at| self.case.op.forward(at));
+        let y = self.in_context(&dual, &inputs, &parameters, |ctx| self.case.op.forward(ctx));
         self.get(arrays, &dual.tangent(&y))
     }
 
-    /// Inputs and parameters with the direction's tangents where `carries` says so.
-    fn lifted<B: Arrays>(&self, arrays: &B, carries: impl Fn(usize) -> bool) -> Lifted<B> {
+    /// Inputs and parameters as dual numbers. Arguments for which `moves` is true have the direction as tangent.
+    fn lifted<B: Arrays>(&self, arrays: &B, moves: impl Fn(usize) -> bool) -> Lifted<B> {
         let dual = Dual::new(arrays.clone());
         let lift =
-            |k: usize, (x, d): (&Host, &Host)| dual.lift(&x.put(arrays), carries(k).then(|| d.put(arrays)).as_ref());
-        let hosts = self.at.inputs.len();
-        let inputs = self.at.inputs.iter().zip(&self.direction.inputs).enumerate();
-        let parameters = self.at.parameters.iter().zip(&self.direction.parameters).enumerate();
+            |k: usize, (x, d): (&Host, &Host)| dual.lift(&x.put(arrays), moves(k).then(|| d.put(arrays)).as_ref());
+        let count = self.point.inputs.len();
+        let inputs = self.point.inputs.iter().zip(&self.direction.inputs).enumerate();
+        let parameters = self.point.parameters.iter().zip(&self.direction.parameters).enumerate();
         let inputs = inputs.map(|(k, pair)| lift(k, pair)).collect();
-        let parameters = parameters.map(|(k, pair)| lift(hosts + k, pair)).collect();
-        (dual.clone(), inputs, parameters)
+        let parameters = parameters.map(|(k, pair)| lift(count + k, pair)).collect();
+        Lifted { dual, inputs, parameters }
     }
 
-    /// What a reverse sweep gives gradients of: all inputs, and the parameters that the op has factors for.
+    /// The arguments of the reverse rule: all inputs, and the parameters for which the op has factors.
     fn arguments(&self) -> Vec<usize> {
         let inputs = self.case.inputs.len();
         (0..inputs).chain(self.factored().map(|k| inputs + k)).collect()
@@ -420,4 +417,61 @@ impl<'a, O: Op> Run<'a, O> {
     }
 }
 
-type Lifted<B> = (Dual<B>, Vec<DualTensor<B>>, Vec<DualTensor<B>>);
+/// The dual backend, with inputs and parameters on it.
+struct Lifted<B: Arrays> {
+    dual: Dual<B>,
+    inputs: Vec<DualTensor<B>>,
+    parameters: Vec<DualTensor<B>>,
+}
+
+fn difference(plus: &[f64], minus: &[f64]) -> Vec<f64> {
+    plus.iter().zip(minus).map(|(plus, minus)| (plus - minus) / (2.0 * STEP)).collect()
+}
+
+fn put_all<B: Arrays>(arrays: &B, hosts: &[Host]) -> Vec<B::Tensor> {
+    hosts.iter().map(|host| host.put(arrays)).collect()
+}
+
+fn batch_shape(shape: &[usize]) -> Vec<usize> {
+    [&[SAMPLES], shape].concat()
+}
+
+/// Values of input `k`.
+fn input<O>(case: &Case<O>, k: usize, shape: &[usize], numbers: &mut Numbers) -> Host {
+    let shape = batch_shape(shape);
+    let mut data = numbers.list_away_from(numel(&shape), &case.kinks, case.domain);
+    let bound = case.whole.iter().find(|(input, _)| *input == k).map(|&(_, bound)| bound);
+    if let Some(bound) = bound {
+        data.iter_mut().for_each(|x| *x = ((*x + 2.0) * 1000.0).floor() % bound as f64);
+    }
+    Host { shape, data, whole: bound.is_some() }
+}
+
+/// The direction of input `k`. Whole numbers have no derivative, so their direction must not matter.
+fn input_direction<O>(case: &Case<O>, k: usize, shape: &[usize], numbers: &mut Numbers) -> Host {
+    let shape = batch_shape(shape);
+    let mut data = numbers.list_away_from(numel(&shape), &[], [f64::NEG_INFINITY, f64::INFINITY]);
+    let whole = case.whole.iter().any(|(input, _)| *input == k);
+    if whole {
+        data.fill(1.0);
+    }
+    Host { shape, data, whole }
+}
+
+/// Values of parameter `k`. Buffers are positive.
+fn parameter<O>(case: &Case<O>, k: usize, shape: &[usize], numbers: &mut Numbers) -> Host {
+    let mut data = numbers.list(numel(shape));
+    if case.buffers.contains(&k) {
+        data.iter_mut().for_each(|x| *x = 0.5 + x.abs());
+    }
+    Host::new(shape.to_vec(), data)
+}
+
+/// The direction of parameter `k`. Buffers do not move.
+fn parameter_direction<O>(case: &Case<O>, k: usize, shape: &[usize], numbers: &mut Numbers) -> Host {
+    let mut data = numbers.list(numel(shape));
+    if case.buffers.contains(&k) {
+        data.fill(0.0);
+    }
+    Host::new(shape.to_vec(), data)
+}

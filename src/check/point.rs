@@ -1,10 +1,10 @@
-//! Where ops are checked: numbers without a pattern, as inputs and parameters.
+//! Inputs and parameters for checks: numbers without a pattern.
 
 use crate::backend::Arrays;
 use crate::real::Real;
 use crate::shape::numel;
 
-/// Numbers between -2 and 2 without a pattern: the fractional parts of k^2 times the golden ratio.
+/// Numbers between -2 and 2 without a pattern: the fractional parts of k^2 times the golden ratio, scaled.
 pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
@@ -17,21 +17,24 @@ impl Numbers {
         (0..count).map(|_| self.next()).collect()
     }
 
-    /// Numbers in `domain` that keep a distance from `kinks`.
+    /// Numbers in `domain` with a minimum distance from `kinks`.
     pub(super) fn list_away_from(&mut self, count: usize, kinks: &[f64], domain: [f64; 2]) -> Vec<f64> {
-        let mut far = || loop {
-            let x = mapped(self.next(), domain);
+        (0..count).map(|_| self.next_away_from(kinks, domain)).collect()
+    }
+
+    fn next_away_from(&mut self, kinks: &[f64], domain: [f64; 2]) -> f64 {
+        loop {
+            let x = into_domain(self.next(), domain);
             if kinks.iter().all(|kink| (x - kink).abs() > 0.05) {
                 return x;
             }
-        };
-        (0..count).map(|_| far()).collect()
+        }
     }
 }
 
-/// A number between -2 and 2 taken into `domain`: stretched between two bounds, moved to a single one. Mapped and not
-/// drawn again, as a narrow domain would be met too rarely.
-fn mapped(x: f64, domain: [f64; 2]) -> f64 {
+/// Maps a number between -2 and 2 into `domain`. It is scaled to two bounds or shifted to one. Drawing until a number is
+/// in the domain would take too long for narrow domains.
+fn into_domain(x: f64, domain: [f64; 2]) -> f64 {
     let [low, high] = domain;
     match domain.map(f64::is_finite) {
         [true, true] => low + (x + 2.0) / 4.0 * (high - low),
@@ -41,12 +44,12 @@ fn mapped(x: f64, domain: [f64; 2]) -> f64 {
     }
 }
 
-/// One array on the host.
+/// An array in host memory.
 #[derive(Clone)]
 pub(super) struct Host {
     pub(super) shape: Vec<usize>,
     pub(super) data: Vec<f64>,
-    /// The entries are whole numbers.
+    /// Whether the entries are whole numbers.
     pub(super) whole: bool,
 }
 
@@ -57,7 +60,7 @@ impl Host {
 
     pub(super) fn moved(&self, direction: &Host, by: f64) -> Host {
         if self.whole {
-            return self.clone(); // between whole numbers there is nothing
+            return self.clone(); // whole numbers do not move
         }
         let data = self.data.iter().zip(&direction.data).map(|(x, d)| x + by * d).collect();
         Host::new(self.shape.clone(), data)
@@ -67,9 +70,21 @@ impl Host {
         let numbers: Vec<B::Number> = self.data.iter().map(|&x| B::Number::from_f64(x)).collect();
         arrays.upload(&numbers, &self.shape)
     }
+
+    fn samples(&self, range: &std::ops::Range<usize>) -> Host {
+        let size = numel(&self.shape[1..]);
+        let mut shape = self.shape.clone();
+        shape[0] = range.len();
+        Host { shape, data: self.data[range.start * size..range.end * size].to_vec(), whole: self.whole }
+    }
+
+    fn rounded<R: Real>(&self) -> Host {
+        let data = self.data.iter().map(|&x| R::from_f64(x).f64()).collect();
+        Host { shape: self.shape.clone(), data, whole: self.whole }
+    }
 }
 
-/// Inputs and parameters, in that order.
+/// The inputs and parameters of a check.
 pub(super) struct Point {
     pub(super) inputs: Vec<Host>,
     pub(super) parameters: Vec<Host>,
@@ -77,27 +92,21 @@ pub(super) struct Point {
 
 impl Point {
     pub(super) fn moved(&self, direction: &Point, by: f64) -> Point {
-        let all = |list: &[Host], d: &[Host]| list.iter().zip(d).map(|(x, d)| x.moved(d, by)).collect();
-        Point { inputs: all(&self.inputs, &direction.inputs), parameters: all(&self.parameters, &direction.parameters) }
+        let moved = |hosts: &[Host], d: &[Host]| hosts.iter().zip(d).map(|(x, d)| x.moved(d, by)).collect();
+        Point {
+            inputs: moved(&self.inputs, &direction.inputs),
+            parameters: moved(&self.parameters, &direction.parameters),
+        }
     }
 
     pub(super) fn samples(&self, range: std::ops::Range<usize>) -> Point {
-        let rows = |host: &Host| {
-            let size = numel(&host.shape[1..]);
-            let mut shape = host.shape.clone();
-            shape[0] = range.len();
-            Host { shape, data: host.data[range.start * size..range.end * size].to_vec(), whole: host.whole }
-        };
-        Point { inputs: self.inputs.iter().map(rows).collect(), parameters: self.parameters.clone() }
+        let inputs = self.inputs.iter().map(|host| host.samples(&range)).collect();
+        Point { inputs, parameters: self.parameters.clone() }
     }
 
-    /// The numbers that precision `R` has for these.
+    /// The same numbers rounded to precision `R`.
     pub(super) fn rounded<R: Real>(&self) -> Point {
-        let round = |host: &Host| {
-            let data = host.data.iter().map(|&x| R::from_f64(x).f64()).collect();
-            Host { shape: host.shape.clone(), data, whole: host.whole }
-        };
-        let all = |list: &[Host]| list.iter().map(round).collect();
-        Point { inputs: all(&self.inputs), parameters: all(&self.parameters) }
+        let rounded = |hosts: &[Host]| hosts.iter().map(Host::rounded::<R>).collect();
+        Point { inputs: rounded(&self.inputs), parameters: rounded(&self.parameters) }
     }
 }

@@ -9,31 +9,32 @@ use crate::samples::Samples;
 use crate::shape::numel;
 use crate::tape::Tape;
 
-/// How parameters and inputs move: a number for each of their entries, zero for those that stay.
+/// A direction of movement of parameters and inputs, with one number per entry. Zero means that the entry does not move.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Direction<R> {
-    /// Names and sizes of the parameters, to tell whether it is of a model.
+    /// Names and sizes of the model's parameters, to recognise directions of other models.
     sizes: Vec<(String, usize)>,
     parameters: Vec<Option<Vec<R>>>,
     inputs: Vec<Option<Vec<R>>>,
 }
 
 impl<R: Real> Direction<R> {
-    /// Nothing moves.
+    /// The direction in which nothing moves.
     pub fn none<O: Op>(model: &Model<O>) -> Self {
         let sizes: Vec<_> = model.parameters().iter().map(|info| (info.name.clone(), numel(&info.shape))).collect();
         Direction { parameters: vec![None; sizes.len()], inputs: vec![None; model.input_shapes().len()], sizes }
     }
 
-    /// All parameters move, by `flat`: P numbers, parameter by parameter in the order of the model, row-major.
+    /// All parameters move by `flat`: P numbers, parameter by parameter in the order of the model, row-major.
     ///
     /// # Errors
-    /// There are not P of them, or one is not finite.
-    pub fn of_parameters<O: Op>(model: &Model<O>, flat: &[R]) -> Result<Self> {
+    /// `flat` does not have P numbers, or a number is not finite.
+    pub fn from_parameters<O: Op>(model: &Model<O>, flat: &[R]) -> Result<Self> {
         let mut direction = Direction::none(model);
         let total: usize = direction.sizes.iter().map(|(_, size)| size).sum();
         if flat.len() != total {
-            return Err(Error::shape(format!("a direction of {} numbers for {total} parameters", flat.len())));
+            let given = flat.len();
+            return Err(Error::shape(format!("a direction of {given} numbers does not fit {total} parameters")));
         }
         let mut first = 0;
         for k in 0..direction.sizes.len() {
@@ -46,19 +47,20 @@ impl<R: Real> Direction<R> {
         Ok(direction)
     }
 
-    /// Parameter `name` moves, by a number for each of its entries, row-major.
+    /// Parameter `name` moves by `values`, one number per entry, row-major.
     ///
     /// # Errors
-    /// There is no such parameter, it has another number of entries, or a number is not finite.
+    /// The parameter does not exist, it has another number of entries, or a number is not finite.
     pub fn parameter(mut self, name: &str, values: &[R]) -> Result<Self> {
-        let Some(k) = self.sizes.iter().position(|(own, _)| own == name) else {
+        let Some(k) = self.sizes.iter().position(|(known, _)| known == name) else {
             let names: Vec<&str> = self.sizes.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(Error::name(format!("there is no parameter '{name}'; the model has {}", names.join(", "))));
+            let names = names.join(", ");
+            return Err(Error::name(format!("the model has no parameter '{name}'; its parameters are {names}")));
         };
         let size = self.sizes[k].1;
         if values.len() != size {
             return Err(Error::shape(format!(
-                "a direction of {} numbers for '{name}', which has {size}",
+                "a direction of {} numbers does not fit parameter '{name}' of {size} entries",
                 values.len()
             )));
         }
@@ -67,31 +69,31 @@ impl<R: Real> Direction<R> {
         Ok(self)
     }
 
-    /// Input `input` moves, by a number for each entry of each sample, \[n, ...\] row-major.
+    /// Input `input` moves by `values`, one number per entry of each sample, `[n, ...]`, row-major.
     ///
     /// # Errors
-    /// There is no such input, or a number is not finite. That there is a number for each entry is checked when samples are
-    /// at hand.
+    /// The input does not exist, or a number is not finite. The number of entries is checked when samples are given.
     pub fn input(mut self, input: usize, values: &[R]) -> Result<Self> {
         let inputs = self.inputs.len();
-        let Some(own) = self.inputs.get_mut(input) else {
-            return Err(Error::name(format!("there is no input {input}; the model has {inputs}, counted from 0")));
+        let Some(tangent) = self.inputs.get_mut(input) else {
+            return Err(Error::name(format!("input {input} does not exist; the model has {inputs}, counted from 0")));
         };
         finite(&format!("input {input}"), values)?;
-        *own = Some(values.to_vec());
+        *tangent = Some(values.to_vec());
         Ok(self)
     }
 
     /// # Errors
-    /// It is a direction of another model, or of another number of samples.
+    /// It is a direction of another model, or for another number of samples.
     pub(super) fn check<O: Op>(&self, model: &Model<O>, samples: usize) -> Result<()> {
         self.check_parameters(model)?;
         for (input, (values, shape)) in self.inputs.iter().zip(model.input_shapes()).enumerate() {
             let Some(values) = values else { continue };
             if values.len() != samples * numel(shape) {
-                let (given, wanted) = (values.len(), samples * numel(shape));
+                let given = values.len();
+                let needed = samples * numel(shape);
                 return Err(Error::shape(format!(
-                    "a direction of {given} numbers for input {input}, whose {samples} samples have {wanted}"
+                    "a direction of {given} numbers does not fit input {input}: {samples} samples have {needed} entries"
                 )));
             }
         }
@@ -101,14 +103,16 @@ impl<R: Real> Direction<R> {
     /// # Errors
     /// It is a direction of another model.
     pub(super) fn check_parameters<O: Op>(&self, model: &Model<O>) -> Result<()> {
-        let own = model.parameters().iter().map(|info| (info.name.as_str(), numel(&info.shape)));
-        if !own.eq(self.sizes.iter().map(|(name, size)| (name.as_str(), *size))) {
-            return Err(Error::shape("the direction is one of another model: its parameters are others"));
+        let sizes = model.parameters().iter().map(|info| (info.name.as_str(), numel(&info.shape)));
+        if !sizes.eq(self.sizes.iter().map(|(name, size)| (name.as_str(), *size))) {
+            return Err(Error::shape(
+                "the direction belongs to another model: its parameters have other names or sizes",
+            ));
         }
         Ok(())
     }
 
-    /// The model's weights on `dual`, moving with the parameters.
+    /// The model's weights on `dual`. Their tangents follow from those of the parameters.
     pub(crate) fn weights<B: Arrays<Number = R>, O: Op>(
         &self,
         session: &Session<'_, B, O>,
@@ -124,7 +128,7 @@ impl<R: Real> Direction<R> {
         session.model().graph().materialise_weights(dual, &parameters, &buffers)
     }
 
-    /// A run of forward mode over the samples in `range`, with the weights that [`weights`](Self::weights) gives.
+    /// A run of forward mode over the samples in `range`, with the weights from [`weights`](Self::weights).
     pub(crate) fn tape<'a, B: Arrays<Number = R>, O: Op>(
         &self,
         session: &'a Session<'_, B, O>,
@@ -134,11 +138,11 @@ impl<R: Real> Direction<R> {
         range: &Range<usize>,
     ) -> Result<Tape<'a, Dual<B>, O>> {
         let samples = session.upload(session.arrays(), x, range.clone())?;
-        Ok(self.tape_of(session, dual, weights, samples, range))
+        Ok(self.uploaded_tape(session, dual, weights, samples, range))
     }
 
-    /// As [`tape`](Self::tape), of samples that are on the backend already.
-    pub(super) fn tape_of<'a, B: Arrays<Number = R>, O: Op>(
+    /// As [`tape`](Self::tape), for samples that are on the backend already.
+    pub(super) fn uploaded_tape<'a, B: Arrays<Number = R>, O: Op>(
         &self,
         session: &'a Session<'_, B, O>,
         dual: &'a Dual<B>,
@@ -149,8 +153,8 @@ impl<R: Real> Direction<R> {
         let arrays = session.arrays();
         let lift = |(value, values): (B::Tensor, &Option<Vec<R>>)| {
             let size = numel(&arrays.shape(&value)[1..]);
-            let own = values.as_ref().map(|values| &values[range.start * size..range.end * size]);
-            let tangent = own.map(|own| arrays.upload(own, arrays.shape(&value)));
+            let rows = values.as_ref().map(|values| &values[range.start * size..range.end * size]);
+            let tangent = rows.map(|rows| arrays.upload(rows, arrays.shape(&value)));
             dual.lift(&value, tangent.as_ref())
         };
         let inputs = samples.into_iter().zip(&self.inputs).map(lift).collect();
@@ -160,7 +164,10 @@ impl<R: Real> Direction<R> {
 
 fn finite<R: Real>(name: &str, values: &[R]) -> Result<()> {
     match values.iter().position(|x| !x.is_finite()) {
-        Some(at) => Err(Error::value(format!("the direction of {name} is {} at entry {at}", values[at]))),
+        Some(entry) => {
+            let value = values[entry];
+            Err(Error::value(format!("the direction of {name} is {value} at entry {entry}, but must be finite")))
+        }
         None => Ok(()),
     }
 }

@@ -6,15 +6,15 @@ use crate::model::Session;
 use crate::ops::Op;
 use crate::samples::Samples;
 
-/// A model's first-order expansion in its parameters: see [`linearize`].
+/// The first-order expansion of a model in its parameters. See [`linearize`].
 #[derive(Clone)]
 pub struct Linearized<'s, 'm, B: Arrays, O: Op> {
     session: &'s Session<'m, B, O>,
     step: Direction<B::Number>,
 }
 
-/// The model f_lin(x) = f(x; theta_0) + J(x; theta_0) (theta - theta_0), whose parameters are linear: what a wide network
-/// becomes (Lee et al. 2019, section 2.2). theta_0 is the session's; `step` is theta - theta_0.
+/// The model f_lin(x) = f(x; theta_0) + J(x; theta_0) (theta - theta_0), which is linear in its parameters. Wide networks
+/// train like their linearisation (Lee et al. 2019, section 2.2). theta_0 is the session's, and `step` is theta - theta_0.
 ///
 /// ```
 /// use tangent_kernels::{Batch, Cpu, Sequential, Session, differentiate::{self, Direction}, unary::Tanh};
@@ -30,7 +30,7 @@ pub struct Linearized<'s, 'm, B: Arrays, O: Op> {
 /// ```
 ///
 /// # Errors
-/// The direction is one of another model.
+/// The direction belongs to another model.
 pub fn linearize<'s, 'm, B: Arrays, O: Op>(
     session: &'s Session<'m, B, O>,
     step: Direction<B::Number>,
@@ -40,7 +40,7 @@ pub fn linearize<'s, 'm, B: Arrays, O: Op>(
 }
 
 impl<B: Arrays, O: Op> Linearized<'_, '_, B, O> {
-    /// f_lin(x), \[n, C\] row-major.
+    /// f_lin(x), `[n, C]`, row-major.
     ///
     /// # Errors
     /// As [`Session::run`].

@@ -1,19 +1,20 @@
-//! Derivatives as plain functions: along directions, by forward mode; of weighted outputs, by reverse mode; and one through
-//! the other, for second order.
+//! Derivatives as functions: along directions by forward mode, of weighted outputs by reverse mode, and of second order by
+//! reverse mode over forward mode.
 //!
-//! f is a model's outputs for all samples, \[n, C\]; theta its parameters, P numbers, and x its inputs. With J the Jacobian
-//! of f, \[n C, P\], or of f in the inputs:
+//! f is the model's outputs for all samples, `[n, C]`. theta is its P parameters, and x its inputs. J is the Jacobian of f in
+//! the parameters, `[n C, P]`, or in the inputs.
 //!
-//! | function | gives | by |
+//! | function | result | method |
 //! |---|---|---|
 //! | [`jvp`], [`jvp_block`] | f and J v | forward mode |
-//! | [`vjp`] | J^T u | one reverse sweep |
-//! | [`jacobian`], [`jacobian_forward`] | J | C sweeps; P forward runs |
-//! | [`hvp`] | the derivative of J^T u along v, H v with H the Hessian of u . f | a sweep over forward mode |
+//! | [`Session::gradient`](crate::Session::gradient) | J^T u in the parameters | one reverse sweep |
+//! | [`input_gradient`] | J^T u in the inputs | one reverse sweep |
+//! | [`Session::jacobian`](crate::Session::jacobian), [`jacobian_forward`] | J | C sweeps, or P forward runs |
+//! | [`hvp`] | the derivative of J^T u along v: H v with H the Hessian of u . f | a sweep over forward mode |
 //! | [`linearize`] | f(theta_0) + J (theta - theta_0), as a model | forward mode |
 //!
-//! All of them run on every backend and in its precision, take samples in blocks, one for each thread, and are the same to
-//! the bit for any number of threads. Kinks have the derivatives that their functions document, such as 0 for relu at 0.
+//! All functions run on every backend in its precision. Threads take blocks of samples, and results have the same bits for
+//! any number of threads. At kinks, functions have the derivatives that they document, such as 0 for relu at 0.
 //!
 //! ```
 //! use tangent_kernels::{Batch, Cpu, Sequential, Session, differentiate::{self, Direction}};
@@ -29,9 +30,8 @@
 //! let along = differentiate::jvp(&session, &x, &v)?;
 //! assert_eq!((along.value, along.tangent), (vec![11.5], vec![10.0]));
 //!
-//! let back = differentiate::vjp(&session, &x, &[2.0])?;
-//! assert_eq!(back.parameters.parameter("d.weight")?, [2.0, 4.0]);
-//! assert_eq!(back.inputs, [[6.0, 8.0]]);
+//! assert_eq!(session.gradient(&x, &[2.0])?.parameter("d.weight")?, [2.0, 4.0]);
+//! assert_eq!(differentiate::input_gradient(&session, &x, &[2.0])?, [[6.0, 8.0]]);
 //! # Ok::<(), tangent_kernels::Error>(())
 //! ```
 
@@ -44,6 +44,6 @@ mod second;
 pub use direction::Direction;
 pub use forward::{Jvp, jacobian_forward, jvp, jvp_block};
 pub use linearized::{Linearized, linearize};
-pub use reverse::{Vjp, jacobian, vjp};
-pub(crate) use second::swept_along;
+pub use reverse::input_gradient;
 pub use second::{Hvp, hvp};
+pub(crate) use second::{Seed, swept_along};

@@ -3,71 +3,48 @@ use std::ops::Range;
 use crate::backend::Arrays;
 use crate::error::Result;
 use crate::model::blocks::{RUN_BLOCK, fold_blocks};
-use crate::model::{Gradient, Jacobian, Model, Session, add};
+use crate::model::{Model, Session};
 use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
 use crate::shape::numel;
 use crate::tape::SweepTargets;
 
-/// J^T u, for parameters and inputs.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Vjp<R> {
-    /// sum over n, c of u\[n,c\] grad f_c(x_n), by parameter.
-    pub parameters: Gradient<R>,
-    /// The same in every input, \[n, ...\] row-major: sum over c of u\[n,c\] times the derivative of f_c in x_n.
-    pub inputs: Vec<Vec<R>>,
-}
-
-/// J^T u for parameters and inputs, by one reverse sweep; `u` is \[n, C\] row-major. For parameters alone
-/// [`Session::gradient`] does less.
+/// J^T u in the inputs, by one reverse sweep: for every input, `[n, ...]` row-major, the sum over c of `u[n,c]` times the
+/// derivative of f_c in x_n. `u` is `[n, C]`, row-major. [`Session::gradient`] is the same in the parameters.
 ///
 /// # Errors
 /// As [`Session::gradient`].
-pub fn vjp<B: Arrays, O: Op>(
+pub fn input_gradient<B: Arrays, O: Op>(
     session: &Session<'_, B, O>,
     x: &dyn Samples<B::Number>,
     u: &[B::Number],
-) -> Result<Vjp<B::Number>> {
+) -> Result<Vec<Vec<B::Number>>> {
     session.check(x)?;
     session.check_cotangents(x, u)?;
-    let mut sums = session.zeros();
+    let none = vec![false; session.model().parameters().len()];
+    let targets = SweepTargets { inputs: true, parameters: Some(&none) };
     let mut inputs = Inputs::none(session.model());
-    let of_block = |range| session.pulled(x, range, u, SweepTargets::ALL);
-    fold_blocks(x.samples(), RUN_BLOCK, of_block, |range, block| {
-        add(&mut sums, block.parameters);
-        inputs.extend(range, block.inputs);
-    })?;
-    Ok(Vjp { parameters: Gradient::new(session.model().parameters().to_vec(), sums), inputs: inputs.list })
+    let pulled = |range| session.pulled(x, range, u, targets);
+    fold_blocks(x.samples(), RUN_BLOCK, pulled, |range, block| inputs.extend(range, block.inputs))?;
+    Ok(inputs.values)
 }
 
-/// What belongs to every entry of every input, block by block.
+/// One number per entry of every input, collected block by block.
 pub(super) struct Inputs<'m, R> {
     shapes: &'m [Vec<usize>],
-    pub list: Vec<Vec<R>>,
+    pub values: Vec<Vec<R>>,
 }
 
 impl<'m, R: Real> Inputs<'m, R> {
     pub fn none<O: Op>(model: &'m Model<O>) -> Self {
-        Inputs { shapes: model.input_shapes(), list: vec![Vec::new(); model.input_shapes().len()] }
+        Inputs { shapes: model.input_shapes(), values: vec![Vec::new(); model.input_shapes().len()] }
     }
 
-    /// Adds the samples in `range`: zeros for an input that the output does not depend on.
+    /// Appends the samples in `range`. An input that the output does not depend on gets zeros.
     pub fn extend(&mut self, range: Range<usize>, block: Vec<Option<Vec<R>>>) {
-        for ((all, own), shape) in self.list.iter_mut().zip(block).zip(self.shapes) {
-            all.extend(own.unwrap_or_else(|| vec![R::default(); range.len() * numel(shape)]));
+        for ((values, block), shape) in self.values.iter_mut().zip(block).zip(self.shapes) {
+            values.extend(block.unwrap_or_else(|| vec![R::default(); range.len() * numel(shape)]));
         }
     }
-}
-
-/// J for all samples, by reverse mode: [`Session::jacobian`].
-///
-/// # Errors
-/// Those of [`Session::jacobian`].
-pub fn jacobian<B: Arrays, O: Op>(
-    session: &Session<'_, B, O>,
-    x: &dyn Samples<B::Number>,
-) -> Result<Jacobian<B::Number>> {
-    session.jacobian(x)
 }

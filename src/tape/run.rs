@@ -41,8 +41,6 @@ pub struct SweepTargets<'a> {
 impl SweepTargets<'_> {
     /// The factors of all parameters.
     pub const PARAMETERS: SweepTargets<'static> = SweepTargets { inputs: false, parameters: None };
-    /// The factors of all parameters and the cotangents of the inputs.
-    pub const ALL: SweepTargets<'static> = SweepTargets { inputs: true, parameters: None };
 }
 
 /// The results of a reverse sweep.

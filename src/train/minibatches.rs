@@ -1,8 +1,8 @@
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// The numbers of `samples` samples in random order, in minibatches of `size`, the last one smaller: an epoch of SGD. Another
-/// `epoch` is another order; the same numbers give the same order on every machine.
+/// One epoch of SGD: the numbers of `samples` samples in random order, in minibatches of `size`. The last minibatch may be
+/// smaller. Every `epoch` has another order. Equal arguments give the same order on every machine.
 ///
 /// ```
 /// use tangent_kernels::train::{GradientDescent, Optimiser, minibatches};
@@ -15,10 +15,10 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 /// let x = Batch::new(&x, &[20, 1])?;
 /// let mut descent = GradientDescent::new(0.05).momentum(0.9);
 /// for epoch in 0..100 {
-///     for list in minibatches(20, 8, 7, epoch) {
-///         let targets: Vec<f64> = list.iter().map(|&n| y[n]).collect();
+///     for indices in minibatches(20, 8, 7, epoch) {
+///         let targets: Vec<f64> = indices.iter().map(|&n| y[n]).collect();
 ///         let session = Session::new(&model, Cpu::<f64>::new())?;
-///         let (_, gradient) = session.loss_gradient(&Subset::new(&x, &list)?, Loss::SquaredError(&targets))?;
+///         let (_, gradient) = session.loss_gradient(&Subset::new(&x, &indices)?, Loss::SquaredError(&targets))?;
 ///         descent.step(&mut model, &gradient)?;
 ///     }
 /// }
@@ -27,14 +27,14 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 /// # }
 /// ```
 ///
-/// Available with the feature `rand`.
+/// Requires the feature `rand`.
 pub fn minibatches(samples: usize, size: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
     let mut generator = ChaCha12Rng::seed_from_u64(seed);
     generator.set_stream(epoch);
-    let mut list: Vec<usize> = (0..samples).collect();
-    // Fisher and Yates; the bias of a remainder of 2^64 is below 1e-9 for any number of samples that fits in memory.
+    let mut indices: Vec<usize> = (0..samples).collect();
+    // Fisher-Yates. The bias of the remainder of 2^64 is below 1e-9 for any number of samples that fits in memory.
     for last in (1..samples).rev() {
-        list.swap(last, (generator.next_u64() % (last as u64 + 1)) as usize);
+        indices.swap(last, (generator.next_u64() % (last as u64 + 1)) as usize);
     }
-    list.chunks(size.max(1)).map(<[usize]>::to_vec).collect()
+    indices.chunks(size.max(1)).map(<[usize]>::to_vec).collect()
 }

@@ -67,7 +67,7 @@ fn check(what: &str, setup: &Setup, error: f64, tolerance: f64) {
 
 /// A direction of all parameters and all inputs that may vary.
 fn direction<R: Real>(setup: &Setup, parameters: &[R], seed: u64) -> Direction<R> {
-    let mut direction = Direction::of_parameters(&setup.model, parameters).unwrap();
+    let mut direction = Direction::from_parameters(&setup.model, parameters).unwrap();
     for (input, data) in setup.inputs.iter().enumerate() {
         if !setup.whole[input] {
             direction = direction.input(input, &numbers(data.len(), seed + input as u64)).unwrap();
@@ -83,11 +83,12 @@ fn first_order<R: Real>(setup: &Setup) {
     let outputs = setup.samples * model.outputs();
     let (v, u) = (numbers::<R>(model.parameter_count(), 1), numbers::<R>(outputs, 2));
     let along = differentiate::jvp(&session, &x, &direction(setup, &v, 50)).unwrap();
-    let back = differentiate::vjp(&session, &x, &u).unwrap();
+    let gradient = session.gradient(&x, &u).unwrap();
+    let cotangents = differentiate::input_gradient(&session, &x, &u).unwrap();
     check("a run and forward mode", setup, apart(&along.value, &session.run(&x).unwrap()), tolerance::<R>());
 
-    let mut right = dot(&back.parameters.flat(), &v);
-    for (input, cotangent) in back.inputs.iter().enumerate().filter(|(input, _)| !setup.whole[*input]) {
+    let mut right = dot(&gradient.flat(), &v);
+    for (input, cotangent) in cotangents.iter().enumerate().filter(|(input, _)| !setup.whole[*input]) {
         right += dot(cotangent, &numbers::<R>(cotangent.len(), 50 + input as u64));
     }
     let left = dot(&u, &along.tangent);
@@ -95,8 +96,8 @@ fn first_order<R: Real>(setup: &Setup) {
     check("<u, J v> = <J^T u, v>", setup, (left - right).abs() / scale, tolerance::<R>());
 
     if model.parameter_count() <= ENTRIES {
-        let (forward, reverse) =
-            (differentiate::jacobian_forward(&session, &x).unwrap(), differentiate::jacobian(&session, &x).unwrap());
+        let forward = differentiate::jacobian_forward(&session, &x).unwrap();
+        let reverse = session.jacobian(&x).unwrap();
         for ((info, forward), (_, reverse)) in forward.iter().zip(reverse.iter()) {
             check(&format!("Jacobian of {}", info.name), setup, apart(forward, reverse), tolerance::<R>());
         }
@@ -142,7 +143,7 @@ fn second_order<R: Real>(setup: &Setup) {
     let along = |seed: u64| -> Vec<R> { numbers::<f64>(count, seed).iter().map(|x| R::from_f64(size * x)).collect() };
     let (v, w, u) = (along(3), along(4), numbers::<R>(setup.samples * model.outputs(), 5));
     let product = |v: &[R]| {
-        let direction = Direction::of_parameters(model, v).unwrap();
+        let direction = Direction::from_parameters(model, v).unwrap();
         differentiate::hvp(&session, &x, &u, &direction).unwrap()
     };
     let (hv, hw) = (product(&v), product(&w));

@@ -17,7 +17,7 @@ use tangent_kernels::analysis::solve::{
     log_det, spectral_sum, trace,
 };
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Error, Matrix, Parameterisation, Result, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Error, Matrix, Result, Sequential, Session};
 
 /// A stored symmetric matrix, of a precision, that fails after some products.
 struct Stored {

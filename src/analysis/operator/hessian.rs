@@ -1,12 +1,11 @@
 use std::ops::Range;
 
-use super::products::wide;
+use super::products::{narrow, wide};
 use super::{Operator, Operators, check_vector};
 use crate::backend::Gram;
-use crate::differentiate::swept_along;
+use crate::differentiate::{Seed, swept_along};
 use crate::error::Result;
 use crate::ops::Op;
-use crate::real::Real;
 use crate::train::Loss;
 
 /// (1/N) J^T (d^2 l / df^2) J: see [`Operators::gauss_newton`]. Of the squared error it is the [`Fisher`](super::Fisher)
@@ -53,10 +52,11 @@ impl<B: Gram, O: Op> Operator for Hessian<'_, B, O> {
         let operators = self.operators;
         let outputs = operators.session.model().outputs();
         let seed = |range: Range<usize>, value: &[B::Number], tangent: &[B::Number]| {
-            let (f, df) = (wide(value.to_vec()), wide(tangent.to_vec()));
-            let narrow = |x: Vec<f64>| x.into_iter().map(B::Number::from_f64).collect::<Vec<_>>();
+            let f = wide(value.to_vec());
+            let df = wide(tangent.to_vec());
             let slope = narrow(self.loss.slope(range.clone(), &f, outputs));
-            Ok((slope, Some(narrow(self.loss.curvature(range, &f, &df, outputs)))))
+            let curvature = narrow(self.loss.curvature(range, &f, &df, outputs));
+            Ok(Seed { value: slope, tangent: Some(curvature) })
         };
         let along = operators.direction(v)?;
         let mut product = vec![0.0; self.size()];

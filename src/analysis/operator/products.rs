@@ -65,7 +65,12 @@ impl<B: Gram, O: Op> Operators<'_, B, O> {
     }
 }
 
-/// Numbers as they are.
+/// Numbers in f64.
 pub(super) fn wide<R: Real>(x: Vec<R>) -> Vec<f64> {
     x.into_iter().map(Real::f64).collect()
+}
+
+/// Numbers in the precision of the backend.
+pub(super) fn narrow<R: Real>(x: Vec<f64>) -> Vec<R> {
+    x.into_iter().map(R::from_f64).collect()
 }
