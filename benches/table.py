@@ -2,7 +2,7 @@
 """Writes the README's figures from the newest files under benches/results: benches/table.py [--check]
 
 The part of README.md between the two marks is replaced; with --check nothing is written, and the program ends with 1 if the
-README says something else than the results.
+README differs from the results.
 """
 import pathlib
 import re
@@ -48,7 +48,7 @@ def seconds(word):
 
 
 def speed(processor, mlp, cnn):
-    """Ours beside the peers, on one processor."""
+    """This crate and the peers, on one processor."""
     head = [f"{processor}, f32, 2 threads", "method", "time", "of the product rate"]
     head += ["torchNTK, explicit", "PyTorch, with care", "torch.func", "neural-tangents"]
     rows = [head, ["---"] * len(head)]
@@ -77,13 +77,13 @@ def large():
     [samples, budget] = number(r"^MLP, N = (\d+), to .npy with a budget of (\d+) MB")
     [seconds, disk, peak] = number(r"^kernel +([\d.]+) s(?:.*\n)writing +([\d.]+) s(?:.*\n)(?:.*\n)peak of memory (\d+) MB")
     bytes_of_k = f"{samples**2 * 4 / 1e6:,.0f} MB"
-    remark = f"budget {budget:,.0f} MB; the bare writing takes {disk} s"
+    remark = f"budget {budget:,.0f} MB; writing the same bytes takes {disk} s"
     rows.append([f"MLP, N = {samples:,.0f}, to `.npy`", f"{seconds}", bytes_of_k, f"{peak:,.0f} MB", remark])
     [samples, budget] = number(r"^MLP-h, N = (\d+), to .npy with a budget of (\d+) MB")
     [made] = number(r"they are made ([\d.]+) times over")
     [seconds, peak] = number(r"^([\d.]+) s; products .*peak of memory (\d+) MB")
-    # 1000 numbers of 4 bytes, which the caller holds.
-    remark = f"budget {budget:,.0f} MB beside {samples * 4e-3:.0f} MB of samples; factors are made {made} times over"
+    # The caller holds 1000 numbers of 4 bytes per sample.
+    remark = f"budget {budget:,.0f} MB, plus {samples * 4e-3:.0f} MB of samples; factors are made {made} times over"
     bytes_of_k = f"{samples**2 * 4 / 1e6:,.0f} MB"
     rows.append([f"MLP-h, N = {samples:,.0f}, to `.npy`", f"{seconds}", bytes_of_k, f"{peak:,.0f} MB", remark])
     return rows
