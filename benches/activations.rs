@@ -1,6 +1,6 @@
-//! Activations over arrays of 4096 entries, on one thread, beside the same made of std's scalar functions.
+//! Activations over arrays of 4096 entries, on one thread, compared with the same functions built on std's scalars.
 //!
-//! Besides criterion's times it prints nanoseconds a value, the least of all measured.
+//! In addition to criterion's times it prints nanoseconds per value, the minimum of all measurements.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use tangent_kernels_benches::machine;
 
 const ENTRIES: usize = 4096;
 
-/// Times `run` under criterion; the least time of one run, in nanoseconds an entry.
+/// Times `run` under criterion; returns the minimum time of one run, in nanoseconds per entry.
 fn least<T>(criterion: &mut Criterion, name: &str, mut run: impl FnMut() -> T) -> f64 {
     let mut least = f64::INFINITY;
     criterion.bench_function(name, |bencher| {
@@ -32,13 +32,13 @@ fn least<T>(criterion: &mut Criterion, name: &str, mut run: impl FnMut() -> T) -
     least
 }
 
-/// A function, and the same made of std's.
+/// A function and its equivalent built on std.
 type Pair<R> = (Unary, fn(R) -> R);
 
 fn in_precision<R: Real>(criterion: &mut Criterion, std: [Pair<R>; 9]) {
     let cpu = Cpu::<R>::new();
     let numbers: Vec<R> = machine::numbers::<R>(ENTRIES).into_iter().map(|x| R::from_f64(4.0) * x).collect();
-    // Some functions have no value left of 0.
+    // Some functions are undefined below 0.
     let positive: Vec<R> = numbers.iter().map(|x| x.abs()).collect();
     let mut lines = Vec::new();
     for (f, scalar) in std {
@@ -56,7 +56,7 @@ fn in_precision<R: Real>(criterion: &mut Criterion, std: [Pair<R>; 9]) {
     let name = format!("softmax of 64/{}", R::NAME);
     let ours = least(criterion, &name, || cpu.softmax(&rows));
     lines.push(format!("{name:<14} {ours:>6.2} ns a value"));
-    // What criterion's filter left out has no time.
+    // Functions that criterion's filter excluded have no time.
     lines.retain(|line| !line.contains("inf ns"));
     println!("{}\n", lines.join("\n"));
 }

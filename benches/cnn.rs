@@ -1,9 +1,8 @@
-//! The kernel of a small CNN beside the machine's own matrix products: three 3 x 3 convolutions (3-32-64-64) on 32 x 32
+//! The kernel of a small CNN compared with the machine's matrix products: three 3 x 3 convolutions (3-32-64-64) on 32 x 32
 //! pixels, ReLU, 2 x 2 average pools, a dense layer; no biases. One output for 500 samples, ten for 50, full kernel.
 //!
-//! Prints a line for each case: seconds, the products of forward, reverse and the symmetric Gram, their rate, and its
-//! ratio to the machine's matrix-product rate (faer, 4096 cubed, same precision and threads, the better of before and
-//! after). With `--json` the same as one JSON object a line, with trace and norm, for `benches/peers`.
+//! Prints a line per case: seconds, the products of forward, reverse and the symmetric Gram, their rate, and its ratio to
+//! the machine's product rate. That is faer's for 4096 cubed with the same precision and threads, the better of two runs. With `--json` the same as one JSON object a line, with trace and norm, for `benches/peers`.
 
 use std::hint::black_box;
 use std::time::Instant;

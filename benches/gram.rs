@@ -1,8 +1,8 @@
-//! The kernel of the paper's MLP (784-50-50-50-1) beside the machine's own matrix products.
+//! The kernel of the paper's MLP (784-50-50-50-1) compared with the machine's matrix products.
 //!
-//! Besides criterion's times it prints, for every case, the ratio of the rate at which the products of the symmetric
-//! Gram, of forward and of reverse are done to the machine's matrix-product rate (faer, 4096 cubed, same precision and
-//! threads, the better of before and after), and how that counts.
+//! In addition to criterion's times it prints, for every case, the rate of the products of the symmetric Gram, of forward
+//! and of reverse. It also prints the ratio to the machine's product rate (faer, 4096 cubed, same precision and threads,
+//! the better of two runs).
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

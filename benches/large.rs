@@ -1,6 +1,6 @@
-//! Kernels as large as the memory, and larger: time, peak of memory against what was promised, and the disk's own time.
+//! Kernels as large as the memory, and larger: time, peak of memory against the plan, and the time of writing alone.
 //!
-//! Every run is a process of its own, so that peaks do not mix; the peak is the process's, program and samples among it.
+//! Every run is a process of its own, so that peaks do not mix. The peak includes the program and the samples.
 //!
 //! - dense: the paper's MLP, K in memory, N from 5,000 to 40,000, alternated three times: how time grows with N.
 //! - disk: N = 60,000 to a `.npy` with a budget of 1 GiB, alternated three times with the same bytes written in the same
@@ -8,7 +8,7 @@
 //! - chunks: MLP-h, N = 20,000, to a `.npy` with 512 MiB, where factors do not fit.
 //!
 //! `cargo bench -p tangent-kernels-benches --bench large -- [dense] [disk] [chunks] [--folder F]` runs some of them; the disk's runs
-//! need 15 GB in the folder (that of temporary files, if none is given). Linux alone says what a process took.
+//! need 15 GB in the folder (that of temporary files, if none is given). Peaks are measured on Linux only.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ fn main() {
     }
 }
 
-/// All that was asked for, from the outside.
+/// All requested runs, each in a process of its own.
 fn all(words: &[String]) -> Result<()> {
     let folder = words.iter().position(|word| word == "--folder").and_then(|at| words.get(at + 1));
     let folder = folder.map_or_else(std::env::temp_dir, PathBuf::from);
@@ -103,7 +103,7 @@ fn disk(rate: f64, folder: &Path) -> Result<()> {
     let disk = median(&mut numbers(&raw, "seconds"));
     let compute = number(&ours[0], "flops") / rate / 1e9;
     println!(
-        "MLP, N = {n}, to .npy with a budget of {} MB: {ROUNDS} rounds, alternated with the bare writing\n",
+        "MLP, N = {n}, to .npy with a budget of {} MB: {ROUNDS} rounds, alternated with writing the same bytes\n",
         budget / 1_000_000
     );
     println!("kernel   {seconds:.1} s  {:?}", numbers(&ours, "seconds"));
@@ -152,7 +152,7 @@ fn child(words: &[&str]) -> Result<Value> {
         .map_err(|_| Error::value(format!("{}: {}", words.join(" "), String::from_utf8_lossy(&done.stderr).trim())))
 }
 
-/// A file that is gone afterwards, with what lies beside it.
+/// A file that is removed afterwards, with its journal.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -173,11 +173,11 @@ impl Drop for Scratch {
     }
 }
 
-/// One run, from the inside.
+/// One run, in the child process.
 fn one(words: &[String]) -> Result<Value> {
     let word = |at: usize| words.get(at).map_or("", String::as_str);
     let parsed =
-        |at: usize| word(at).parse::<usize>().map_err(|_| Error::value(format!("'{}' is no number", word(at))));
+        |at: usize| word(at).parse::<usize>().map_err(|_| Error::value(format!("'{}' is not a number", word(at))));
     match word(0) {
         "write" => write(parsed(1)?, Path::new(word(2)), [parsed(3)?, parsed(4)?]),
         model => kernel(model, parsed(1)?, word(2), if words.len() > 3 { Some(parsed(3)? as u64) } else { None }),
@@ -213,8 +213,8 @@ fn kernel(model: &str, n: usize, to: &str, budget: Option<u64>) -> Result<Value>
     }))
 }
 
-/// Writes the bytes of K(X, X) in f32 as a run does: units of the upper triangle and their mirror images, by all threads,
-/// each row of a unit by itself; then waits for the disk.
+/// Writes the bytes of K(X, X) in f32 as a run does: regions of the upper triangle and their mirror images, by all threads,
+/// each row of a region by itself; then waits for the disk.
 #[cfg(unix)]
 fn write(n: usize, to: &Path, [tall, wide]: [usize; 2]) -> Result<Value> {
     use rayon::prelude::*;

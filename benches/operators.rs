@@ -1,6 +1,7 @@
-//! Products without a matrix: the NTK, the Fisher matrix and the Hessian of the paper's MLP at N = 60,000, their time beside
-//! that of the products they are made of, the five largest eigenvalues, a trace and a solution by conjugate gradients, and
-//! the peak of memory.
+//! Products without a matrix: the NTK, the Fisher matrix and the Hessian of the paper's MLP at N = 60,000.
+//!
+//! Prints their time compared with the matrix products they consist of, the five largest eigenvalues, a trace, a solution
+//! by conjugate gradients, and the peak of memory.
 
 use std::time::Instant;
 
@@ -44,8 +45,8 @@ fn main() {
         model.parameter_count()
     );
 
-    // Products with the weights, in N P multiplications and additions each: a run has 1, a sweep 1 for inputs and 1 for
-    // weights, a run of forward mode 3 (x W, x dW, dx W), a sweep over it twice as many as a sweep and once more for both.
+    // Products with the weights, in N P multiplications and additions each. A run has 1, a sweep 1 for inputs and 1 for
+    // weights. A run of forward mode has 3 (x W, x dW, dx W), a sweep over it twice a sweep's plus both once more.
     let ntk = operators.ntk();
     let fisher = operators.fisher();
     let hessian = operators.hessian(Loss::SquaredError(&targets)).unwrap();

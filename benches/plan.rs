@@ -1,9 +1,9 @@
-//! Is the plan right? A grid of layers, each computed in every way that it can go.
+//! Is the plan right? A grid of layers, each computed by every strategy that it allows.
 //!
-//! For every layer and number of outputs it prints the seconds of each way (median), the way that was planned, how much
-//! slower that is than the fastest, and how much faster than multiplying out. Only the layer's weight is asked for, so
-//! that forward pass and sweep are the same for all ways. Ways that are predicted to take over eight times the planned
-//! one's time and over eight seconds are not run; their prediction stands in brackets.
+//! For every layer and number of outputs it prints the median seconds of each strategy and the planned strategy. It prints
+//! how much slower that is than the fastest, and how much faster than materialised gradients. Only the kernel of the
+//! layer's weight is computed, so that forward pass and sweep are equal for all strategies. A strategy is not run if its
+//! prediction is over eight seconds and over eight times the planned one's. The prediction is then printed in brackets.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use tangent_kernels::{Batch, Cpu, Graph, Model, Session};
 use tangent_kernels_benches::machine;
 use tangent_kernels_benches::machine::median;
 
-/// A layer whose best way is not plain, with a tanh and a dense layer after it.
+/// A layer whose best strategy is not obvious, with a tanh and a dense layer after it.
 enum Layer {
     /// A convolution of 3 x 3 on a plane: channels in and out, side of the plane.
     Conv(usize, usize, usize),
@@ -96,7 +96,7 @@ fn row(name: &str, layer: &Layer, outputs: usize, samples: usize) -> (f64, f64) 
 
 fn main() {
     println!("f32, {} threads", rayon::current_num_threads());
-    println!("layer                         C    N  planned        / best / multiply-out   seconds of every way");
+    println!("layer                         C    N  planned        / best / materialise   seconds of every strategy");
     let mut worst = 0.0f64;
     for (name, layer, samples) in [
         ("conv 3 -> 64 at 32 x 32", Layer::Conv(3, 64, 32), 24),
@@ -117,5 +117,5 @@ fn main() {
             worst = worst.max(ratio);
         }
     }
-    println!("the planned way was at most {worst:.2} times the fastest one's time");
+    println!("the planned strategy took at most {worst:.2} times the fastest one's time");
 }

@@ -1,8 +1,8 @@
 //! How far kernels in f32 are from those in f64, and how far below zero their smallest eigenvalue falls.
 //!
 //! The paper's MLP and MLP-h, the same weights and samples in both precisions. For each it prints the relative error in
-//! the Frobenius norm, the largest of an entry relative to the largest entry, whether K is symmetric to the bit, and the
-//! smallest eigenvalue (of K as it is, computed in f64) in units of eps tr K, eps being that of the kernel's precision.
+//! the Frobenius norm, the largest error of an entry relative to the largest entry, and whether K is symmetric to the bit.
+//! The smallest eigenvalue of K, computed in f64, is printed in units of eps tr K with the eps of the kernel's precision.
 
 use faer::{Mat, Side};
 use tangent_kernels::{Batch, Cpu, Matrix, Model, Real, Session};

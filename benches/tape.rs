@@ -1,8 +1,8 @@
-//! What recording and sweeping cost beside the products themselves, and what a plan costs.
+//! The cost of recording and sweeping compared with the products alone, and the cost of a plan.
 //!
 //! - `passes`: forward and sweep over 192 samples of MLP-h (eight layers of 1000) on one thread, and the same products by
-//!   faer alone: what is beyond is tanh, its derivative, and the tape.
-//! - `chain`: forward and sweep through 1,000 ops on four numbers, where nothing but the tape's own work is left.
+//!   faer alone. The difference is tanh, its derivative, and the tape.
+//! - `chain`: forward and sweep through 1,000 ops on four numbers, so that only the tape's own work remains.
 //! - `plan`: `Ntk::plan`, for a CNN and for a network of 200 layers.
 
 use std::hint::black_box;

@@ -1,7 +1,7 @@
-//! Tiles of K on one thread: from packed panels, beside faer's product of the same rows, which packs every time.
+//! Tiles of K on one thread: from packed panels, compared with faer's product of the same rows, which packs every time.
 //!
-//! For every k it prints GFLOP/s of a layer's tile, (a . a') (b . b') with k features on both sides, of a plain product, and
-//! of faer's two products with a multiplication and its plain product; all alternating, the best of five.
+//! For every k it prints GFLOP/s of a layer's tile, (a . a') (b . b') with k features on both sides, and of a plain product.
+//! The same numbers follow for faer. All alternate; the best of five counts.
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,5 +1,5 @@
 //! Training of the paper's MLP of section 5.2 (784-50-50-50-1, tanh, no biases): the time of a step of gradient descent on
-//! all of 10,000 samples beside that of its matrix products alone.
+//! all 10,000 samples compared with that of its matrix products alone.
 //!
 //! `training STEPS` times that many steps and prints the seconds of one, for `benches/peers/compare_training.py`.
 

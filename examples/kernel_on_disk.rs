@@ -1,6 +1,6 @@
-//! One kernel on disk in both formats: `kernel.npy` and `kernel.zarr` in the folder that is given.
+//! One kernel on disk in both formats: `kernel.npy` and `kernel.zarr` in the given folder.
 //!
-//! Stop it and start it again: it goes on where it was. `tests/reference/read_zarr.py` compares the two.
+//! Stop it and start it again: it resumes. `tests/reference/read_zarr.py` compares the two.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use tangent_kernels::{Batch, Cpu, Outputs, Result, Sequential, Session};
 
 const SAMPLES: usize = 700;
 const WIDTHS: [usize; 4] = [8, 32, 32, 3];
-/// Small, so that there are many units and chunks.
+/// Small, so that there are many regions and chunks.
 const SIDE: usize = 100;
 
 fn main() -> ExitCode {

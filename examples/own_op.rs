@@ -1,8 +1,8 @@
-//! An op that this crate does not have: a layer of radial basis functions, y_o = exp(-|x - c_o|^2 / 2).
+//! An op that is not in the library: a layer of radial basis functions, y_o = exp(-|x - c_o|^2 / 2).
 //!
-//! What an op needs is in `Rbf`: a shape rule, the result, the cotangent of its input, and the per-sample gradients of its
-//! parameter. From these it has a place on the tape, forward mode, and a kernel on every device; the checker of the crate's
-//! own ops holds them against each other.
+//! `Rbf` has everything that an op needs: a shape rule, the result, the cotangent of its input, and the per-sample gradients of its
+//! parameter. From these follow its place on the tape, forward mode, and a kernel on every device. The checker of the library's
+//! own ops compares them.
 
 use tangent_kernels::backend::Arrays;
 use tangent_kernels::factor::InputOperand;
@@ -10,13 +10,13 @@ use tangent_kernels::ops::{Builtin, Case, Op, OpContext, expect_arity};
 use tangent_kernels::unary::{Exp, Unary};
 use tangent_kernels::{Attributes, Batch, Cpu, Error, Graph, Model, Result, Session, check};
 
-/// y\[n,o\] = exp(-|x\[n\] - c\[o\]|^2 / 2) on \[i\]. Parameter: the centres c, \[o, i\]; their per-sample gradient is
+/// `y[n,o] = exp(-|x[n] - c[o]|^2 / 2)` on `[i]`. Parameter: the centres c, `[o, i]`. Their per-sample gradient is
 /// dy y (x - c).
 #[derive(Clone, Debug)]
 struct Rbf;
 
 impl Rbf {
-    /// dy y: what the exponent's derivative is multiplied by, \[n, o\].
+    /// dy y, the factor of the exponent's derivative: `[n, o]`.
     fn weighted<B: Arrays>(at: &OpContext<'_, B>, y: &B::Tensor, dy: &B::Tensor) -> B::Tensor {
         at.arrays.mul(dy, y)
     }
@@ -31,7 +31,7 @@ impl Op for Rbf {
         (name == "rbf").then_some(Ok(Rbf))
     }
 
-    /// Shapes are of one sample, and refused here, in words that name both.
+    /// Shapes are those of one sample. An error names both.
     fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
         expect_arity(self, inputs, parameters, 1, 1..=1)?;
         match (inputs[0], parameters[0]) {
@@ -40,7 +40,7 @@ impl Op for Rbf {
         }
     }
 
-    /// Arrays have the samples in front; |x - c|^2 = |x|^2 - 2 x c + |c|^2.
+    /// The first axis of arrays is the sample. |x - c|^2 = |x|^2 - 2 x c + |c|^2.
     fn forward<B: Arrays>(&self, at: &OpContext<'_, B>) -> B::Tensor {
         let (arrays, x, c) = (at.arrays, at.inputs[0], at.parameters[0]);
         let square = |x: &B::Tensor| arrays.sum(&arrays.mul(x, x), &[1]);
@@ -59,7 +59,7 @@ impl Op for Rbf {
         arrays.add(&towards, &away)
     }
 
-    /// No form of factors fits, so `rows` gives the gradients multiplied out.
+    /// The gradient has no factor form, so `rows` gives the materialised gradients.
     fn input_operand<B: Arrays>(&self, _at: &OpContext<'_, B>, parameter: usize) -> Option<InputOperand<B>> {
         (parameter == 0).then_some(InputOperand::Rows)
     }
@@ -79,7 +79,7 @@ impl Op for Rbf {
 }
 
 tangent_kernels::ops! {
-    /// The crate's ops, and ours beside them.
+    /// The library's ops and ours.
     enum Ops {
         Builtin(Builtin),
         Rbf(Rbf),

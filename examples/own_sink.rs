@@ -1,22 +1,22 @@
-//! A sink of one's own: of a kernel that is never stored, the nearest neighbour of every sample.
+//! Your own sink: the nearest neighbour of every sample, from a kernel that is never stored.
 //!
-//! A kernel comes to a sink in units, rectangles of K that threads hand over as they are done, each once; of K(X, X) only
-//! those of the upper triangle. What a sink keeps of them is its own business: here two numbers for a sample.
+//! A sink receives a kernel in regions, rectangles of K, each once, from several threads. For K(X, X) these cover the
+//! upper triangle. This sink keeps two numbers per sample.
 
 use std::sync::Mutex;
 
 use tangent_kernels::kernel::sink::{Frame, RegionData, Requirements, Sink};
 use tangent_kernels::{Batch, Cpu, Real, Result, Sequential, Session};
 
-/// For every sample the other one that its gradient is most like: the largest K\[n,m\] / sqrt(K\[m,m\]).
+/// For every sample the other sample with the most similar gradient: the largest `K[n,m] / sqrt(K[m,m])`.
 struct Neighbours {
-    /// sqrt(K\[n,n\])
+    /// `sqrt(K[n,n])`
     norms: Vec<f64>,
     best: Mutex<Vec<(f64, usize)>>,
 }
 
 impl<R: Real> Sink<R> for Neighbours {
-    /// Units as they are cheapest to compute.
+    /// Regions of any size will do.
     fn requirements(&self) -> Requirements {
         Requirements::default()
     }
@@ -42,7 +42,7 @@ impl<R: Real> Sink<R> for Neighbours {
                 let k = entries[r * region.cols.len() + c].f64();
                 meet(n, m, k);
                 if part.mirrored() && region.above().contains(&n) {
-                    // Below the diagonal is the same.
+                    // K is symmetric.
                     meet(m, n, k);
                 }
             }
@@ -54,7 +54,7 @@ impl<R: Real> Sink<R> for Neighbours {
 fn main() -> Result<()> {
     let mut model = Sequential::ntk(&[2]).linear("d1", 64).tanh().linear("d2", 1).build()?;
     model.initialise(1)?;
-    // Points on a spiral: every one's nearest is beside it.
+    // Points on a spiral: the nearest neighbour is the next point.
     let points: Vec<f64> = (0..200).flat_map(|k| [0.1 * f64::from(k).cos(), 0.1 * f64::from(k).sin()]).collect();
     let x = Batch::new(&points, &[200, 2])?;
     let session = Session::new(&model, Cpu::<f64>::new())?;

@@ -1,7 +1,7 @@
 //! A small transformer composed of functions, and its kernel on a few made-up sentences.
 //!
-//! Prints the plan, a line for each component, how alike the kernel finds the sentences, and how far every other method
-//! is from it. Exits with 1 if any is further than 1e-10 in `f64`.
+//! Prints the plan, a line for each component, the similarity of the sentences, and the difference of every other method
+//! from the structured one. Exits with 1 if any is further than 1e-10 in `f64`.
 
 use std::process::ExitCode;
 
@@ -17,7 +17,7 @@ const SENTENCES: [&str; 6] = [
     "cat and dog and bird",
 ];
 
-/// What methods may differ by, relative to a component.
+/// The largest allowed difference of methods, relative to a component.
 const TOLERANCE: f64 = 1e-10;
 
 fn main() -> ExitCode {
@@ -69,7 +69,7 @@ fn run() -> Result<f64> {
     Ok(verification.worst())
 }
 
-/// The vocabulary, and the number of every word of every sentence in it: all of them as long.
+/// The vocabulary, and the number of every word of every sentence in it: all of one length.
 fn numbered(sentences: &[&'static str]) -> (Vec<&'static str>, Vec<f64>) {
     let mut words: Vec<&str> = sentences.iter().flat_map(|sentence| sentence.split(' ')).collect();
     let all = words.clone();

@@ -1,8 +1,8 @@
-//! Holds this crate's kernels against those that another program computed.
+//! Compares this crate's kernels with those of another program.
 //!
-//! Builds the network that each file describes, computes every component and the total, and prints a line a file: name,
-//! method, precision, device, the worst error over components and the total, and which one that was. Exits with 1 if any
-//! is above tolerance or could not be computed. The form of the files is told in `tangent_kernels::io::fixture`.
+//! Builds the network of each file, computes every component and the total, and prints a line per file. The line has name,
+//! method, precision, device, the worst error over components and the total, and where it is. Exits with 1 if an error is
+//! above tolerance or a kernel could not be computed. `tangent_kernels::io::fixture` describes the files.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,27 +15,27 @@ use tangent_kernels::{Batch, Error, Method, Real, Result, Session};
 use tangent_kernels_examples::device;
 
 const HELP: &str = "\
-Holds kernels against those that another program computed.
+Compares kernels with those of another program.
 
 usage: verify_fixture [--method NAME] [--precision f32|f64] [--device D] FILE...
 
   --method NAME    structured (the default), closed-form, full-jacobian, autograd, layerwise, layerwise-batched,
-                   forward-mode, or all: every one that is for the network, closed-form being for plain MLPs and
-                   forward-mode for up to 20,000 parameters, or 1,000 on a graphics card
-  --precision P    f64 (the default on the CPU; tolerance 1e-10) or f32 (1e-5; on a graphics card, which has no other,
-                   1e-4)
-  --device D       cpu (the default), gpu (the best graphics card), all (all of them), or a part of a card's name
+                   forward-mode, or all that apply: closed-form to plain MLPs, forward-mode up to 20,000
+                   parameters, or 1,000 on a GPU
+  --precision P    f64 (the default on the CPU; tolerance 1e-10) or f32 (1e-5; 1e-4 on a GPU, which has no
+                   other)
+  --device D       cpu (the default), gpu (the best GPU), all (all GPUs), or a part of a GPU's name
 
 The error of a component is |K - R| / max(|R|, 1e-10 |R total|), Frobenius norms, R being the file's.";
 
-/// Forward mode takes a run for every entry of every parameter, which on a card is mostly waiting.
+/// Forward mode needs a run per entry of every parameter, which is mostly waiting on a GPU.
 const FORWARD_MODE_ENTRIES_ON_CARDS: usize = 1_000;
 
 struct Options {
     methods: Vec<Method>,
     double: bool,
     device: String,
-    /// Methods that are not for a network are passed over.
+    /// Methods that do not apply to a network are skipped.
     all: bool,
     files: Vec<PathBuf>,
 }
@@ -70,7 +70,7 @@ fn verify_all<B: Gram>(options: &Options, arrays: &B, tolerance: f64) -> bool {
     right
 }
 
-/// Prints the line of a file; true if its error is within tolerance, or the method is not for it and need not be.
+/// Prints the line of a file; true if its error is within tolerance, or the method does not apply and may be skipped.
 fn verify<B: Gram>(file: &Path, method: Method, arrays: &B, tolerance: f64, pass_over: bool) -> bool {
     let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
     let start = format!("{name:<36} {method:<18} {} {} ", B::Number::NAME, arrays.name());
@@ -94,11 +94,11 @@ fn verify<B: Gram>(file: &Path, method: Method, arrays: &B, tolerance: f64, pass
     }
 }
 
-/// `None` if the method is not for the network, and `pass_over` says that this is no failure.
+/// `None` if the method does not apply to the network and `pass_over` allows that.
 fn worst<B: Gram>(file: &Path, method: Method, arrays: &B, pass_over: bool) -> Result<Option<(f64, String)>> {
     let fixture = Fixture::read(file)?;
     if fixture.input_shape[0] == 0 {
-        return Err(Error::shape("the batch has no sample, so nothing can be compared"));
+        return Err(Error::shape("the batch has no samples, so nothing can be compared"));
     }
     let most = if device::is_cpu(arrays) { FORWARD_MODE_ENTRIES } else { FORWARD_MODE_ENTRIES_ON_CARDS };
     if pass_over && method == Method::ForwardMode && fixture.model.parameter_count() > most {
@@ -112,9 +112,9 @@ fn worst<B: Gram>(file: &Path, method: Method, arrays: &B, pass_over: bool) -> R
     }
 }
 
-/// `None` where help was asked for, and given.
+/// `None` after `--help`.
 fn parse() -> Result<Option<Options>> {
-    let wrong = |error: lexopt::Error| Error::value(format!("{error}; --help says what there is"));
+    let wrong = |error: lexopt::Error| Error::value(format!("{error}; --help lists the options"));
     let word = |parser: &mut lexopt::Parser| parser.value().and_then(|value| value.string()).map_err(wrong);
     let mut options = Options {
         methods: vec![Method::Structured],
@@ -136,7 +136,7 @@ fn parse() -> Result<Option<Options>> {
                 precision = match word(&mut parser)?.as_str() {
                     "f64" => Some(true),
                     "f32" => Some(false),
-                    other => return Err(Error::value(format!("--precision is '{other}', where f32 or f64 is needed"))),
+                    other => return Err(Error::value(format!("--precision is '{other}', but it must be f32 or f64"))),
                 }
             }
             Long("device") => options.device = word(&mut parser)?,
@@ -148,10 +148,10 @@ fn parse() -> Result<Option<Options>> {
             other => return Err(wrong(other.unexpected())),
         }
     }
-    // What a device can do, unless another precision was asked for.
+    // The device's precision, unless another was given.
     options.double = precision.unwrap_or(options.device == "cpu");
     if options.files.is_empty() {
-        return Err(Error::value("no file was given; --help says what there is"));
+        return Err(Error::value("no file was given; --help lists the options"));
     }
     Ok(Some(options))
 }

@@ -1,4 +1,4 @@
-//! The CNN that this crate and others are timed with.
+//! The CNN of the comparisons with other programs.
 
 use tangent_kernels::ops::{AvgPool2d, Conv2d};
 use tangent_kernels::unary::Relu;

@@ -1,4 +1,4 @@
-//! The rate at which a device multiplies matrices: what its kernels are measured by.
+//! The rate at which a device multiplies matrices: the reference for its kernels.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ pub struct Ruler {
     pub side: usize,
 }
 
-/// Sides that are tried, until a product takes long enough to be measured: software is slow enough with a small one.
+/// Sides to try until a product takes long enough to be measured. Software drivers are slow enough with a small one.
 const SIDES: [usize; 5] = [256, 512, 1024, 2048, 4096];
 const LONG: Duration = Duration::from_millis(50);
 
@@ -34,7 +34,7 @@ pub fn product_rate<B: Arrays>(arrays: &B) -> Result<Ruler> {
     Ok(ruler)
 }
 
-/// The shortest time of three, after one that compiles what is needed.
+/// The shortest time of three, after one run that compiles the shaders.
 ///
 /// # Errors
 /// The device failed.
@@ -50,7 +50,7 @@ fn best_of_three<B: Arrays>(arrays: &B, work: impl Fn() -> B::Tensor) -> Result<
     Ok(best)
 }
 
-/// Waits until `x` is there, by reading one of its entries.
+/// Waits until `x` is computed, by reading one of its entries.
 ///
 /// # Errors
 /// The device failed.

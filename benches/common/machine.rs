@@ -1,4 +1,4 @@
-//! What benches share: the machine's own product rate, numbers without a pattern, a median.
+//! The machine's product rate, numbers without a pattern, a median.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
-//! What memory there is, and what a process took at most; Linux says, others may not.
+//! The available memory and the peak of a process, on systems that report them (Linux).
 
-/// Bytes of a line such as `VmHWM:  1234 kB`; `None` where there is no such file or line.
+/// Bytes of a line such as `VmHWM:  1234 kB`; `None` if the file or the line does not exist.
 fn kilobytes(file: &str, key: &str) -> Option<f64> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.starts_with(key))?;
@@ -8,14 +8,13 @@ fn kilobytes(file: &str, key: &str) -> Option<f64> {
     Some(number * 1024.0)
 }
 
-/// Bytes that this machine could still give; `None` where it does not say.
+/// Available bytes of this machine; `None` if it does not report them.
 pub fn available() -> Option<f64> {
     kilobytes("/proc/meminfo", "MemAvailable:")
 }
 
-/// Writes so many bytes and gives them back. A virtual machine gets memory that it did not use for long from its host,
-/// page by page, and the first kernel to touch it took over twice as long as the next. Nothing where it would hide a
-/// [`Peak`].
+/// Writes `bytes` bytes of memory and frees them. A virtual machine gets unused memory back from its host page by page,
+/// and the first kernel that touched it took over twice as long as the next. Does nothing if it would hide a [`Peak`].
 pub fn have_at_hand(bytes: usize) {
     let mut memory = Vec::new();
     if put_mark_back() && memory.try_reserve_exact(bytes).is_ok() {
@@ -24,19 +23,19 @@ pub fn have_at_hand(bytes: usize) {
     }
 }
 
-/// Puts the mark of the most memory back to what is held now, where the system allows it.
+/// Resets the peak to the present memory, if the system allows it.
 fn put_mark_back() -> bool {
     std::fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 
-/// The most memory of this process since it was made.
+/// The peak of this process since the value was created.
 pub struct Peak {
     before: Option<f64>,
 }
 
 impl Peak {
-    /// Puts the mark back to what is held now, so that what was held and freed before (the ruler) does not hide a peak.
-    /// Where the system does not allow it the mark stays, and only what goes beyond it is seen.
+    /// Resets the peak, so that memory freed earlier (by the reference product) does not hide one. If the system does not
+    /// allow it, only memory beyond the old peak is seen.
     pub fn new() -> Self {
         put_mark_back();
         Peak { before: mark() }
@@ -48,7 +47,7 @@ impl Peak {
     }
 }
 
-/// The most bytes that this process had in memory, its program among them.
+/// The peak of this process in bytes, its program included.
 pub fn mark() -> Option<f64> {
     kilobytes("/proc/self/status", "VmHWM:")
 }

@@ -1,4 +1,4 @@
-//! The networks of the paper's section 4, which this crate is timed with: MLP is four linear layers of width 100, MLP-h
+//! The networks of the paper's section 4, used by the benches: MLP is four linear layers of width 100, MLP-h
 //! eight of width 1000.
 
 use tangent_kernels::unary::Tanh;

@@ -2,7 +2,7 @@
 //!
 //! MNIST's sixes and nines, 28 x 28, through 3 x 3 convolutions with batch norms at inference: the plan, a table with a
 //! row for each layer and one for the total, heat maps of each, the kernel as .npy with its manifest, and the weights as
-//! safetensors. How the network is put together from functions stands in `network.rs`.
+//! safetensors. `network.rs` composes the network from functions.
 
 mod nearest;
 mod network;
@@ -59,7 +59,7 @@ fn run<B: Gram>(options: &Options, arrays: B) -> Result<()> {
 
     let (x, z) = (batch(&train)?, batch(&test)?);
     let kernel = compute("K(train, train)", ntk, &x, None)?;
-    // One number for each pair of digits is what a classifier needs, whatever the mode.
+    // A classifier needs one number per pair of digits in every mode.
     let cross = compute("K(test, train)", session.ntk().outputs(Outputs::TraceMean), &z, Some(&x))?;
     let rows_of_a_digit = options.rows_of_a_digit();
     let rows = report::rows(&model, &kernel, &cross, |own, cross| {

@@ -1,16 +1,16 @@
-//! Which class mean is nearer, told by kernels alone.
+//! The nearest class mean, from kernels alone.
 
 use tangent_kernels::analysis::accuracy;
 use tangent_kernels::{Matrix, Real, Result};
 
-/// How often the nearest class mean is the right one, gradients of digits being what is near.
+/// How often the nearest class mean of the gradients is the right one.
 ///
-/// With g(x) the gradient of all outputs, and m6 and m9 its means over the training digits of a class, x is a nine where
-/// |g(x) - m9|^2 < |g(x) - m6|^2, that is g(x) . (m9 - m6) > (|m9|^2 - |m6|^2) / 2: means of entries of K. The sign rule of
-/// the paper has 0 on the right, and calls nearly all digits the same where a network's gradients share a large part, as
-/// those of pooled convolutions do.
+/// With g(x) the gradient of all outputs, and m6 and m9 its means over the training digits of a class, x is a nine if
+/// |g(x) - m9|^2 < |g(x) - m6|^2, that is g(x) . (m9 - m6) > (|m9|^2 - |m6|^2) / 2: means of entries of K. The paper's sign
+/// rule has 0 on the right. It gives nearly all digits one class if the gradients share a large part, as those of pooled
+/// convolutions do.
 ///
-/// `train` has `outputs` rows for each digit, `cross` one row for each held-out and one column for each training digit.
+/// `train` has `outputs` rows for each digit, `cross` one row per held-out and one column per training digit.
 pub fn nearest_mean<R: Real>(
     train: &Matrix<R>,
     outputs: usize,

@@ -16,7 +16,7 @@ pub fn network(outputs: usize, seed: u64) -> Result<Model> {
         let x = residual(graph, "block", x)?;
         let x = convolution(graph, ["down.conv", "down.norm"], x, 16, 2)?;
         let x = graph.unary(Relu, x)?;
-        // 14 x 14 becomes 2 x 2: where the ink is tells a six from a nine.
+        // 14 x 14 becomes 2 x 2: the position of the ink distinguishes a six from a nine.
         let x = graph.avg_pool2d(x, AvgPool2d::new([7, 7]))?;
         let x = graph.flatten(x)?;
         let weight = graph.parameter("dense.weight", &[outputs, graph.shape(x)[0]])?;
@@ -50,7 +50,7 @@ fn convolution(
     let weight = graph.parameter(format!("{conv}.weight"), &[channels, graph.shape(x)[0], 3, 3])?;
     let sliding = Conv2d::new().padding([1, 1]).stride([stride, stride]);
     let x = graph.conv2d(x, sliding, weight, None)?;
-    // What a norm begins with: as in training's first step, but for the statistics of a batch.
+    // The initial values of a norm, with fixed statistics instead of a batch's.
     let affine = [
         graph.parameter_filled(format!("{norm}.weight"), &[channels], 1.0)?,
         graph.parameter_filled(format!("{norm}.bias"), &[channels], 0.0)?,

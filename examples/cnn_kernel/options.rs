@@ -35,7 +35,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// `None` where help was asked for, and given.
+    /// `None` after `--help`.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>> {
         let mut options = Options {
             samples: 250,
@@ -68,9 +68,9 @@ impl Options {
         }
         check_samples(options.samples)?;
         if !(1..=10).contains(&options.outputs) {
-            return Err(Error::value(format!("--outputs is {}, where 1 to 10 are possible", options.outputs)));
+            return Err(Error::value(format!("--outputs is {}, but it must be 1 to 10", options.outputs)));
         }
-        // A full kernel is C x C times as large: for many outputs only if it is asked for.
+        // A full kernel is C x C times as large, so it is not the default for many outputs.
         options.mode = mode.unwrap_or(if options.outputs <= 2 { Outputs::Full } else { Outputs::TraceMean });
         Ok(Some(options))
     }
@@ -85,6 +85,6 @@ fn mode_of(word: &str) -> Result<Outputs> {
     match word {
         "full" => Ok(Outputs::Full),
         "trace-mean" => Ok(Outputs::TraceMean),
-        other => Err(Error::value(format!("--mode is '{other}', where full or trace-mean is needed"))),
+        other => Err(Error::value(format!("--mode is '{other}', but it must be full or trace-mean"))),
     }
 }

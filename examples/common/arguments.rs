@@ -1,19 +1,19 @@
-//! What the command lines of the examples have in common.
+//! The options that the examples have in common.
 
 use lexopt::{Parser, ValueExt};
 use tangent_kernels::{Error, Result};
 
 use crate::digits::PER_CLASS;
 
-/// In which numbers kernels are computed.
+/// The precision of kernels.
 pub enum Precision {
     F32,
     F64,
 }
 
-/// An error of the parser, with where to look.
+/// An error of the parser, with a hint.
 pub fn wrong(error: lexopt::Error) -> Error {
-    Error::value(format!("{error}; --help says what there is"))
+    Error::value(format!("{error}; --help lists the options"))
 }
 
 /// The word after an option.
@@ -24,7 +24,7 @@ pub fn word(parser: &mut Parser) -> Result<String> {
 /// The whole number after an option.
 pub fn number<T: std::str::FromStr>(parser: &mut Parser, option: &str) -> Result<T> {
     let word = word(parser)?;
-    word.parse().map_err(|_| Error::value(format!("{option} is '{word}', where a whole number is needed")))
+    word.parse().map_err(|_| Error::value(format!("{option} is '{word}', but it must be a whole number")))
 }
 
 /// The precision after `--precision`.
@@ -32,15 +32,15 @@ pub fn precision(parser: &mut Parser) -> Result<Precision> {
     match word(parser)?.as_str() {
         "f32" => Ok(Precision::F32),
         "f64" => Ok(Precision::F64),
-        other => Err(Error::value(format!("--precision is '{other}', where f32 or f64 is needed"))),
+        other => Err(Error::value(format!("--precision is '{other}', but it must be f32 or f64"))),
     }
 }
 
 /// # Errors
-/// There are not so many images of a class.
+/// A class has fewer images.
 pub fn check_samples(asked: usize) -> Result<()> {
     match (1..=PER_CLASS).contains(&asked) {
         true => Ok(()),
-        false => Err(Error::value(format!("--samples is {asked}, where 1 to {PER_CLASS} images of a class are there"))),
+        false => Err(Error::value(format!("--samples is {asked}, but a class has 1 to {PER_CLASS} images"))),
     }
 }

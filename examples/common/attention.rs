@@ -1,5 +1,5 @@
-//! A transformer put together from functions of the graph and a value. The crate knows nothing of attention: linear
-//! layers, reshapes, products and a softmax are all it takes.
+//! A transformer composed of functions of the graph and a value. The library has no attention op: linear layers, reshapes,
+//! products and a softmax suffice.
 
 use tangent_kernels::ops::{LayerNorm, Slice};
 use tangent_kernels::tape::Value;
@@ -9,7 +9,7 @@ use tangent_kernels::{Error, Graph, Model, Result};
 /// The sizes of a transformer.
 #[derive(Clone, Copy)]
 pub struct Sizes {
-    /// Words in the vocabulary, and outputs: one logit for each.
+    /// Words in the vocabulary, which are the outputs: one logit each.
     pub words: usize,
     /// Words in a sentence.
     pub length: usize,
@@ -18,8 +18,8 @@ pub struct Sizes {
     pub blocks: usize,
 }
 
-/// The logits of the word that comes after a sentence. Input: the numbers of its words. The read-out is tied: its weight
-/// is the table of embeddings.
+/// The logits of the next word. Input: the numbers of a sentence's words. The read-out is tied: its weight is the table of
+/// embeddings.
 pub fn transformer(sizes: Sizes) -> Result<Model> {
     let Sizes { words, length, width, heads, blocks } = sizes;
     Model::from_fn(&[&[length]], |graph, inputs| {
@@ -37,7 +37,7 @@ pub fn transformer(sizes: Sizes) -> Result<Model> {
     })
 }
 
-/// x + attention(norm(x)), then the same with a multilayer perceptron of twice the width. x is \[t, width\].
+/// x + attention(norm(x)), then the same with a multilayer perceptron of twice the width. x is `[t, width]`.
 pub fn block(graph: &mut Graph, name: &str, x: Value, heads: usize) -> Result<Value> {
     let width = graph.shape(x)[1];
     let y = norm(graph, &format!("{name}.norm1"), x)?;
@@ -51,11 +51,11 @@ pub fn block(graph: &mut Graph, name: &str, x: Value, heads: usize) -> Result<Va
 }
 
 /// Multi-head attention of every position to every other: softmax(q k^T / sqrt(width of a head)) v, head by head, then a
-/// linear layer. x is \[t, width\]. Queries, keys and values have one packed weight, of which each takes a slice.
+/// linear layer. x is `[t, width]`. Queries, keys and values have one packed weight, of which each takes a slice.
 pub fn attention(graph: &mut Graph, name: &str, x: Value, heads: usize) -> Result<Value> {
     let [length, width] = [graph.shape(x)[0], graph.shape(x)[1]];
     if heads == 0 || width % heads != 0 {
-        return Err(Error::shape(format!("{name}: {heads} heads do not share a width of {width}")));
+        return Err(Error::shape(format!("{name}: {heads} heads do not divide the width {width}")));
     }
     let packed = graph.parameter(format!("{name}.qkv.weight"), &[3 * width, width])?;
     let mut part = |k: usize| {
@@ -82,7 +82,7 @@ fn linear(graph: &mut Graph, name: &str, x: Value, width: usize) -> Result<Value
     graph.linear(x, weight, Some(bias))
 }
 
-/// A layer norm at every position. Its weight begins as 1, its bias as 0.
+/// A layer norm at every position. Its weight is 1 at first, its bias 0.
 fn norm(graph: &mut Graph, name: &str, x: Value) -> Result<Value> {
     let features = [graph.shape(x)[1]];
     let weight = graph.parameter_filled(format!("{name}.weight"), &features, 1.0)?;

@@ -1,4 +1,4 @@
-//! MNIST's sixes and nines as the paper's experiments want them.
+//! MNIST's sixes and nines as in the paper's experiments.
 
 use std::path::Path;
 
@@ -25,10 +25,9 @@ impl<R: Real> Digits<R> {
     }
 }
 
-/// What turns a byte into a network's input: (byte / 255 - mean) / deviation, divided by what else the network wants. The
-/// two scalars are those of
-/// all pixels of all 10,000 training images, however many of them are used. The paper says 'normalized' and leaves it
-/// open; this is our reading.
+/// The map from a byte to a network's input: (byte / 255 - mean) / deviation, divided by `divisor`. Mean and deviation
+/// are those of all pixels of all 10,000 training images, even if fewer are used. The paper says 'normalized' without
+/// more; this is our reading.
 pub struct Normalisation {
     pub mean: f64,
     pub deviation: f64,
@@ -40,7 +39,7 @@ pub struct Normalisation {
 pub fn read<R: Real>(folder: &Path, per_class: usize, divisor: f64) -> Result<(Digits<R>, Digits<R>, Normalisation)> {
     let (train, train_labels) = images(folder, "train")?;
     let (test, test_labels) = images(folder, "test")?;
-    let normalisation = Normalisation::of(&train, divisor);
+    let normalisation = Normalisation::measure(&train, divisor);
     let chosen = [6, 9].into_iter().flat_map(|digit| {
         let of_digit = train_labels.iter().enumerate().filter(move |(_, label)| **label == digit);
         of_digit.map(|(index, _)| index).take(per_class)
@@ -52,7 +51,7 @@ pub fn read<R: Real>(folder: &Path, per_class: usize, divisor: f64) -> Result<(D
     Ok((train, test, normalisation))
 }
 
-/// The bytes of all images and their labels, which are checked to belong together.
+/// The bytes of all images and their labels, after a check that they belong together.
 fn images(folder: &Path, part: &str) -> Result<(Vec<u8>, Vec<u8>)> {
     let path = |kind: &str| folder.join(format!("mnist69-{part}-{kind}-ubyte.gz"));
     let images = idx::read(path("images-idx3"))?;
@@ -61,13 +60,13 @@ fn images(folder: &Path, part: &str) -> Result<(Vec<u8>, Vec<u8>)> {
         return Err(Error::shape(format!("{part}: images {:?}, labels {:?}", images.shape, labels.shape)));
     }
     if let Some(label) = labels.data.iter().find(|label| ![6, 9].contains(label)) {
-        return Err(Error::value(format!("{part}: a label is {label}, where all are 6 or 9")));
+        return Err(Error::value(format!("{part}: a label is {label}, but all must be 6 or 9")));
     }
     Ok((images.data, labels.data))
 }
 
 impl Normalisation {
-    fn of(bytes: &[u8], divisor: f64) -> Self {
+    fn measure(bytes: &[u8], divisor: f64) -> Self {
         let n = bytes.len() as f64;
         let value = |byte: &u8| f64::from(*byte) / 255.0;
         let mean = bytes.iter().map(value).sum::<f64>() / n;

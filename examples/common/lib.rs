@@ -1,4 +1,4 @@
-//! What the examples share: command line arguments, the digits, progress bars, tables and reports.
+//! Code that the examples share: command line arguments, the digits, progress bars, tables and reports.
 #![allow(missing_docs, reason = "names and types say it")]
 
 pub mod arguments;

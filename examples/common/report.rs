@@ -1,4 +1,4 @@
-//! What is shown and written: the table, the heat maps, the kernel with its manifest, and the weights.
+//! The output: the table, the heat maps, the kernel with its manifest, and the weights.
 
 use std::path::Path;
 
@@ -15,12 +15,12 @@ pub struct Row {
     norm: f64,
     largest: f64,
     effective_rank: f64,
-    /// Of a classifier on the held-out digits.
+    /// The accuracy of a classifier on the held-out digits.
     accuracy: f64,
 }
 
 /// A row for each layer and one for the total. The components of both kernels are layers; `cross` is the kernel of the
-/// held-out digits and the training digits, and `classify` tells from a layer of both how many are classified right.
+/// held-out digits and the training digits, and `classify` computes the accuracy from one layer of both.
 pub fn rows<R: Real>(
     model: &Model,
     kernel: &Kernel<R>,
@@ -69,10 +69,10 @@ pub fn table(rows: &[Row], classifier: &str) -> String {
     text + &format!("\neff. rank: (tr K)^2 / |K|_F^2; test accuracy: of {classifier} on the held-out digits")
 }
 
-/// What stands above and beside the heat maps.
+/// The captions of the heat maps.
 pub struct Picture<'a> {
     pub network: &'a str,
-    /// What the entries are called.
+    /// The name of the entries.
     pub label: &'a str,
     /// Samples of each class.
     pub per_class: usize,
@@ -102,8 +102,7 @@ pub fn write<R: Real>(out: &Path, model: &Model, kernel: &Kernel<R>, picture: &P
     Ok(())
 }
 
-/// The colours span the middle 99.8 % of the entries beside the diagonal, so that a few bright pairs do not darken all
-/// others.
+/// The colours span the middle 99.8 % of the off-diagonal entries, so that a few bright pairs do not darken the others.
 fn heat_map<R: Real>(path: &Path, part: &str, matrix: &Matrix<R>, picture: &Picture<'_>) -> Result<()> {
     let Picture { network, label, per_class, outputs } = *picture;
     let names: Vec<[String; 2]> = match outputs {
@@ -131,7 +130,7 @@ fn by_output<R: Real>(matrix: &Matrix<R>, outputs: usize) -> Vec<R> {
 }
 
 /// The 0.1 % and the 99.9 % quantile of the entries above the diagonal, of about a million of them if there are more;
-/// `None` where they are equal.
+/// `None` if they are equal.
 fn middle<R: Real>(matrix: &Matrix<R>) -> Option<(f64, f64)> {
     let cols = matrix.cols();
     let step = (cols * cols / 2_000_000).max(1);

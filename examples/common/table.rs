@@ -1,4 +1,4 @@
-//! Tables of words and numbers, as text.
+//! Tables of text and numbers, as text.
 
 /// Rows under each other, every column as wide as its widest entry; `left` says of each whether it begins at the left.
 pub fn table(rows: &[Vec<String>], left: &[bool]) -> String {

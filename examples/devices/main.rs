@@ -1,6 +1,6 @@
-//! The graphics devices of this machine, what they can do, and which of them kernels are computed on.
+//! The GPUs of this machine, their limits, and which of them compute kernels.
 //!
-//! With `--tune` it also times the shapes of tiles of K, as a kernel does before its first tile.
+//! With `--tune` it also times the tile shapes, as a kernel does before its first tile.
 
 mod print;
 
@@ -36,13 +36,13 @@ struct Options {
 /// A device of the list.
 struct Listed {
     adapter: Adapter,
-    /// It is what `--device gpu` means.
+    /// `--device gpu` selects it.
     is_best: bool,
-    /// It is among those that `--device all` means.
+    /// `--device all` includes it.
     is_among_all: bool,
-    /// Why it cannot be used, if it cannot.
+    /// The reason, if it cannot be used.
     error: Option<Error>,
-    /// Shapes of tiles with their times, if they were asked for.
+    /// Tile shapes with their times, after `--tune`.
     tuned: Vec<Tuned>,
 }
 
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     if list.iter().any(|listed| listed.is_best) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// All devices. Each is opened, as only that shows whether it can be used.
+/// All devices. Each is opened, because only that shows whether it can be used.
 fn list(options: &Options) -> Vec<Listed> {
     let adapters = Adapter::all();
     let mut list: Vec<Listed> = Vec::new();
@@ -114,9 +114,9 @@ fn tuned_json(tuned: &Tuned) -> Value {
     })
 }
 
-/// `None` where help was asked for, and given.
+/// `None` after `--help`.
 fn parse() -> Result<Option<Options>> {
-    let wrong = |error: lexopt::Error| Error::value(format!("{error}; --help says what there is"));
+    let wrong = |error: lexopt::Error| Error::value(format!("{error}; --help lists the options"));
     let mut options = Options { tune: false, json: false };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next().map_err(wrong)? {

@@ -24,7 +24,7 @@ fn mark(yes: bool) -> &'static str {
     if yes { "*" } else { "" }
 }
 
-/// A line a device; a star under what it is used for.
+/// A line per device, with stars for its uses.
 fn devices(list: &[Listed]) -> String {
     let mut rows = vec![words(["", "gpu", "all", "kind", "name", "driver"])];
     for (number, listed) in list.iter().enumerate() {
@@ -36,7 +36,7 @@ fn devices(list: &[Listed]) -> String {
     table(&rows, &[false, true, true, true, true, true]) + "*: what --device gpu and --device all take\n"
 }
 
-/// A line a limit, a column a device.
+/// A line per limit, a column per device.
 fn limits(list: &[Listed]) -> String {
     let of_all: Vec<_> = list.iter().map(|listed| listed.adapter.limits()).collect();
     let numbers = (1..=list.len()).map(|number| number.to_string());

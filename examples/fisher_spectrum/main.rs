@@ -2,7 +2,7 @@
 //!
 //! The paper's MLP (784-50-50-50-1, tanh, no biases, NTK parameterisation) on MNIST's sixes and nines, trained for a while
 //! by plain gradient descent on the squared error. The eigenvalues of F = J^T J / N other than zero are those of the
-//! kernel over N, so no Fisher matrix is formed. Few of them are large and most are tiny: the largest is thousands of
+//! kernel over N, so no Fisher matrix is formed. A few are large and most are tiny: the largest is thousands of
 //! times the mean, the 'pathological sharpness' of Karakida et al. (2019).
 
 mod options;
@@ -45,7 +45,7 @@ fn run(options: &Options) -> Result<()> {
     let x = Batch::new(&train.pixels, &[train.count(), PIXELS])?;
     let z = Batch::new(&test.pixels, &[test.count(), PIXELS])?;
 
-    let before = spectrum::Spectra::of(&model, &x)?;
+    let before = spectrum::Spectra::compute(&model, &x)?;
     before.print("before training");
     before.plot(&options.out.join("spectrum_before.png"), "Eigenvalues of the Fisher matrix before training")?;
 
@@ -60,7 +60,7 @@ fn run(options: &Options) -> Result<()> {
     let accuracy = training::accuracy(&model, &z, &test.labels)?;
     println!("of {} test digits {:.2} % are right", test.count(), 100.0 * accuracy);
 
-    let after = spectrum::Spectra::of(&model, &x)?;
+    let after = spectrum::Spectra::compute(&model, &x)?;
     after.print("after training");
     after.plot(&options.out.join("spectrum_after.png"), "Eigenvalues of the Fisher matrix after training")?;
     println!("\nwritten to {}: spectrum_before.png and spectrum_after.png", options.out.display());

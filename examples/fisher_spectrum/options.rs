@@ -19,7 +19,7 @@ usage: fisher_spectrum [--samples N] [--steps N] [--seed S] [--out DIR] [--data 
   --out DIR     where spectrum_before.png and spectrum_after.png are written (out)
   --data DIR    the folder of the four idx files (examples/data/mnist69 of this crate)";
 
-/// All eigenvalues of a kernel are computed, which takes the cube of its rows.
+/// The largest number of samples: all eigenvalues of a kernel cost the cube of its rows.
 const MOST: usize = 1000;
 
 pub struct Options {
@@ -31,7 +31,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// `None` where help was asked for, and given.
+    /// `None` after `--help`.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>> {
         let mut options = Options {
             samples: 250,

@@ -8,20 +8,20 @@ use tangent_kernels::{Batch, Cpu, Model, Result, Session};
 
 use crate::table;
 
-/// The eigenvalues of the Fisher matrices of all layers and of all parameters, without those that are zero because there
-/// are more parameters than samples.
+/// The eigenvalues of the Fisher matrices of all layers and of all parameters, without the zeros of the parameters beyond the
+/// number of samples.
 pub struct Spectra(Vec<Spectrum>);
 
 struct Spectrum {
     name: String,
     parameters: usize,
-    /// Falling.
+    /// In descending order.
     values: Vec<f64>,
 }
 
 impl Spectra {
     /// From the kernel's components: K/N and F share their eigenvalues other than zero.
-    pub fn of(model: &Model, x: &Batch<'_, f64>) -> Result<Self> {
+    pub fn compute(model: &Model, x: &Batch<'_, f64>) -> Result<Self> {
         let kernel = Session::new(model, Cpu::<f64>::new())?.ntk().compute(x)?;
         let size = |name: &str| {
             let own = model.parameters().iter().filter(|info| info.name == name);
@@ -44,7 +44,7 @@ impl Spectra {
         self.0.iter().map(|own| own.values[0]).fold(0.0, f64::max)
     }
 
-    /// A line for each layer. The mean is over all P eigenvalues, zeros too.
+    /// A line per layer. The mean is over all P eigenvalues, zeros too.
     pub fn print(&self, when: &str) {
         let head = ["layer", "parameters", "largest", "mean", "largest / mean", "half of the trace in"];
         let mut rows = vec![head.map(String::from).to_vec()];
@@ -72,7 +72,7 @@ impl Spectra {
     pub fn plot(&self, path: &Path, title: &str) -> Result<()> {
         let mut plot = Plot::new().title(title).axes("number", "eigenvalue").log_x(true).log_y(true);
         for Spectrum { name, values, .. } in &self.0 {
-            // Below, there is rounding only.
+            // Smaller values are rounding errors.
             let floor = 1e-15 * values[0];
             let points = values.iter().enumerate().filter(|(_, value)| **value > floor);
             let points: Vec<(f64, f64)> = points.map(|(k, &value)| ((k + 1) as f64, value)).collect();

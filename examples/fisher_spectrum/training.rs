@@ -35,7 +35,7 @@ pub fn descend(model: &mut Model, x: &Batch<'_, f64>, labels: &[f64], rate: f64,
     Ok(Trained { first: first.unwrap_or(last), last })
 }
 
-/// The share of samples whose output has the sign of their label.
+/// The fraction of samples whose output has the sign of their label.
 pub fn accuracy(model: &Model, x: &Batch<'_, f64>, labels: &[f64]) -> Result<f64> {
     analysis::accuracy(&Session::new(model, Cpu::<f64>::new())?.run(x)?, labels)
 }

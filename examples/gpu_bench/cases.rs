@@ -14,18 +14,18 @@ use crate::ruler::wait;
 
 #[derive(Clone, Copy)]
 pub enum Case {
-    /// Of so many samples of so many features with themselves.
+    /// X X^T for `samples` rows of `width` features.
     Product { samples: usize, width: usize },
-    /// Of a network of so many layers.
+    /// The kernel of a network with `layers` layers.
     Kernel { samples: usize, layers: usize, width: usize },
 }
 
-/// The paper's networks by layers and width, and one of software's size in the place of the larger.
+/// The paper's networks by layers and width, and for software drivers a small one in place of the larger.
 const MLP: (usize, usize) = (4, 100);
 const MLP_H: (usize, usize) = (8, 1000);
 const SMALL: (usize, usize) = (8, 250);
 
-/// All cases, cheap ones first, so that what is compiled on the way is compiled early.
+/// All cases, cheap ones first, so that shaders are compiled early.
 pub fn all(quick: bool) -> Vec<Case> {
     let samples: &[usize] = if quick { &[250, 1000] } else { &[1000, 4000, 10_000] };
     let networks = if quick { [MLP, SMALL] } else { [MLP, MLP_H] };
@@ -52,16 +52,16 @@ impl fmt::Display for Case {
 #[derive(Clone, Copy)]
 pub struct Timed {
     pub seconds: f64,
-    /// Bytes that went to the device and came back each time.
+    /// Bytes to and from the device per run.
     pub bytes: [f64; 2],
 }
 
 pub struct Measured {
     pub case: Case,
-    /// Multiplications and additions that are needed.
+    /// Required multiplications and additions.
     pub flops: f64,
     pub cpu: f64,
-    /// An error is this case's alone: the device has no room for it.
+    /// An error concerns this case alone: the device lacks the memory.
     pub device: Result<Timed>,
 }
 
@@ -119,7 +119,7 @@ impl Case {
     }
 }
 
-/// Takes a kernel and keeps nothing.
+/// A sink that stores nothing.
 struct Nowhere;
 
 impl Sink<f32> for Nowhere {
@@ -131,7 +131,7 @@ impl Sink<f32> for Nowhere {
     }
 }
 
-/// As [`seconds`], with what went to and from the device.
+/// As [`seconds`], with the bytes to and from the device.
 fn timed(device: &Device, work: impl Fn() -> Result<()>) -> Result<Timed> {
     let traffic = || device.as_gpu().map(Gpu::traffic).unwrap_or_default();
     let before = traffic();
@@ -141,9 +141,9 @@ fn timed(device: &Device, work: impl Fn() -> Result<()>) -> Result<Timed> {
     Ok(Timed { seconds, bytes: bytes.map(|bytes| bytes as f64 / runs as f64) })
 }
 
-/// A first run that is shorter is the warm-up, and counts for nothing.
+/// A first run that is shorter is the warm-up and is not counted.
 const SHORT: f64 = 2.0;
-/// Runs go on until so many seconds and times are reached.
+/// Runs repeat until this many seconds and this many runs.
 const ENOUGH: (f64, usize) = (1.0, 3);
 
 /// The median time of a run, and how many runs there were.
@@ -159,7 +159,7 @@ fn seconds(work: impl Fn() -> Result<()>) -> Result<(f64, usize)> {
     let first = once()?;
     let mut times = if first < SHORT { Vec::new() } else { vec![first] };
     let mut runs = 1;
-    // One that takes long is not repeated.
+    // A long run is not repeated.
     while times.iter().sum::<f64>() < ENOUGH.0 || (times.len() < ENOUGH.1 && times[0] < SHORT) {
         times.push(once()?);
         runs += 1;

@@ -1,6 +1,6 @@
-//! A graphics card beside the CPU: matrix products, and whole kernels of the paper's networks.
+//! A GPU compared with the CPU: matrix products, and whole kernels of the paper's networks.
 //!
-//! `--help` says what is measured and how.
+//! `--help` describes the measurements.
 
 mod cases;
 mod options;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 /// True if all cases were done.
 fn run(options: &Options) -> Result<bool> {
     let device = device::single(&options.device)?;
-    let gpu = device.as_gpu().ok_or_else(|| Error::device("the CPU is no graphics device"))?;
+    let gpu = device.as_gpu().ok_or_else(|| Error::device("gpu_bench needs a GPU, but --device names the CPU"))?;
     let link = Link::measure(&device)?;
     let tile_shape = gpu.tile_shape()?;
     let mut measured = Vec::new();

@@ -6,21 +6,21 @@ use lexopt::prelude::*;
 use tangent_kernels::{Error, Result};
 
 const HELP: &str = "\
-Matrix products and whole kernels on a graphics card, beside the CPU, in f32.
+Matrix products and whole kernels on a GPU, compared with the CPU, in f32.
 
 usage: gpu_bench [--device D] [--quick] [--peak-tflops T] [--json]
 
-  --device D        gpu (the best graphics card), all (all of them), or a part of a card's name (gpu)
-  --quick           small cases, for devices that are software
-  --peak-tflops T   the card's peak in f32, without matrix units; known of some cards
-  --json            as one JSON object
+  --device D        gpu (the best GPU), all (all GPUs), or a part of a GPU's name (gpu)
+  --quick           small cases, for software drivers
+  --peak-tflops T   the GPU's peak in f32, without matrix units; known for some GPUs
+  --json            print one JSON object
 
 Products are n samples of k features with themselves, by Arrays::matmul; on the CPU by blocks of rows on all threads.
 Kernels are those of the paper's MLP (4 layers of 100) and MLP-h (8 of 1000), whole, into a sink that stores nothing.
-FLOP/s count what the plan says is needed. Times are medians.
+FLOP/s count the operations of the plan. Times are medians.
 
-Transfers: bytes that went up and came down in a kernel, divided by rates that were measured with one array of 32 MB; their
-part of the kernel's time is a bound from above, as a device can compute meanwhile.";
+Transfers: the bytes up and down in a kernel, divided by rates measured with one array of 32 MB. Their part of the
+kernel's time is an upper bound, because a device can compute meanwhile.";
 
 pub struct Options {
     pub device: String,
@@ -31,9 +31,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// `None` where help was asked for, and given.
+    /// `None` after `--help`.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>> {
-        let wrong = |error: lexopt::Error| Error::value(format!("{error}; --help says what there is"));
+        let wrong = |error: lexopt::Error| Error::value(format!("{error}; --help lists the options"));
         let word = |parser: &mut lexopt::Parser| parser.value().and_then(|value| value.string()).map_err(wrong);
         let mut options = Options { device: "gpu".into(), quick: false, json: false, peak: None };
         let mut parser = lexopt::Parser::from_iter(arguments);
@@ -52,7 +52,7 @@ impl Options {
         }
         if options.device == "cpu" {
             return Err(Error::value(
-                "--device is 'cpu', which stands beside every device anyway; --help says what there is",
+                "--device is 'cpu', but every device is compared with the CPU; name a GPU (--help lists the options)",
             ));
         }
         Ok(Some(options))

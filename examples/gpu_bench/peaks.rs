@@ -1,7 +1,7 @@
-//! What well-known cards can do at most.
+//! The peaks of well-known GPUs.
 
-/// A part of a card's name, and its peak in TFLOP/s: in f32, without matrix units. The figures are those of the makers'
-/// public specifications, at boost clocks. Longer names come before those that they begin with.
+/// A part of a GPU's name and its peak in TFLOP/s, in f32, without matrix units. The figures come from the makers' public
+/// specifications, at boost clocks. Longer names come before their prefixes.
 const PEAKS: &[(&str, f64)] = &[
     ("NVIDIA H200", 67.0),
     ("NVIDIA H100 PCIe", 51.0),
@@ -24,7 +24,7 @@ const PEAKS: &[(&str, f64)] = &[
     ("RX 6900 XT", 23.0),
 ];
 
-/// FLOP/s of the card of this name, if it is known.
+/// FLOP/s of the GPU with this name, if known.
 pub fn known(name: &str) -> Option<f64> {
     PEAKS.iter().find(|(card, _)| name.contains(card)).map(|(_, peak)| 1e12 * peak)
 }

@@ -1,4 +1,4 @@
-//! What came out, as text and as JSON.
+//! The results, as text and as JSON.
 
 use serde_json::{Value, json};
 use tangent_kernels::backend::Gram;
@@ -11,9 +11,9 @@ use crate::table::{significant, table};
 use crate::transfers::Link;
 
 pub struct Report {
-    /// The device's name; of several, all.
+    /// The names of all devices.
     name: String,
-    /// What is known of it, or of the first.
+    /// The adapter of the first device.
     adapter: Option<Adapter>,
     tile_shape: TileShape,
     link: Link,
@@ -24,7 +24,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// `peak` is what the caller says; of some cards it is known.
+    /// `peak` is the caller's figure; some GPUs have a known one.
     pub fn new(
         device: &Device,
         gpu: &Gpu,
@@ -39,14 +39,14 @@ impl Report {
             tile_shape,
             link,
             traffic: gpu.traffic(),
-            // Of several cards the sum is not known.
+            // The table has no sums of several GPUs.
             peak: peak.or_else(|| peaks::known(&name).filter(|_| name == gpu.name())),
             name,
             measured,
         }
     }
 
-    /// Was every case done?
+    /// True if every case was done.
     pub fn is_complete(&self) -> bool {
         self.measured.iter().all(|measured| measured.device.is_ok())
     }
@@ -119,7 +119,7 @@ impl Report {
         }
         let first = self.adapter.as_ref().map(|adapter| format!(" ({}, {})", adapter.kind(), adapter.driver()));
         let threads = rayon::current_num_threads();
-        println!("run on {}{}, beside a CPU with {threads} threads, f32", self.name, first.unwrap_or_default());
+        println!("run on {}{}, compared with a CPU with {threads} threads, f32", self.name, first.unwrap_or_default());
     }
 
     fn row(&self, measured: &Measured) -> Vec<String> {

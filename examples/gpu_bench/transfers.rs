@@ -1,4 +1,4 @@
-//! How fast arrays go to a device and come back.
+//! The rates of transfers to and from a device.
 
 use std::time::Instant;
 
@@ -8,22 +8,22 @@ use tangent_kernels::{Device, Result};
 use crate::machine::{median, numbers};
 use crate::ruler::wait;
 
-/// Numbers of the array that is sent and read.
+/// The length of the array.
 const ENTRIES: usize = 8 << 20;
 
-/// What a device was measured to need for transfers.
+/// Measured rates of transfers.
 pub struct Link {
     /// Bytes per second to the device.
     pub up: f64,
     /// The same for reading.
     pub down: f64,
-    /// Seconds until one number is read of an array that is there.
+    /// Seconds to read one number of an array on the device.
     pub round_trip: f64,
 }
 
 impl Link {
-    /// Sends an array of 32 MB and reads it, five times each: medians. Whether it is there is seen by reading a number of
-    /// it, whose own time is taken off.
+    /// Sends an array of 32 MB and reads it, five times each: medians. An upload is complete once a number of it can be
+    /// read; the time of that read is subtracted.
     ///
     /// # Errors
     /// The device failed.
@@ -44,12 +44,12 @@ impl Link {
         }
         let [up, round_trip, down] = times.map(|mut times| median(&mut times));
         let bytes = (4 * ENTRIES) as f64;
-        // Nothing is faster than a nanosecond: the clock's own step may be as long as all of it.
+        // At least a nanosecond: the step of the clock can be longer than the measurement.
         let rate = |seconds: f64| bytes / (seconds - round_trip).max(1e-9);
         Ok(Link { up: rate(up), down: rate(down), round_trip })
     }
 
-    /// Seconds that these bytes take, to the device and back.
+    /// Seconds for these bytes, to the device and back.
     pub fn seconds(&self, [up, down]: [f64; 2]) -> f64 {
         up / self.up + down / self.down
     }

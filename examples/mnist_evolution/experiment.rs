@@ -14,11 +14,11 @@ use crate::options::Options;
 
 /// The learning rate of appendix B.
 pub const RATE: f64 = 1e-2;
-/// What standardised pixels are divided by: the root of their number.
+/// The divisor of standardised pixels: the square root of their number.
 pub const DIVISOR: f64 = 28.0;
-/// Images of each class whose kernel is taken at every step.
+/// Images per class for the kernels of every step.
 const SUBSET: usize = 500;
-/// Numbers that are recorded with every kernel.
+/// Names of the scores recorded with every kernel.
 const COLUMNS: [&str; 3] = ["loss", "network_train", "network_test"];
 
 /// The digits of the experiment.
@@ -27,16 +27,16 @@ pub struct Data {
     pub test: Digits<f32>,
 }
 
-/// What is seen of a kernel on the way.
+/// Receives every kernel during training.
 pub trait Watcher {
-    /// The kernel of all training images at a step, with what it comes to.
+    /// The kernel of all training images at a step, with its record.
     fn see(&mut self, record: &Record, trajectory: &Trajectory<'_, f32>) -> Result<()>;
 
-    /// Called after the last.
+    /// Called after the last kernel.
     fn end(&mut self, trajectory: &Trajectory<'_, f32>) -> Result<()>;
 }
 
-/// A training: what the first kernel and the last one come to, and all between.
+/// The records of a training: the first kernel, the last, and those between.
 pub struct Outcome {
     pub records: Vec<Record>,
 }
@@ -51,8 +51,8 @@ impl Outcome {
     }
 }
 
-/// Trains from the weights of `seed`. With a watcher, kernels are taken along the way and written to `trajectory.csv`;
-/// without, at the first and at the last step.
+/// Trains from the weights of `seed`. With a watcher, kernels along training are written to `trajectory.csv`; without,
+/// only the first and the last are computed.
 pub fn run(options: &Options, data: &Data, seed: u64, mut watcher: Option<&mut dyn Watcher>) -> Result<Outcome> {
     let (x, z) = (batch(&data.train)?, batch(&data.test)?);
     let (subset, subset_labels) = subset(&data.train);

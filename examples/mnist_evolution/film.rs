@@ -1,4 +1,4 @@
-//! The kernel in pictures: the first beside the last, and a film of all between.
+//! The kernel in pictures: the first next to the last, and a film of all kernels.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::shrunk::Shrunk;
 use crate::table::grouped;
 
-/// The figures of appendix B: file, layer, and what it shows.
+/// The figures of appendix B: file, layer, and caption.
 pub const FIGURES: [(&str, &str, &str); 5] = [
     ("figure_1_total.png", "total", "The kernel of all layers"),
     ("figure_2_d1.png", "d1", "The component of layer 1"),
@@ -25,13 +25,13 @@ const FILM: usize = 500;
 const FILM_ENTRIES: usize = 250;
 /// Pixels and entries along a side of a figure's panel.
 const PANEL: usize = 600;
-/// How long the film is, and its last frame, in milliseconds.
+/// The duration of the film and of its last frame, in milliseconds.
 const DURATION: usize = 12_000;
 const END: u16 = 3000;
-/// The share of entries that lie beyond the ends of the colours: a few, such as those on the diagonal, would darken all others.
+/// The fraction of entries beyond the ends of the colours. A few, such as those on the diagonal, would darken all others.
 const BEYOND: f64 = 0.002;
 
-/// Small pictures of what was seen.
+/// Small pictures of the kernels.
 #[derive(Default)]
 pub struct Film {
     frames: Vec<Frame>,
@@ -47,14 +47,14 @@ struct Frame {
 
 impl Watcher for Film {
     fn see(&mut self, record: &Record, trajectory: &Trajectory<'_, f32>) -> Result<()> {
-        let kernel = Shrunk::of(&trajectory.last("total")?, FILM_ENTRIES);
+        let kernel = Shrunk::average(&trajectory.last("total")?, FILM_ENTRIES);
         self.frames.push(Frame { step: record.step, loss: record.values[0], kernel });
         Ok(())
     }
 
     fn end(&mut self, trajectory: &Trajectory<'_, f32>) -> Result<()> {
         let pair = |(_, layer, _): &(&str, &str, &str)| {
-            Ok([Shrunk::of(&trajectory.first(layer)?, PANEL), Shrunk::of(&trajectory.last(layer)?, PANEL)])
+            Ok([Shrunk::average(&trajectory.first(layer)?, PANEL), Shrunk::average(&trajectory.last(layer)?, PANEL)])
         };
         self.pairs = FIGURES.iter().map(pair).collect::<Result<_>>()?;
         Ok(())
@@ -99,9 +99,9 @@ fn map<'a>(kernel: &'a Shrunk, options: &Options) -> HeatMap<'a, f32> {
         .label("K(x, x')")
 }
 
-/// One scale for several kernels: between which numbers nearly all of their entries lie.
+/// One scale for several kernels: the range of nearly all of their entries.
 fn range<'a>(kernels: impl Iterator<Item = &'a Shrunk>) -> [f64; 2] {
-    // Of many pictures a part of the entries will do.
+    // A part of the entries is enough for many pictures.
     let mut entries: Vec<f32> = kernels.flat_map(|kernel| kernel.cells.iter().step_by(7).copied()).collect();
     let at = ((entries.len() - 1) as f64 * BEYOND) as usize;
     let last = entries.len() - 1;
@@ -109,7 +109,7 @@ fn range<'a>(kernels: impl Iterator<Item = &'a Shrunk>) -> [f64; 2] {
     [place(at), place(last - at)]
 }
 
-/// What a layer is called in pictures.
+/// The name of a layer in pictures.
 pub fn called(layer: &str) -> String {
     match layer.strip_prefix('d') {
         Some(number) => format!("layer {number}"),

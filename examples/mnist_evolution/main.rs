@@ -1,9 +1,9 @@
 //! The paper's experiment: a network learns, and its kernel with it (Engel et al., section 5.2, Table 5 and appendix B).
 //!
 //! 784-50-50-50-1, tanh, no biases, NTK parameterisation, on MNIST's sixes and nines, sorted by class: gradient descent on
-//! the full batch, binary cross-entropy, rate 0.01. Along the way the kernel of all images and its four components are
-//! taken; the report shows them at the start and at the end, a film of what happens between, what they come to in numbers,
-//! and how well the paper's sign classifier does with each.
+//! the full batch, binary cross-entropy, rate 0.01. The kernel of all images and its four components are computed along
+//! training. The report shows them at the start and at the end, a film of the steps between, their figures, and the
+//! accuracy of the paper's sign classifier with each.
 
 mod experiment;
 mod film;
@@ -63,6 +63,6 @@ fn run(options: &Options) -> Result<()> {
     film.save(out, options)?;
     plots::save(out, &outcomes[0].records, 2 * options.samples)?;
     write("report.html", &report::html(options, &outcomes[0], &table)?)?;
-    println!("written to {}: report.html and what it shows", out.display());
+    println!("written to {}: report.html and its figures", out.display());
     Ok(())
 }

@@ -15,21 +15,22 @@ and appendix B.
 
 usage: mnist_evolution [--paper] [--samples N] [--steps N] [--kernels N] [--seeds N] [--out DIR] [--data DIR]
 
-  --paper       as the paper has it: 5000 images of each class, 20000 steps, 200 kernels of all images, and one of every
-                step on 1000 of them; three seeds. It takes half an hour on two threads, where without it a minute will do
+  --paper       as in the paper: 5000 images of each class, 20000 steps, 200 kernels of all images, and one of every
+                step on 1000 of them; three seeds. It takes 40 minutes on two threads, without --paper half a minute
   --samples N   training images of each class, 1 to 5000 (500)
   --steps N     of gradient descent, full batch, at rate 0.01 (20000)
-  --kernels N   about so many kernels along the way, spaced evenly on a logarithmic scale (60)
-  --seeds N     trainings for the table, each from other weights; pictures are of the first (1)
+  --kernels N   about N kernels along training, evenly spaced on a logarithmic scale (60)
+  --seeds N     trainings for the table, each from different weights; the first gives the pictures (1)
   --out DIR     where everything is written (out)
   --data DIR    the folder of the four idx files (examples/data/mnist69 of this crate)
 
-It writes report.html, which shows all of: figure_1_total.png to figure_5_d4.png, the initial and the final kernel by
-layer; evolution.png and evolution.gif, the kernel along training; loss.png, accuracy.png, trace.png, alignment.png,
-drift.png and eigenvalue.png; table_5.csv; trajectory.csv, a line for each layer at each kernel, written as they come.";
+It writes report.html, which shows all other files. figure_1_total.png to figure_5_d4.png are the initial and the final
+kernel by layer. evolution.png and evolution.gif are the kernel along training. The curves are loss.png, accuracy.png,
+trace.png, alignment.png, drift.png and eigenvalue.png. table_5.csv has the table. trajectory.csv has a line per layer
+and kernel, written during training.";
 
 pub struct Options {
-    /// Kernels of every step, on a subset.
+    /// The paper's settings, with kernels of every step on a subset.
     pub paper: bool,
     pub samples: usize,
     pub steps: usize,
@@ -40,7 +41,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// `None` where help was asked for, and given.
+    /// `None` after `--help`.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>> {
         let mut options = Options {
             paper: false,

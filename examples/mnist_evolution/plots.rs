@@ -1,4 +1,4 @@
-//! What the kernels come to in numbers, along training.
+//! The figures of the kernels along training.
 
 use std::path::Path;
 
@@ -52,7 +52,7 @@ pub fn save(out: &Path, records: &[Record], images: usize) -> Result<()> {
     lines(plot("Largest eigenvalue", "lambda / n").log_y(true), records, largest).save(out.join(FILES[5].0))
 }
 
-/// A line for every layer, and one for all.
+/// A line per layer, and one for the total.
 fn lines(plot: Plot, records: &[Record], number: impl Fn(&LayerRecord) -> f64) -> Plot {
     let count = records.first().map_or(0, |record| record.layers.len());
     (0..count).fold(plot, |plot, k| {

@@ -1,4 +1,4 @@
-//! One page that shows all of it, with every picture in it.
+//! One HTML page with all results and pictures.
 
 use std::path::Path;
 
@@ -17,9 +17,9 @@ h1,h2{font-weight:normal;line-height:1.2}h2{margin-top:2em}figure{margin:1.5em 0
 figcaption{color:#555;font-size:15px}table{border-collapse:collapse;margin:1em 0}\
 td,th{padding:.2em .9em;text-align:right;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}";
 
-const HOW: &str = "The picture of each kernel has a row and a column for every training image, all sixes first: bright \
-blocks on the diagonal mean that two images of one digit move the network alike, dark ones beside them that images of \
-different digits move it apart.";
+const HOW: &str = "The picture of each kernel has a row and a column for every training image, all sixes first. Bright \
+blocks on the diagonal mean that two images of one digit move the network in the same direction. Dark blocks off the \
+diagonal mean that images of different digits move it in opposite directions.";
 
 /// The page.
 ///
@@ -33,12 +33,12 @@ pub fn html(options: &Options, outcome: &Outcome, table: &[Line]) -> Result<Stri
          it</title><style>{STYLE}</style></head><body>\n<h1>A network learns, and its kernel with it</h1>\n"
     );
     page += &paragraph(&format!(
-        "A network of four layers, 784-50-50-50-1 (tanh, no biases, NTK parameterisation), learns to tell {images} \
-         handwritten sixes and nines of MNIST apart, by {steps} steps of gradient descent on the full batch (binary \
+        "A network of four layers, 784-50-50-50-1 (tanh, no biases, NTK parameterisation), learns to separate {images} \
+         handwritten sixes and nines of MNIST, by {steps} steps of gradient descent on the full batch (binary \
          cross-entropy, learning rate {RATE}). Its <i>neural tangent kernel</i> K(x, x') is the scalar product of the gradients of \
          the output at two images with respect to all weights: how much a step that teaches the network x' moves its answer \
-         for x. It is the sum of one component for each layer. If the network were infinitely wide, K would stay what it is; \
-         here it does not. This page repeats the experiment of section 5.2 and appendix B of <i>TorchNTK</i> (Engel, Wang, Sarwate, \
+         for x. It is the sum of one component for each layer. If the network were infinitely wide, K would not change; \
+         here it does. This page repeats the experiment of section 5.2 and appendix B of <i>TorchNTK</i> (Engel, Wang, Sarwate, \
          Choudhury and Chiang, 2022)."
     ));
     page += &paragraph(&format!(
@@ -50,10 +50,10 @@ pub fn html(options: &Options, outcome: &Outcome, table: &[Line]) -> Result<Stri
         end.alignment.unwrap_or(0.0)
     ));
 
-    page += "<h2>How well each layer's kernel tells the digits apart</h2>\n";
+    page += "<h2>How well each layer's kernel separates the digits</h2>\n";
     page += &paragraph(&format!(
-        "The paper's classifier gives a test image x the sign of the sum over all training images of Y K(x, X), Y being -1 for a \
-         six and 1 for a nine: nothing is fitted. {} <i>At least</i> is what a run with all 10,000 images should reach.",
+        "The paper's classifier gives a test image x the sign of the sum over all training images of Y K(x, X), where Y is -1 for a \
+         six and 1 for a nine. Nothing is fitted. {} <i>At least</i> is what a run with all 10,000 images should reach.",
         if options.seeds > 1 {
             format!("Mean and standard deviation over {} trainings from different weights.", options.seeds)
         } else {

@@ -1,4 +1,4 @@
-//! Kernels as small as a picture.
+//! Kernels averaged to the size of a picture.
 
 use tangent_kernels::Matrix;
 
@@ -11,8 +11,8 @@ pub struct Shrunk {
 }
 
 impl Shrunk {
-    /// To at most `most` rows and columns.
-    pub fn of(matrix: &Matrix<f32>, most: usize) -> Self {
+    /// Averages to at most `most` rows and columns.
+    pub fn average(matrix: &Matrix<f32>, most: usize) -> Self {
         let n = matrix.rows();
         let side = n.div_ceil(n.div_ceil(most));
         let range = |k: usize| k * n / side..(k + 1) * n / side;

@@ -5,7 +5,7 @@ use tangent_kernels::analysis::trajectory::Record;
 use crate::experiment::Outcome;
 use crate::table;
 
-/// What a faithful run reaches at the end of training with all 10,000 images, in percent.
+/// The expected accuracy at the end of training with all 10,000 images, in percent.
 const BARS: [(&str, f64); 2] = [("NTK", 98.9), ("network, test", 97.8)];
 
 /// A line of the table, in percent, over seeds.
@@ -16,14 +16,14 @@ pub struct Line {
     pub bar: Option<f64>,
 }
 
-/// Mean and standard deviation; no deviation of one number.
+/// Mean and standard deviation; one number has no deviation.
 pub struct Spread {
     pub mean: f64,
     pub deviation: Option<f64>,
 }
 
 impl Spread {
-    fn of(values: &[f64]) -> Self {
+    fn compute(values: &[f64]) -> Self {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
@@ -50,7 +50,7 @@ pub fn lines(outcomes: &[Outcome]) -> Vec<Line> {
 
 fn line(outcomes: &[Outcome], name: String, share: impl Fn(&Record) -> f64) -> Line {
     let percent =
-        |records: Vec<&Record>| Spread::of(&records.into_iter().map(|r| 100.0 * share(r)).collect::<Vec<_>>());
+        |records: Vec<&Record>| Spread::compute(&records.into_iter().map(|r| 100.0 * share(r)).collect::<Vec<_>>());
     let bar = BARS.iter().find(|(own, _)| *own == name).map(|(_, bar)| *bar);
     let start = percent(outcomes.iter().map(Outcome::start).collect());
     let end = percent(outcomes.iter().map(Outcome::end).collect());

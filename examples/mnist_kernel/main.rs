@@ -1,7 +1,7 @@
 //! The layerwise kernel of real digits, in one command.
 //!
-//! The paper's MLP (784-50-50-50-1, tanh, no biases, NTK parameterisation, standard normal weights; Engel et al.,
-//! section 5.2 and appendix B) on MNIST's sixes and nines: a table with a row for each layer and one for the total,
+//! The paper's MLP on MNIST's sixes and nines: 784-50-50-50-1, tanh, no biases, NTK parameterisation, standard normal
+//! weights (Engel et al., section 5.2 and appendix B). Prints a table with a row per layer and one for the total. Writes
 //! heat maps of each, the kernel as .npy with its manifest, and the weights as safetensors.
 
 mod options;
@@ -72,7 +72,7 @@ fn run<B: Gram>(options: &Options, arrays: B) -> Result<()> {
     report::write(&options.out, &model, &kernel, &picture)
 }
 
-/// The network of appendix B, weights called `d1.weight` to `d4.weight`.
+/// The network of appendix B, with weights `d1.weight` to `d4.weight`.
 fn paper_mlp(seed: u64) -> Result<Model> {
     let mut model = Sequential::ntk(&[PIXELS]).mlp_without_bias(&[50, 50, 50, 1], Tanh).build()?;
     model.initialise(seed)?;

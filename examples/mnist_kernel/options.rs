@@ -30,7 +30,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// `None` where help was asked for, and given.
+    /// `None` after `--help`.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>> {
         let mut options = Options {
             samples: 1000,

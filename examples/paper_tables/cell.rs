@@ -17,20 +17,20 @@ use crate::options::Cell;
 use crate::resident::{self, Peak};
 use crate::ruler::{self, Ruler};
 
-/// What a cell came to.
+/// The result of a cell.
 pub struct Measured {
     pub cell: Cell,
     /// The median.
     pub seconds: f64,
     pub repetitions: usize,
-    /// Bytes of this machine beyond what was there before the first kernel.
+    /// The peak in bytes beyond the memory before the first kernel.
     pub peak_bytes: Option<f64>,
-    /// Multiplications and additions for pairs of samples, of the half of K that is computed, as the structured method
-    /// counts them, whichever method it was: so cells of one model are told from the same work.
+    /// Multiplications and additions for pairs of samples, for the computed half of K, as the structured method counts them.
+    /// All methods use this count, so that cells of one model are comparable.
     pub gram_flops: f64,
     /// The same in the products of forward and reverse.
     pub other_flops: f64,
-    /// The machine's or the device's own rate; `None` if it was not asked for.
+    /// The machine's or the device's own rate; `None` if it was not measured.
     pub ruler: Option<Ruler>,
     /// `cpu`, or the device's name.
     pub device: String,
@@ -38,9 +38,9 @@ pub struct Measured {
     pub frobenius_norm: f64,
 }
 
-/// A run whose first kernel takes longer counts it; otherwise it is the warm-up.
+/// A first kernel that takes longer is counted; a shorter one is the warm-up.
 const SHORT: f64 = 1.0;
-/// Repetitions go on until so many seconds and so many times are reached, but no more are begun after `TOO_LONG`.
+/// Repetitions until this many seconds and this many kernels, but none starts after `TOO_LONG`.
 const ENOUGH_SECONDS: f64 = 2.0;
 const ENOUGH_TIMES: usize = 5;
 const TOO_LONG: f64 = 10.0;
@@ -89,8 +89,8 @@ fn product_rate<B: Gram<Number: RealField>>(arrays: &B) -> Result<Ruler> {
     }
 }
 
-/// What cannot be done is refused at once, on one sample, and not after seconds with the ruler. Its thread is gone
-/// afterwards, and with it the arrays that a thread keeps to use again: a peak is not to begin from them.
+/// An impossible cell is refused at once, on one sample. The check runs on a thread of its own, which ends with its pooled
+/// arrays, so that they do not count for the peak.
 ///
 /// # Errors
 /// The library's.
@@ -100,7 +100,7 @@ fn refuse_early<B: Gram>(ntk: &Ntk<'_, B, Builtin>, x: &Batch<'_, B::Number>) ->
     ntk.clone().pool(&pool).compute(x).map(|_| ())
 }
 
-/// The seconds of every repetition, and the last kernel. K is allocated inside, and the one before is gone by then.
+/// The seconds of every repetition, and the last kernel. K is allocated inside, after the one before is freed.
 fn repeat<B: Gram>(
     ntk: &Ntk<'_, B, Builtin>,
     x: &Batch<'_, B::Number>,
@@ -134,8 +134,8 @@ impl Measured {
         self.ruler.as_ref().map(|ruler| ruler.gflops)
     }
 
-    /// The rate of the products that are needed, of the machine's own. Above 1 is possible: the machine's rate is a
-    /// ruler, not a bound.
+    /// The rate of the required products, relative to the machine's. Values above 1 are possible: the machine's rate is a
+    /// reference, not a bound.
     fn efficiency(&self) -> Option<f64> {
         Some((self.gram_flops + self.other_flops) / self.seconds / (self.matmul_gflops()? * 1e9))
     }

@@ -9,7 +9,7 @@ use tangent_kernels::{Error, Result};
 use crate::OUT_OF_MEMORY;
 use crate::options::Cell;
 
-/// What stands in a table.
+/// The entry of a table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outcome {
     Done {
@@ -22,7 +22,7 @@ pub enum Outcome {
     OutOfTime,
 }
 
-/// Runs the cell until it is done, or until `deadline`, when it is ended.
+/// Runs the cell until it is done, or until `deadline`, when it is killed.
 ///
 /// # Errors
 /// The process cannot be started, or failed for another reason than memory.
@@ -36,20 +36,20 @@ pub fn run(cell: &Cell, device: &str, deadline: Instant) -> Result<Outcome> {
         .stderr(Stdio::piped())
         .spawn()?;
     let Some(status) = wait(&mut child, deadline)? else { return Ok(Outcome::OutOfTime) };
-    // One line each, which a pipe holds without a reader.
+    // One line each fits a pipe's buffer without a reader.
     let (mut out, mut said) = (String::new(), String::new());
     child.stdout.take().expect("it is piped").read_to_string(&mut out)?;
     child.stderr.take().expect("it is piped").read_to_string(&mut said)?;
     match status.code() {
         Some(0) => parse(&out),
-        // Without a code it was killed, by the system when memory ran out or by itself when an allocation failed.
+        // No code means killed: by the system when memory ran out, or by itself when an allocation failed.
         None => Ok(Outcome::OutOfMemory),
         Some(code) if code == i32::from(OUT_OF_MEMORY) => Ok(Outcome::OutOfMemory),
         Some(code) => Err(Error::io(format!("a cell ended with code {code}: {}", said.trim()))),
     }
 }
 
-/// How it ended; `None` if it had to be ended.
+/// The exit code; `None` if it was killed at the deadline.
 fn wait(child: &mut Child, deadline: Instant) -> Result<Option<ExitStatus>> {
     loop {
         if let Some(status) = child.try_wait()? {

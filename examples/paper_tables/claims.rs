@@ -8,10 +8,10 @@ use crate::paper::SAMPLES;
 use crate::table::{grouped, significant};
 use crate::tables::{NETWORKS, Results};
 
-/// Where the paper says how much faster explicit derivatives are.
+/// The cells for which the paper says how much faster explicit derivatives are.
 pub const SAMPLES_OF_SPEED: usize = 1_000;
 
-/// What was seen of a claim: one line for every place where it could be tested, and whether it held there.
+/// The evidence for a claim: one line per cell that tests it, and whether it held there.
 type Seen = Vec<(bool, String)>;
 
 pub fn print(results: &Results) {

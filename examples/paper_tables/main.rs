@@ -1,5 +1,5 @@
 //! Tables 1 to 4 of the paper (Engel et al., section 4), on this machine: time and memory of every method on MLP and
-//! MLP-h, with the paper's figures beside; or one cell of them, or of a CNN, as text or JSON.
+//! MLP-h, with the paper's figures; or one cell of them, or of a CNN, as text or JSON.
 //!
 //! Every cell of the tables is a process of its own, so that peaks of memory do not mix, and one that is killed does not
 //! take the others with it.
@@ -23,11 +23,11 @@ use tangent_kernels_examples::{device, table};
 
 use options::{Command, Precision};
 
-/// The exit code of a process that has too little memory, by which [`child`] knows it.
+/// The exit code of a process that has too little memory; [`child`] reads it.
 const OUT_OF_MEMORY: u8 = 3;
 
 fn main() -> ExitCode {
-    // A device that is not there is told before anything is done.
+    // A missing device is reported before any work.
     let opened =
         Command::parse(std::env::args_os()).and_then(|command| Ok((device::single(command.device())?, command)));
     let (device, command) = match opened {
@@ -69,7 +69,7 @@ fn run(command: Command, device: Device) -> Result<()> {
     Ok(())
 }
 
-/// What the tables say of a device, which is closed again: the cells open it for themselves.
+/// The tables' description of a device, which is closed again: each cell opens it itself.
 fn place(device: Device) -> String {
     device::place(&device.name()) + if device.is_cpu() { " on a CPU" } else { "" }
 }

@@ -1,15 +1,15 @@
-//! Whether a cell would fit.
+//! Whether a cell fits in memory.
 
 use tangent_kernels::{Cpu, Error, Model, Real, Result, Session};
 
 use crate::options::{Cell, is_explicit};
 use crate::resident::available;
 
-/// What Jacobian rows take beside what the plan counts, while they are put together: up to 1.31 times as much was seen.
+/// The memory of Jacobian rows relative to the plan's count while they are assembled: up to 1.31 was measured.
 const ROWS_MARGIN: f64 = 1.35;
 
-/// Bytes that the cell is predicted to take beyond its model: the plan's peak and the samples. What a graphics card holds
-/// is not this machine's; parameters, samples and K are.
+/// Bytes that the cell is predicted to take beyond its model: the plan's peak and the samples. The memory of a GPU
+/// does not count; parameters, samples and K do.
 fn predicted<R: Real>(model: &Model, cell: &Cell, on_cpu: bool) -> Result<f64> {
     let session = Session::new(model, Cpu::<R>::new())?;
     let plan = session.ntk().method(cell.method).components(false).plan(cell.samples)?;
@@ -24,7 +24,7 @@ fn predicted<R: Real>(model: &Model, cell: &Cell, on_cpu: bool) -> Result<f64> {
 /// The bytes that the cell is predicted to take.
 ///
 /// # Errors
-/// The cell would not fit: better said before than killed in the middle.
+/// The cell would not fit; the error comes before the run.
 pub fn check<R: Real>(model: &Model, cell: &Cell, on_cpu: bool) -> Result<f64> {
     let (needed, available) = (predicted::<R>(model, cell, on_cpu)?, available().unwrap_or(f64::INFINITY));
     if needed <= available {

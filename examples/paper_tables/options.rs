@@ -17,7 +17,7 @@ usage: paper_tables [--minutes M] [--precision f32|f64] [--device D]
        paper_tables --model mlp|mlp-h|cnn --samples N --method METHOD [--outputs 1|10] [--precision f32|f64]
                     [--device D] [--json] [--quick]
 
-Without a model it runs Tables 1 to 4, as far as memory and time go, and prints them with the paper's figures beside.
+Without a model it runs Tables 1 to 4, as far as memory and time go, and prints them with the paper's figures.
 With one it measures one cell.
 
   --model M       mlp (100-100-100-100-1), mlp-h (8 layers of 1000), cnn (convolutions 3-32-64-64 on 32 x 32)
@@ -25,14 +25,14 @@ With one it measures one cell.
   --method M      full-jacobian, autograd, layerwise, layerwise-batched, structured, or closed-form (not for cnn)
   --outputs C     1 or 10, the full kernel (1)
   --precision P   f32 or f64 (f32); f64 on the CPU only
-  --device D      cpu, gpu (the best graphics card), all (all of them), or a part of a card's name (cpu)
+  --device D      cpu, gpu (the best GPU), all (all GPUs), or a part of a GPU's name (cpu)
   --json          the cell as one JSON object
   --quick         the cell without the matrix-product rate and with fewer repetitions, as the tables run it
   --minutes M     the time that the tables may take (10)
 
 Exit codes: 0 done, 1 failed, 2 something that there is not or that cannot be done, 3 not enough memory.";
 
-/// In which numbers kernels are computed.
+/// The precision of kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     F32,
@@ -80,7 +80,7 @@ pub fn is_explicit(method: Method) -> bool {
     matches!(method, Method::ClosedForm | Method::Structured)
 }
 
-/// What was said, before it is known whether it fits together.
+/// The options as given, before they are checked together.
 #[derive(Default)]
 struct Said {
     network: Option<Network>,
@@ -165,7 +165,7 @@ impl Said {
 }
 
 fn wrong(error: lexopt::Error) -> Error {
-    Error::value(format!("{error}; --help says what there is"))
+    Error::value(format!("{error}; --help lists the options"))
 }
 
 fn word(parser: &mut lexopt::Parser) -> Result<String> {
@@ -175,7 +175,7 @@ fn word(parser: &mut lexopt::Parser) -> Result<String> {
 fn samples(parser: &mut lexopt::Parser) -> Result<usize> {
     let word = word(parser)?;
     match word.parse() {
-        Ok(0) | Err(_) => Err(Error::value(format!("--samples is '{word}', where a whole number from 1 is needed"))),
+        Ok(0) | Err(_) => Err(Error::value(format!("--samples is '{word}', but it must be a whole number from 1"))),
         Ok(samples) => Ok(samples),
     }
 }
@@ -184,7 +184,7 @@ fn outputs(parser: &mut lexopt::Parser) -> Result<usize> {
     match word(parser)?.as_str() {
         "1" => Ok(1),
         "10" => Ok(10),
-        other => Err(Error::value(format!("--outputs is '{other}', where 1 or 10 is needed"))),
+        other => Err(Error::value(format!("--outputs is '{other}', but it must be 1 or 10"))),
     }
 }
 
@@ -193,7 +193,7 @@ fn method(parser: &mut lexopt::Parser) -> Result<Method> {
     let found = Method::from_str(&word).ok().filter(|method| METHODS.contains(method));
     found.ok_or_else(|| {
         let names: Vec<&str> = METHODS.iter().map(|method| method.name()).collect();
-        Error::value(format!("--method is '{word}', where one of {} is needed", names.join(", ")))
+        Error::value(format!("--method is '{word}', but it must be one of {}", names.join(", ")))
     })
 }
 
@@ -201,7 +201,7 @@ fn precision(parser: &mut lexopt::Parser) -> Result<Precision> {
     match word(parser)?.as_str() {
         "f32" => Ok(Precision::F32),
         "f64" => Ok(Precision::F64),
-        other => Err(Error::value(format!("--precision is '{other}', where f32 or f64 is needed"))),
+        other => Err(Error::value(format!("--precision is '{other}', but it must be f32 or f64"))),
     }
 }
 
@@ -209,5 +209,5 @@ fn minutes(parser: &mut lexopt::Parser) -> Result<f64> {
     let word = word(parser)?;
     let fits = |minutes: &f64| minutes.is_finite() && *minutes > 0.0 && *minutes <= 1e5;
     let parsed = word.parse().ok().filter(fits);
-    parsed.ok_or_else(|| Error::value(format!("--minutes is '{word}', where a number above 0 is needed")))
+    parsed.ok_or_else(|| Error::value(format!("--minutes is '{word}', but it must be a number above 0")))
 }

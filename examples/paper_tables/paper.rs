@@ -1,8 +1,7 @@
-//! The paper's figures (Engel et al., section 4, Tables 1 to 4), from an A100. By our reckoning its explicit ones ran in
-//! TF32: they are over three times that GPU's peak in f32.
+//! The paper's figures (Engel et al., section 4, Tables 1 to 4), from an A100. Its explicit ones probably ran in TF32: they
+//! are over three times that GPU's peak in f32.
 //!
-//! Tables 1 and 2 are time and memory of MLP, 3 and 4 of MLP-h. A figure that is not given here is left out, never
-//! guessed.
+//! Tables 1 and 2 are time and memory of MLP, 3 and 4 of MLP-h. Unknown figures are left out, never guessed.
 
 use tangent_kernels::Method;
 
@@ -11,7 +10,7 @@ use crate::network::Network;
 /// Numbers of samples, the rows of the tables.
 pub const SAMPLES: [usize; 5] = [100, 1_000, 10_000, 20_000, 40_000];
 
-/// What a table holds.
+/// The quantity of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
     Seconds,
@@ -38,7 +37,7 @@ const fn entry(network: Network, quantity: Quantity, method: Method, samples: us
     Entry { network, quantity, method, samples, figure }
 }
 
-/// The paper's figures that we know; megabytes are of 10^6 bytes. To add one, add a line.
+/// The paper's known figures; megabytes are of 10^6 bytes. To add one, add a line.
 const FIGURES: &[Entry] = &[
     entry(Network::Mlp, Quantity::Seconds, Method::ClosedForm, 40_000, Figure::OutOfMemory),
     entry(Network::Mlp, Quantity::Megabytes, Method::ClosedForm, 40_000, Figure::OutOfMemory),
@@ -52,7 +51,7 @@ pub fn figure(network: Network, method: Method, samples: usize, quantity: Quanti
     FIGURES.iter().find(fits).map(|entry| entry.figure)
 }
 
-/// A method under the paper's name; `None` for one that it does not have.
+/// A method under the paper's name; `None` for methods of this crate only.
 pub fn name(method: Method) -> Option<&'static str> {
     match method {
         Method::Autograd => Some("autograd"),

@@ -9,7 +9,7 @@ use crate::paper::{self, Figure, Quantity, SAMPLES};
 use crate::table::{grouped, significant};
 use crate::tables::{NETWORKS, Results};
 
-/// What is said of a cell once it is over.
+/// The line that is printed after a cell.
 pub fn progress(outcome: Outcome) -> String {
     match outcome {
         Outcome::Done { seconds, .. } => format!("{} s", significant(seconds)),
@@ -47,7 +47,7 @@ fn table(results: &Results, network: Network, quantity: Quantity) {
     }
 }
 
-/// Ours, and the paper's in brackets if we know it.
+/// Our figure, and the paper's in brackets if it is known.
 fn entry(results: &Results, network: Network, method: Method, samples: usize, quantity: Quantity) -> String {
     let ours = match (results.get(network, method, samples), quantity) {
         (Some(Outcome::Done { seconds, .. }), Quantity::Seconds) => significant(seconds),

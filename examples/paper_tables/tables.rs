@@ -15,15 +15,15 @@ use crate::{claims, memory, print};
 /// The networks of the tables.
 pub const NETWORKS: [Network; 2] = [Network::Mlp, Network::MlpH];
 
-/// Seconds that a process takes beside its kernels: weights, samples, a warm-up.
+/// Seconds of a process in addition to its kernels: weights, samples, a warm-up.
 const START: f64 = 2.0;
 
-/// What came out, cell by cell.
+/// The results, cell by cell.
 #[derive(Default)]
 pub struct Results(Vec<(Cell, Outcome)>);
 
 impl Results {
-    /// `None` before it was that cell's turn.
+    /// `None` before that cell has run.
     pub fn get(&self, network: Network, method: Method, samples: usize) -> Option<Outcome> {
         let found =
             self.0.iter().find(|(cell, _)| (cell.network, cell.method, cell.samples) == (network, method, samples));
@@ -56,9 +56,9 @@ impl Results {
 
 /// Where the tables are computed.
 pub struct Place {
-    /// What was said after `--device`.
+    /// The value of `--device`.
     pub word: String,
-    /// In words.
+    /// A description for the reader.
     pub place: String,
 }
 
@@ -96,11 +96,10 @@ fn in_order(models: &[Model; 2], precision: Precision) -> Vec<Cell> {
     cells.into_iter().map(|(_, cell)| cell).collect()
 }
 
-/// An entry of a Jacobian is written, copied and packed in about the time of so many multiplications and additions.
+/// Writing, copying and packing an entry of a Jacobian takes about as long as this many multiplications and additions.
 const AN_ENTRY: f64 = 1000.0;
 
-/// About how many multiplications and additions the method takes, or could do meanwhile, by which cells are ordered
-/// and times carried over to more samples.
+/// An estimate of the multiplications and additions of a method, to order cells and to extrapolate times.
 fn flops(model: &Model, cell: &Cell) -> f64 {
     let shapes = || model.parameters().iter().map(|info| &info.shape);
     let entries: f64 = shapes().map(|shape| shape.iter().product::<usize>() as f64).sum();
@@ -135,7 +134,7 @@ fn outcome(model: &Model, cell: &Cell, device: &str, results: &Results, deadline
     child::run(cell, device, deadline)
 }
 
-/// The seconds of a kernel, from fewer samples by the same method; without, hopefully none.
+/// The seconds of a kernel, extrapolated from fewer samples by the same method; zero without any.
 fn expected(model: &Model, cell: &Cell, results: &Results) -> f64 {
     let Some((samples, seconds)) = results.before(cell) else { return 0.0 };
     seconds * flops(model, cell) / flops(model, &Cell { samples, ..*cell })
