@@ -15,6 +15,16 @@ struct Neighbours {
     best: Mutex<Vec<(f64, usize)>>,
 }
 
+impl Neighbours {
+    /// Takes m as the neighbour of n if its gradient is more similar than the best so far; `k` is `K[n,m]`.
+    fn improve(&self, best: &mut [(f64, usize)], n: usize, m: usize, k: f64) {
+        let similarity = k / self.norms[m];
+        if n != m && similarity > best[n].0 {
+            best[n] = (similarity, m);
+        }
+    }
+}
+
 impl<R: Real> Sink<R> for Neighbours {
     /// Regions of any size will do.
     fn requirements(&self) -> Requirements {
@@ -31,19 +41,13 @@ impl<R: Real> Sink<R> for Neighbours {
         let region = part.region();
         let entries = part.of(0, 0);
         let mut best = self.best.lock().expect("no thread panicked");
-        let mut meet = |n: usize, m: usize, k: f64| {
-            let alike = k / self.norms[m];
-            if n != m && alike > best[n].0 {
-                best[n] = (alike, m);
-            }
-        };
         for (r, n) in region.rows.clone().enumerate() {
             for (c, m) in region.cols.clone().enumerate() {
                 let k = entries[r * region.cols.len() + c].f64();
-                meet(n, m, k);
+                self.improve(&mut best, n, m, k);
                 if part.mirrored() && region.above().contains(&n) {
                     // K is symmetric.
-                    meet(m, n, k);
+                    self.improve(&mut best, m, n, k);
                 }
             }
         }

@@ -2,7 +2,7 @@
 //! products and a softmax suffice.
 
 use tangent_kernels::ops::{LayerNorm, Slice};
-use tangent_kernels::tape::Value;
+use tangent_kernels::tape::{Parameter, Value};
 use tangent_kernels::unary::Gelu;
 use tangent_kernels::{Error, Graph, Model, Result};
 
@@ -58,13 +58,9 @@ pub fn attention(graph: &mut Graph, name: &str, x: Value, heads: usize) -> Resul
         return Err(Error::shape(format!("{name}: {heads} heads do not divide the width {width}")));
     }
     let packed = graph.parameter(format!("{name}.qkv.weight"), &[3 * width, width])?;
-    let mut part = |k: usize| {
-        let weight = graph.derive(Slice { axis: 0, range: k * width..(k + 1) * width }, &[packed])?;
-        let y = graph.linear(x, weight, None)?;
-        let y = graph.reshape(y, &[length, heads, width / heads])?;
-        graph.permute(y, &[1, 0, 2]) // [heads, t, width of a head]
-    };
-    let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+    let q = projection(graph, packed, 0, x, heads)?;
+    let k = projection(graph, packed, 1, x, heads)?;
+    let v = projection(graph, packed, 2, x, heads)?;
     let scores = graph.matmul(q, k, true)?; // q k^T
     let scores = graph.scale(scores, 1.0 / ((width / heads) as f64).sqrt())?;
     let weights = graph.softmax(scores, -1)?;
@@ -72,6 +68,15 @@ pub fn attention(graph: &mut Graph, name: &str, x: Value, heads: usize) -> Resul
     let mixed = graph.permute(mixed, &[1, 0, 2])?;
     let mixed = graph.reshape(mixed, &[length, width])?;
     linear(graph, &format!("{name}.out"), mixed, width)
+}
+
+/// Slice `part` of the packed weight applied to x `[t, width]`: `[heads, t, width of a head]`.
+fn projection(graph: &mut Graph, packed: Parameter, part: usize, x: Value, heads: usize) -> Result<Value> {
+    let [length, width] = [graph.shape(x)[0], graph.shape(x)[1]];
+    let weight = graph.derive(Slice { axis: 0, range: part * width..(part + 1) * width }, &[packed])?;
+    let y = graph.linear(x, weight, None)?;
+    let y = graph.reshape(y, &[length, heads, width / heads])?;
+    graph.permute(y, &[1, 0, 2])
 }
 
 /// A linear layer with bias, at every position.

@@ -31,25 +31,28 @@ pub fn rows<R: Real>(
         let own = model.parameters().iter().filter(|info| info.name.rsplit_once('.').is_some_and(|(l, _)| l == layer));
         own.map(|info| info.shape.iter().product::<usize>()).sum()
     };
-    let row = |layer: &str, parameters: usize, kernel: &Matrix<R>, cross: &Matrix<R>| {
-        Ok(Row {
-            layer: layer.to_string(),
-            parameters,
-            trace: kernel.trace(),
-            norm: kernel.frobenius_norm(),
-            largest: largest_eigenvalue(kernel)?,
-            effective_rank: effective_rank(kernel),
-            accuracy: classify(kernel, cross)?,
-        })
-    };
     let mut rows = kernel
         .components()
         .iter()
         .zip(cross.components())
-        .map(|((name, own), (_, cross))| row(name, of_layer(name), own, cross))
+        .map(|((name, own), (_, cross))| row(name, of_layer(name), own, classify(own, cross)?))
         .collect::<Result<Vec<_>>>()?;
-    rows.push(row("total", model.parameter_count(), kernel.total(), cross.total())?);
+    let accuracy = classify(kernel.total(), cross.total())?;
+    rows.push(row("total", model.parameter_count(), kernel.total(), accuracy)?);
     Ok(rows)
+}
+
+/// The row of one layer, or of the total.
+fn row<R: Real>(layer: &str, parameters: usize, kernel: &Matrix<R>, accuracy: f64) -> Result<Row> {
+    Ok(Row {
+        layer: layer.to_string(),
+        parameters,
+        trace: kernel.trace(),
+        norm: kernel.frobenius_norm(),
+        largest: largest_eigenvalue(kernel)?,
+        effective_rank: effective_rank(kernel),
+        accuracy,
+    })
 }
 
 /// `classifier` says whose accuracy it is.

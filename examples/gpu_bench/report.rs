@@ -56,25 +56,26 @@ impl Report {
         measured.case.is_kernel().then(|| self.link.seconds(timed.bytes) / timed.seconds)
     }
 
+    fn case(&self, measured: &Measured) -> Value {
+        let timed = measured.device.as_ref().ok().copied();
+        let rate = timed.map(|timed| measured.flops / timed.seconds);
+        let bytes = timed.filter(|_| measured.case.is_kernel()).map(|timed| timed.bytes);
+        json!({
+            "case": measured.case.to_string(),
+            "flops": measured.flops,
+            "cpu_seconds": measured.cpu,
+            "cpu_tflops": measured.flops / measured.cpu / 1e12,
+            "device_seconds": timed.map(|timed| timed.seconds),
+            "device_tflops": rate.map(|rate| rate / 1e12),
+            "fraction_of_peak": rate.zip(self.peak).map(|(rate, peak)| rate / peak),
+            "bytes_up": bytes.map(|bytes| bytes[0]),
+            "bytes_down": bytes.map(|bytes| bytes[1]),
+            "transfers": timed.and_then(|timed| self.transfers(measured, timed)),
+            "error": measured.device.as_ref().err().map(ToString::to_string),
+        })
+    }
+
     pub fn json(&self) -> Value {
-        let case = |measured: &Measured| {
-            let timed = measured.device.as_ref().ok().copied();
-            let rate = timed.map(|timed| measured.flops / timed.seconds);
-            let bytes = timed.filter(|_| measured.case.is_kernel()).map(|timed| timed.bytes);
-            json!({
-                "case": measured.case.to_string(),
-                "flops": measured.flops,
-                "cpu_seconds": measured.cpu,
-                "cpu_tflops": measured.flops / measured.cpu / 1e12,
-                "device_seconds": timed.map(|timed| timed.seconds),
-                "device_tflops": rate.map(|rate| rate / 1e12),
-                "fraction_of_peak": rate.zip(self.peak).map(|(rate, peak)| rate / peak),
-                "bytes_up": bytes.map(|bytes| bytes[0]),
-                "bytes_down": bytes.map(|bytes| bytes[1]),
-                "transfers": timed.and_then(|timed| self.transfers(measured, timed)),
-                "error": measured.device.as_ref().err().map(ToString::to_string),
-            })
-        };
         json!({
             "device": self.name,
             "kind": self.adapter.as_ref().map(Adapter::kind),
@@ -89,7 +90,7 @@ impl Report {
             "longest_submission_seconds": self.traffic.longest.as_secs_f64(),
             "submissions": self.traffic.submissions,
             "dispatches": self.traffic.dispatches,
-            "cases": self.measured.iter().map(case).collect::<Vec<_>>(),
+            "cases": self.measured.iter().map(|measured| self.case(measured)).collect::<Vec<_>>(),
         })
     }
 
