@@ -93,6 +93,14 @@ weights = {"w": r(1, 12, 3), "r": r(1, 12, 4), "len": np.array([5], dtype=np.int
 form("gru_full_lengths", {"x": r(N, 5, 3)},
      [node("Transpose", "x", "x_t", perm=[1, 0, 2]), node("GRU", "x_t w r _ len", "_ h", hidden_size=4),
       node("Squeeze", "h zero", "y")], weights, batch=1)
+# Sequences of different lengths.
+lengths = np.array([4, 2, 5], dtype=np.int64)
+for op, gates in (("LSTM", 4), ("GRU", 3)):
+    form(f"{op.lower()}_lengths", {"x": r(N, 5, 3), "length": lengths},
+         [node("Transpose", "x", "x_t", perm=[1, 0, 2]), node("Cast", "length", "len", to=6),
+          node(op, "x_t w r _ len", "s h", hidden_size=4, direction="bidirectional"),
+          node("Transpose", "s", "y", perm=[2, 0, 1, 3]), node("Transpose", "h", "yh", perm=[1, 0, 2])],
+         {"w": r(2, gates * 4, 3), "r": r(2, gates * 4, 4)}, ["y", "yh"])
 form("lstm_given_state", {"x": r(N, 5, 3), "h0": r(N, 4), "c0": r(N, 4)},
      [node("Transpose", "x", "x_t", perm=[1, 0, 2]), node("Unsqueeze", "h0 zero", "h"), node("Unsqueeze", "c0 zero", "c"),
       node("LSTM", "x_t w r _ _ h c", "s _ f", hidden_size=4), node("Squeeze", "f zero", "y")],

@@ -60,6 +60,7 @@ mod array;
 mod batch;
 mod call;
 mod foreign;
+mod hoist;
 mod inline;
 mod operand;
 mod parameters;
@@ -87,7 +88,7 @@ use operand::Operand;
 pub use parameters::Tensor;
 use parameters::{Choice, Parameters, doubts, listed_in_file, pytorch};
 pub use port::Port;
-use proto::{GraphProto, ModelProto, NodeProto};
+use proto::{GraphProto, ModelProto, NodeProto, ValueInfo};
 use reader::Reader;
 
 /// A network in an ONNX file, decoded but not built.
@@ -105,6 +106,8 @@ pub struct Network {
     constants: Vec<(String, f64)>,
     /// Names of the chosen outputs.
     chosen: Vec<String>,
+    /// Names of outputs that are not chosen because they have no derivatives.
+    left_out: Vec<String>,
     choice: Choice,
 }
 
@@ -154,6 +157,7 @@ impl Network {
         })?;
         let mut graph = model.graph.ok_or_else(|| Error::format("not an ONNX file: there is no graph in it"))?;
         inline::written_out(&mut graph, &model.functions)?;
+        hoist::coefficients(&mut graph);
         let standard = model.opset_import.iter().find(|set| matches!(&set.domain[..], "" | "ai.onnx"));
         let opset =
             standard.map(|set| set.version).ok_or_else(|| Error::format("the file does not give its op set"))?;
@@ -165,7 +169,7 @@ impl Network {
         let held: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
         let inputs = graph.input.iter().filter(|input| !held.contains(input.name.as_str()));
         let inputs: Vec<Port> = inputs.map(Port::new).collect();
-        let chosen = graph.output.iter().map(|output| output.name.clone()).collect();
+        let (chosen, left_out) = with_derivatives(&graph);
         let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_string();
         let listed = listed_in_file(&model.metadata_props).map(String::from);
         Ok(Network {
@@ -177,6 +181,7 @@ impl Network {
             inputs,
             constants: Vec::new(),
             chosen,
+            left_out,
             choice: Choice::default(),
         })
     }
@@ -243,8 +248,8 @@ impl Network {
         Ok(self)
     }
 
-    /// Chooses outputs: the model gives those called `names`, flattened, one after another. All of them are chosen unless
-    /// this is called.
+    /// Chooses outputs: the model gives those called `names`, flattened, one after another. Unless this is called, all of
+    /// them are chosen but those of whole numbers, truth values or text, such as the label of a classifier.
     ///
     /// # Errors
     /// There is no output of a name, or no name.
@@ -258,6 +263,7 @@ impl Network {
             return Err(Error::name("no output is chosen"));
         }
         self.chosen = names.into_iter().map(String::from).collect();
+        self.left_out.clear();
         Ok(self)
     }
 
@@ -348,7 +354,7 @@ impl Network {
         let parameters = Parameters::decide(&self.graph, self.listed.as_deref(), &self.choice, legacy)?;
         let shapes = inputs.iter().map(|port| port.closed()).collect::<Result<Vec<_>>>()?;
         let graph = Graph::with_inputs(&shapes.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
-        let mut reader = Reader::new(graph, &self.graph, self.opset, self.folder.as_deref(), &parameters);
+        let mut reader = Reader::new(graph, &self.graph, self.opset, self.folder.as_deref(), &parameters, &needed);
         reader.batch = self.batch(&inputs)?;
         for ((port, shape), value) in inputs.iter().zip(&shapes).zip(reader.graph.inputs()) {
             let kind = if port.whole { Kind::Whole } else { Kind::Float };
@@ -367,6 +373,11 @@ impl Network {
         built.warnings.splice(0..0, self.choice.missing(&parameters));
         built.tensors = parameters.into_tensors(&needed);
         built.warnings.splice(0..0, doubts(&built.tensors));
+        built.warnings.extend(
+            self.left_out.iter().map(|name| {
+                format!("output '{name}' is left out: its numbers are not real, so they have no derivatives")
+            }),
+        );
         built.warnings.splice(0..0, pytorch::optimised(&self.graph, &needed));
         built.warnings.dedup();
         Ok(built)
@@ -426,6 +437,17 @@ fn decoded(bytes: &[u8]) -> Result<ModelProto> {
         true => Ok(model),
         false => Err(Error::format("not an ONNX file: there is no graph in it")),
     }
+}
+
+/// The names of a graph's outputs of real numbers, and those of the others; if all are others, they are chosen.
+fn with_derivatives(graph: &GraphProto) -> (Vec<String>, Vec<String>) {
+    let real = |output: &&ValueInfo| {
+        let tensor = output.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
+        tensor.is_none_or(|tensor| matches!(tensor.elem_type, 0 | 1 | 10 | 11 | 16))
+    };
+    let names = |list: Vec<&ValueInfo>| list.into_iter().map(|output| output.name.clone()).collect();
+    let (real, others): (Vec<&ValueInfo>, Vec<&ValueInfo>) = graph.output.iter().partition(real);
+    if real.is_empty() { (names(others), Vec::new()) } else { (names(real), names(others)) }
 }
 
 /// The names that `wanted` depend on.

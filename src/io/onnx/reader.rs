@@ -69,9 +69,10 @@ impl<'a> Reader<'a> {
         opset: i64,
         folder: Option<&'a Path>,
         parameters: &'a Parameters,
+        needed: &HashSet<&str>,
     ) -> Self {
         let (mut uses, mut consumers) = (HashMap::new(), HashMap::new());
-        count(file, &mut uses, &mut consumers);
+        count(file, needed, &mut uses, &mut consumers);
         Reader {
             graph,
             scopes: vec![HashMap::new()],
@@ -142,7 +143,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// A node's op is not supported or does not fit what goes in; the message names the node.
     pub fn read(&mut self, nodes: &'a [NodeProto], needed: &HashSet<&str>) -> Result<()> {
-        for node in nodes.iter().filter(|node| node.output.iter().any(|name| needed.contains(name.as_str()))) {
+        for node in nodes.iter().filter(|node| is_needed(node, needed)) {
             self.node(node)
                 .map_err(|error| error.context(format_args!("node '{}' ({})", node_name(node), node.op_type)))?;
         }
@@ -252,18 +253,27 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How often names are used, and by which nodes, branches included.
+/// How often names are used, and by which nodes, branches included. Only nodes and outputs that are needed count.
 fn count<'a>(
     graph: &'a GraphProto,
+    needed: &HashSet<&str>,
     uses: &mut HashMap<&'a str, usize>,
     consumers: &mut HashMap<&'a str, &'a NodeProto>,
 ) {
-    for node in &graph.node {
+    for node in graph.node.iter().filter(|node| is_needed(node, needed)) {
         for name in &node.input {
             *uses.entry(name).or_default() += 1;
             consumers.insert(name, node);
         }
-        node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()).for_each(|g| count(g, uses, consumers));
+        for inner in node.attribute.iter().filter_map(|attribute| attribute.g.as_deref()) {
+            count(inner, needed, uses, consumers);
+        }
     }
-    graph.output.iter().for_each(|output| *uses.entry(&output.name).or_default() += 1);
+    for output in graph.output.iter().filter(|output| needed.contains(output.name.as_str())) {
+        *uses.entry(&output.name).or_default() += 1;
+    }
+}
+
+fn is_needed(node: &NodeProto, needed: &HashSet<&str>) -> bool {
+    node.output.iter().any(|name| needed.contains(name.as_str()))
 }

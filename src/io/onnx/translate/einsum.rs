@@ -84,7 +84,7 @@ struct Lettered {
 }
 
 impl Lettered {
-    /// Of a letter that occurs several times, the diagonal is taken.
+    /// Takes the diagonal along the axes of a letter that occurs several times.
     fn new(reader: &mut Reader<'_>, x: &Operand, letters: &[Letter]) -> Result<Self> {
         let mut own = Lettered { x: x.clone(), letters: letters.to_vec() };
         while let Some((first, second)) = own.repeated() {
@@ -149,7 +149,8 @@ fn diagonal(reader: &mut Reader<'_>, x: &Operand, first: usize, second: usize) -
     // With `size` more entries in a line, each line of size + 1 begins with an entry of the diagonal.
     let rest = &x.shape[..x.rank() - 2];
     let shape = |last: &[usize]| [rest, last].concat();
-    let line = reshaped(reader, &x, &shape(&[size * size]), x.batch)?;
+    let square = size.checked_mul(size).ok_or_else(|| Error::shape(format!("a diagonal of {size} entries")))?;
+    let line = reshaped(reader, &x, &shape(&[square]), x.batch)?;
     let line = padded(reader, &line, &[(rest.len(), [0, size as i64])], 0.0)?;
     let lines = reshaped(reader, &line, &shape(&[size, size + 1]), x.batch)?;
     let column = cut(reader, &lines, rest.len() + 1, 0..1)?;

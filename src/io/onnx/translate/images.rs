@@ -77,7 +77,7 @@ pub(super) fn stack(reader: &mut Reader<'_>, planes: &Operand, above: usize, hei
     let below = height.checked_sub(above + h).ok_or_else(|| Error::shape("a plane is higher than its place"))?;
     let x = permuted(reader, planes, &[1, 0, 2, 3])?;
     let x = padded(reader, &x, &[(2, [above as i64, below as i64])], 0.0)?;
-    reshaped(reader, &x, &[channels, count * height, w], None)
+    reshaped(reader, &x, &[channels, count.saturating_mul(height), w], None)
 }
 
 /// The rows `rows` of every plane of a stack `[channels, planes * height, w]`, as `[planes, channels, h, w]`.
@@ -110,7 +110,7 @@ pub(super) fn by_depth_transposed(
     let gaps = [(3, [0, slide.stride as i64 - 1])];
     let apart = unsqueezed(reader, volumes, 3)?;
     let apart = padded(reader, &apart, &gaps, 0.0)?;
-    let long = depth * slide.stride;
+    let long = depth.saturating_mul(slide.stride);
     let apart = reshaped(reader, &apart, &[images, channels, long, h, w], None)?;
     // Plane t of the result takes plane t + cropped - k dilation at place k of the window.
     let (cropped, reach) = (slide.sides[0], (slide.kernel - 1) * slide.dilation);
@@ -134,7 +134,7 @@ fn by_tap(reader: &mut Reader<'_>, taps: &[Operand]) -> Result<Operand> {
     let apart = taps.iter().map(|tap| unsqueezed(reader, tap, 2)).collect::<Result<Vec<_>>>()?;
     let all = joined(reader, &apart.iter().collect::<Vec<_>>(), 2)?;
     let all = permuted(reader, &all, &[0, 3, 1, 2, 4, 5])?;
-    reshaped(reader, &all, &[images * positions, channels * taps.len(), h, w], None)
+    reshaped(reader, &all, &[images.saturating_mul(positions), channels.saturating_mul(taps.len()), h, w], None)
 }
 
 /// Planes `[images * positions, channels, h, w]` as volumes `[images, channels, positions, h, w]`.

@@ -59,7 +59,7 @@ impl Cell for Lstm {
 }
 
 impl Lstm {
-    /// What goes into gate `k`, with what it sees of the cell.
+    /// The sum of gate `k` and, with peepholes, its part of the cell state.
     fn peeped(&self, reader: &mut Reader<'_>, sum: &Operand, cell: &Operand, k: usize) -> Result<Operand> {
         let Some(peepholes) = &self.peepholes else { return Ok(sum.clone()) };
         let seen = product(reader, cell, &peepholes[k])?;
@@ -70,10 +70,11 @@ impl Lstm {
 /// Of one direction, for i, o and f.
 fn peepholes(reader: &mut Reader<'_>, all: &Operand, direction: &Direction) -> Result<[Operand; 3]> {
     let hidden = direction.hidden;
-    if all.rank() != 2 || all.shape[1] != 3 * hidden {
-        return Err(Error::shape(format!("P has shape {:?}; [directions, {}] is needed", all.shape, 3 * hidden)));
+    let entries = hidden.saturating_mul(3);
+    if all.rank() != 2 || all.shape[1] != entries {
+        return Err(Error::shape(format!("P has shape {:?}; [directions, {entries}] is needed", all.shape)));
     }
-    let own = part(reader, all, direction.index, &[3 * hidden])?;
+    let own = part(reader, all, direction.index, &[entries])?;
     let mut of_gate = |k: usize| cut(reader, &own, 0, k * hidden..(k + 1) * hidden);
     Ok([of_gate(0)?, of_gate(1)?, of_gate(2)?])
 }

@@ -14,6 +14,7 @@ mod local_response;
 mod loops;
 mod lstm;
 mod masks;
+mod ml;
 mod norms;
 mod pads;
 mod parts;
@@ -183,7 +184,7 @@ const OPS: &[(&str, Translation)] = &[
 
 /// What the node gives, output by output.
 pub(super) fn node<'a>(reader: &mut Reader<'a>, call: &Call<'a>) -> Result<Vec<Operand>> {
-    match find(&call.node.op_type).filter(|_| is_standard(&call.node.domain)) {
+    match find(&call.node.domain, &call.node.op_type) {
         Some(One(translate)) => Ok(vec![translate(reader, call)?]),
         Some(Many(translate)) => translate(reader, call),
         Some(Refused(why)) => Err(Error::unsupported(*why)),
@@ -193,15 +194,20 @@ pub(super) fn node<'a>(reader: &mut Reader<'a>, call: &Call<'a>) -> Result<Vec<O
 
 /// Why an op cannot be read whatever goes in, if that is so.
 pub(super) fn refusal(domain: &str, op: &str) -> Option<String> {
-    match find(op).filter(|_| is_standard(domain)) {
+    match find(domain, op) {
         Some(Refused(why)) => Some(why.to_string()),
         Some(_) => None,
         None => Some(unknown(domain)),
     }
 }
 
-fn find(op: &str) -> Option<&'static Translation> {
-    OPS.iter().find(|(name, _)| *name == op).map(|(_, translation)| translation)
+fn find(domain: &str, op: &str) -> Option<&'static Translation> {
+    let list = match domain {
+        "ai.onnx.ml" => ml::OPS,
+        _ if is_standard(domain) => OPS,
+        _ => return None,
+    };
+    list.iter().find(|(name, _)| *name == op).map(|(_, translation)| translation)
 }
 
 fn is_standard(domain: &str) -> bool {

@@ -34,7 +34,7 @@ fn kept(
     Ok(Operand::sample(value, x.shape.clone(), x.batch))
 }
 
-/// Weight and bias of a norm, inputs 1 and 2, in the shape `shape`; what is not there is left out.
+/// Weight and bias of a norm, inputs 1 and 2, in the shape `shape`, as far as the node has them.
 fn affine(reader: &mut Reader<'_>, call: &Call<'_>, shape: &[usize]) -> Result<Vec<Parameter>> {
     let mut list = Vec::new();
     for (k, role) in [(1, "weight"), (2, "bias")] {
@@ -51,7 +51,7 @@ fn affine(reader: &mut Reader<'_>, call: &Call<'_>, shape: &[usize]) -> Result<V
     Ok(list)
 }
 
-/// \[channels\] or \[channels, ...\] of one sample.
+/// `[channels]` or `[channels, ...]` of one sample.
 fn channelled(x: &Operand) -> Result<&[usize]> {
     match &x.shape[..] {
         [1, sample @ ..] if !sample.is_empty() => Ok(sample),
@@ -160,7 +160,7 @@ pub(super) fn group(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand>
 pub(super) fn instance(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
     let (images, sample) = in_images(x)?;
-    let op = GroupNorm { groups: sample[0] * images, eps: eps(call) };
+    let op = GroupNorm { groups: sample[0].saturating_mul(images), eps: eps(call) };
     let filled = |k: usize, with: f64| -> Result<bool> {
         Ok(call.input(k)?.array().is_some_and(|array| array.values.iter().all(|&x| x == with)))
     };
@@ -180,7 +180,7 @@ fn in_images(x: &Operand) -> Result<(usize, &[usize])> {
 
 /// The shape of all images together, as if their channels were those of one.
 fn channels_of(images: usize, sample: &[usize]) -> Vec<usize> {
-    [&[images * sample[0]], &sample[1..]].concat()
+    [&[images.saturating_mul(sample[0])], &sample[1..]].concat()
 }
 
 /// A norm of every image, then a weight and a bias by channel.

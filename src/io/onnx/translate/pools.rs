@@ -18,11 +18,7 @@ pub(super) fn max(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
         return Err(Error::unsupported("the indices of the largest entries (its second output) are not supported"));
     }
     let ceil_mode = call.flag("ceil_mode");
-    pooled(reader, call, call.input(0)?, &|[down, right]| {
-        let pool = MaxPool2d::new([down.kernel, right.kernel]).stride([down.stride, right.stride]);
-        let pool = pool.dilation([down.dilation, right.dilation]).padding_sides([down.sides, right.sides]);
-        Ok(pool.ceil_mode(ceil_mode).into())
-    })
+    pooled(reader, call, call.input(0)?, &|slides| Ok(largest(slides).ceil_mode(ceil_mode).into()))
 }
 
 pub(super) fn average(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
@@ -32,14 +28,21 @@ pub(super) fn average(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operan
 /// The mean over the node's window.
 fn averaged(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, padding_counts: bool) -> Result<Operand> {
     let ceil_mode = call.flag("ceil_mode");
-    pooled(reader, call, x, &|[down, right]| {
-        if [down.dilation, right.dilation] != [1, 1] {
-            return Err(Error::unsupported("dilations: a mean over a window with gaps is not supported"));
-        }
-        let pool = AvgPool2d::new([down.kernel, right.kernel]).stride([down.stride, right.stride]);
-        let pool = pool.padding_sides([down.sides, right.sides]);
-        Ok(pool.ceil_mode(ceil_mode).count_include_pad(padding_counts).into())
-    })
+    let mean = |slides: [&Slide; 2]| Ok(mean(slides)?.ceil_mode(ceil_mode).count_include_pad(padding_counts).into());
+    pooled(reader, call, x, &mean)
+}
+
+fn mean([down, right]: [&Slide; 2]) -> Result<AvgPool2d> {
+    if [down.dilation, right.dilation] != [1, 1] {
+        return Err(Error::unsupported("dilations: a mean over a window with gaps is not supported"));
+    }
+    let pool = AvgPool2d::new([down.kernel, right.kernel]).stride([down.stride, right.stride]);
+    Ok(pool.padding_sides([down.sides, right.sides]))
+}
+
+fn largest([down, right]: [&Slide; 2]) -> MaxPool2d {
+    let pool = MaxPool2d::new([down.kernel, right.kernel]).stride([down.stride, right.stride]);
+    pool.dilation([down.dilation, right.dilation]).padding_sides([down.sides, right.sides])
 }
 
 /// (sum over a window of |x|^p)^(1/p)
@@ -86,14 +89,14 @@ fn pooled(
 ) -> Result<Operand> {
     let images = Images::new(x)?;
     let slides = slides(call, &kernel_shape(call, images.size().len())?, images.size())?;
-    let (shape, planes) = (images.x.shape.clone(), images.count() * images.channels());
+    let (shape, planes) = (images.x.shape.clone(), images.count().saturating_mul(images.channels()));
     let y = match (&slides[..], images.size()) {
         ([right], &[l]) => one_pool(reader, &images.x, [planes, 1, l], pool([&Slide::STILL, right])?)?,
         ([down, right], &[h, w]) => one_pool(reader, &images.x, [planes, h, w], pool([down, right])?)?,
         ([deep, down, right], &[d, h, w]) => {
-            let flat = one_pool(reader, &images.x, [planes * d, h, w], pool([down, right])?)?;
+            let flat = one_pool(reader, &images.x, [planes.saturating_mul(d), h, w], pool([down, right])?)?;
             let [_, h, w] = flat.shape[..] else { unreachable!("a pool gives planes") };
-            let y = one_pool(reader, &flat, [planes, d, h * w], pool([deep, &Slide::STILL])?)?;
+            let y = one_pool(reader, &flat, [planes, d, h.saturating_mul(w)], pool([deep, &Slide::STILL])?)?;
             let full = [shape[0], shape[1], y.shape[1], h, w];
             return Ok(images.finish(reshaped(reader, &y, &full, None)?));
         }

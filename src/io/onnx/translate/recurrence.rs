@@ -37,7 +37,7 @@ pub(super) trait Cell: Sized {
 #[derive(Clone)]
 pub(super) struct State {
     pub hidden: Operand,
-    /// Of an LSTM; other layers do not use it.
+    /// Only an LSTM has one; other layers leave it as it is.
     pub cell: Operand,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Direction {
     /// Its number along the first axis of the weights.
     pub index: usize,
     pub hidden: usize,
-    /// Of the hidden state, for all gates.
+    /// The product with the hidden state, for all gates.
     pub recurrent: Product,
     pub activations: Vec<Activation>,
 }
@@ -99,7 +99,7 @@ pub(super) fn layer<C: Cell>(reader: &mut Reader<'_>, call: &Call<'_>) -> Result
     }
     let mut runs = Vec::new();
     for (index, &backwards) in backwards.iter().enumerate() {
-        runs.push(run::<C>(reader, call, &x, index, backwards)?);
+        runs.push(run::<C>(reader, call, &x, Side { index, backwards })?);
     }
     let all: Vec<Operand> = runs.iter().map(|run| over_time(reader, &run.hidden)).collect::<Result<_>>()?;
     let last_hidden: Vec<Operand> = runs.iter().map(|run| run.last.hidden.clone()).collect();
@@ -123,10 +123,18 @@ struct Run {
     last: State,
 }
 
-fn run<C: Cell>(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, index: usize, backwards: bool) -> Result<Run> {
+/// One of the directions.
+struct Side {
+    /// Its number along the first axis of the weights.
+    index: usize,
+    backwards: bool,
+}
+
+fn run<C: Cell>(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, side: Side) -> Result<Run> {
     let &[steps, rows, features] = &x.shape[..] else { unreachable!("the layer has checked it") };
+    let Side { index, backwards } = side;
     let hidden = call.input(2)?.shape[2];
-    let gates = C::GATES * hidden;
+    let gates = hidden.saturating_mul(C::GATES);
     let input = Product {
         weight: weight(reader, call, 1, index, "weight_ih", [gates, features])?,
         bias: bias(reader, call, index, gates, 0)?,
@@ -140,7 +148,7 @@ fn run<C: Cell>(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, index: us
     let activations = activations(call, C::ACTIVATIONS, index)?;
     let cell = C::new(reader, call, Direction { index, hidden, recurrent, activations })?;
     let projected = input.apply(reader, x)?;
-    // Of a value without the axis of time.
+    // The batch axis of a value without the axis of time.
     let batch = x.batch.map(|batch| batch - 1);
     let mut state = State {
         hidden: initial(reader, call, 5, index, [rows, hidden], batch)?,
@@ -171,10 +179,10 @@ fn batch_first(call: &Call<'_>) -> Result<bool> {
 
 /// X as `[time, batch, features]`.
 fn time_first(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand) -> Result<Operand> {
-    let x = match batch_first(call)? && x.rank() == 3 {
-        true => permuted(reader, x, &[1, 0, 2])?,
-        false => x.clone(),
-    };
+    let mut x = x.clone();
+    if batch_first(call)? && x.rank() == 3 {
+        x = permuted(reader, &x, &[1, 0, 2])?;
+    }
     if x.batch == Some(0) {
         return Err(Error::unsupported(
             "the first axis of X is time, but the samples are there; export a layer with batch_first=True, or the \
@@ -235,10 +243,11 @@ fn bias(
     half: usize,
 ) -> Result<Option<Parameter>> {
     let Some(all) = call.optional(3) else { return Ok(None) };
-    if all.rank() != 2 || all.shape[1] != 2 * entries {
-        return Err(Error::shape(format!("B has shape {:?}; [directions, {}] is needed", all.shape, 2 * entries)));
+    let both = entries.saturating_mul(2);
+    if all.rank() != 2 || all.shape[1] != both {
+        return Err(Error::shape(format!("B has shape {:?}; [directions, {both}] is needed", all.shape)));
     }
-    let both = part(reader, all, index, &[2 * entries])?;
+    let both = part(reader, all, index, &[both])?;
     let own = cut(reader, &both, 0, half * entries..(half + 1) * entries)?;
     let role = if half == 0 { "bias_ih" } else { "bias_hh" };
     reader.weight(&own, role).map(Some)
@@ -287,14 +296,17 @@ fn initial(
 fn one_row(reader: &mut Reader<'_>, all: &Operand) -> Result<Operand> {
     let (rows, size) = (all.shape[1], all.shape[2]);
     let alike = all.array().is_some_and(|array| {
-        array.values.chunks(rows * size).all(|state| state.chunks(size).all(|row| row == &state[..size]))
+        array
+            .values
+            .chunks(rows.saturating_mul(size).max(1))
+            .all(|state| state.chunks(size.max(1)).all(|row| row == &state[..size]))
     });
-    match alike {
-        true => cut(reader, all, 1, 0..1),
-        false => Err(Error::unsupported(format!(
+    if !alike {
+        return Err(Error::unsupported(format!(
             "the initial state differs between the {rows} samples of a fixed batch; export with a batch of one"
-        ))),
+        )));
     }
+    cut(reader, all, 1, 0..1)
 }
 
 /// States of all steps, `[rows, hidden]` each, as `[t, 1, rows, hidden]`.
@@ -313,7 +325,7 @@ fn stacked(reader: &mut Reader<'_>, states: &[Operand]) -> Result<Operand> {
     joined(reader, &all.iter().collect::<Vec<_>>(), 0)
 }
 
-/// An activation of a recurrent layer, with the bound of what goes in.
+/// An activation of a recurrent layer, with the bound of its argument in a gate.
 pub(super) struct Activation {
     name: String,
     alpha: Option<f64>,
@@ -333,13 +345,14 @@ fn activations(call: &Call<'_>, usual: &[&str], index: usize) -> Result<Vec<Acti
     // Numbers are consumed in order by the functions that have them.
     let mut alphas = call.floats("activation_alpha").into_iter();
     let mut betas = call.floats("activation_beta").into_iter();
-    let all = names.into_iter().map(|name| {
+    let mut all = Vec::with_capacity(names.len());
+    for name in names {
         let name = name.to_lowercase();
         let alpha = has_alpha(&name).then(|| alphas.next()).flatten();
         let beta = has_beta(&name).then(|| betas.next()).flatten();
-        Activation { name, alpha, beta, clip: call.float("clip") }
-    });
-    Ok(all.skip(index * usual.len()).take(usual.len()).collect())
+        all.push(Activation { name, alpha, beta, clip: call.float("clip") });
+    }
+    Ok(all.into_iter().skip(index * usual.len()).take(usual.len()).collect())
 }
 
 fn has_alpha(name: &str) -> bool {

@@ -94,9 +94,9 @@ pub(super) fn together(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Opera
     let axis = call.int("axis").ok_or_else(|| Error::format("axis is missing"))?;
     let rank = first.rank() + usize::from(apart);
     let axis = axis_among(axis, rank).ok_or_else(|| Error::shape(format!("axis {axis} among {rank}")))?;
-    let parts = match apart {
-        true => parts.iter().map(|part| unsqueezed(reader, part, axis)).collect::<Result<Vec<_>>>()?,
-        false => parts.to_vec(),
-    };
+    let mut parts = parts.to_vec();
+    if apart {
+        parts = parts.iter().map(|part| unsqueezed(reader, part, axis)).collect::<Result<_>>()?;
+    }
     joined(reader, &parts.iter().collect::<Vec<_>>(), axis)
 }

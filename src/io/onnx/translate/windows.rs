@@ -49,28 +49,34 @@ pub(super) fn slides(call: &Call<'_>, kernel: &[usize], size: &[usize]) -> Resul
     if entries > MOST_ENTRIES {
         return Err(Error::unsupported(format!("a kernel of {kernel:?}, more than {MOST_ENTRIES} entries")));
     }
-    let (strides, dilations) = (call.sizes("strides", axes, 1)?, call.sizes("dilations", axes, 1)?);
+    let (strides, dilations) = steps(call, axes)?;
     let automatic = call.text("auto_pad").unwrap_or_default();
     let pads = pads(call, axes)?;
-    let along = |axis: usize| {
-        let mut slide = Slide {
-            kernel: kernel[axis],
-            stride: strides[axis].max(1),
-            dilation: dilations[axis].max(1),
-            sides: pads[axis],
-        };
+    let mut slides = Vec::with_capacity(axes);
+    for axis in 0..axes {
+        let (stride, dilation) = (strides[axis].max(1), dilations[axis].max(1));
+        let mut slide = Slide { kernel: kernel[axis], stride, dilation, sides: pads[axis] };
         slide.sides = match automatic.as_str() {
             "SAME_UPPER" | "SAME_LOWER" => {
-                let covered = (size[axis].div_ceil(slide.stride).max(1) - 1).saturating_mul(slide.stride);
+                let covered = (size[axis].div_ceil(stride).max(1) - 1).saturating_mul(stride);
                 halves(covered.saturating_add(slide.span()).saturating_sub(size[axis]), &automatic)
             }
             "" | "NOTSET" => slide.sides,
             "VALID" => [0, 0],
             other => return Err(Error::unsupported(format!("auto_pad='{other}' is not supported"))),
         };
-        Ok(slide)
-    };
-    (0..axes).map(along).collect()
+        slides.push(slide);
+    }
+    Ok(slides)
+}
+
+/// The attributes `strides` and `dilations`.
+fn steps(call: &Call<'_>, axes: usize) -> Result<(Vec<usize>, Vec<usize>)> {
+    let (strides, dilations) = (call.sizes("strides", axes, 1)?, call.sizes("dilations", axes, 1)?);
+    if strides.iter().chain(&dilations).any(|&step| step > MOST_ENTRIES) {
+        return Err(Error::unsupported(format!("strides={strides:?} and dilations={dilations:?} are too large")));
+    }
+    Ok((strides, dilations))
 }
 
 /// A padding as its two sides.
@@ -82,6 +88,9 @@ fn halves(total: usize, automatic: &str) -> [usize; 2] {
 /// The attribute `pads`, axis by axis.
 fn pads(call: &Call<'_>, axes: usize) -> Result<Vec<[usize; 2]>> {
     let list = call.sizes("pads", 2 * axes, 0)?;
+    if list.iter().any(|&side| side > MOST_ENTRIES) {
+        return Err(Error::unsupported(format!("pads={list:?} are too large")));
+    }
     Ok((0..axes).map(|axis| [list[axis], list[axes + axis]]).collect())
 }
 
@@ -101,10 +110,10 @@ fn bias(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Option<Parameter>> {
 
 /// The value and the weight have as many axes.
 fn check_rank(images: &Images, w: &Operand) -> Result<()> {
-    match w.rank() == images.x.rank() && !w.shape.contains(&0) {
-        true => Ok(()),
-        false => Err(Error::shape(format!("a weight of shape {:?} on a value of shape {:?}", w.shape, images.x.shape))),
+    if w.rank() != images.x.rank() || w.shape.contains(&0) {
+        return Err(Error::shape(format!("a weight of shape {:?} on a value of shape {:?}", w.shape, images.x.shape)));
     }
+    Ok(())
 }
 
 pub(super) fn conv(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
@@ -272,7 +281,7 @@ fn all_of(slide: &Slide, size: usize) -> usize {
 /// How a transposed convolution's window slides, with what it cuts off on each side.
 fn slides_transposed(call: &Call<'_>, kernel: &[usize], size: &[usize], more: &[usize]) -> Result<Vec<Slide>> {
     let axes = size.len();
-    let (strides, dilations) = (call.sizes("strides", axes, 1)?, call.sizes("dilations", axes, 1)?);
+    let (strides, dilations) = steps(call, axes)?;
     let (automatic, pads) = (call.text("auto_pad").unwrap_or_default(), pads(call, axes)?);
     let shape = match (call.ints("output_shape"), automatic.as_str()) {
         // Some exporters give all axes of the result.
@@ -283,21 +292,22 @@ fn slides_transposed(call: &Call<'_>, kernel: &[usize], size: &[usize], more: &[
         }
         _ => None,
     };
-    let along = |axis: usize| {
+    let mut slides = Vec::with_capacity(axes);
+    for axis in 0..axes {
         let (stride, dilation) = (strides[axis].max(1), dilations[axis].max(1));
         let mut slide = Slide { kernel: kernel[axis], stride, dilation, sides: pads[axis] };
         if let Some(shape) = &shape {
             let all = all_of(&slide, size[axis]).saturating_add(more[axis]);
-            let total = all.checked_sub(shape[axis]).ok_or_else(|| {
-                Error::unsupported(format!(
+            let Some(total) = all.checked_sub(shape[axis]) else {
+                return Err(Error::unsupported(format!(
                     "an output of {shape:?} is larger than the {all} entries of axis {axis}; set output_padding instead"
-                ))
-            })?;
+                )));
+            };
             slide.sides = halves(total, &automatic);
         }
-        Ok(slide)
-    };
-    (0..axes).map(along).collect()
+        slides.push(slide);
+    }
+    Ok(slides)
 }
 
 fn sizes_of(list: &[i64]) -> Result<Vec<usize>> {
