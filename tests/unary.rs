@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use tangent_kernels::unary::{
-    Abs, Clamp, Elu, Exp, Function, Gelu, LeakyRelu, Log, Reciprocal, Relu, Sigmoid, Silu, Softplus, Sqrt, Tanh, Unary,
-    Visit,
+    Abs, Clamp, Elu, Exp, Floor, Function, Gelu, LeakyRelu, Log, Reciprocal, Relu, Round, Sigmoid, Sign, Silu,
+    Softplus, Sqrt, Tanh, Unary, Visit,
 };
 use tangent_kernels::{Attribute, Attributes, Real};
 
@@ -183,6 +183,12 @@ fn kinks_have_the_derivatives_of_pytorch() {
             assert_eq!(evaluate::<R>(Elu { alpha: 0.75 }.into(), zero), [0.0, 0.75, 0.75]);
             assert_eq!(evaluate::<R>(Abs.into(), zero), [0.0, 0.0, 0.0]);
             assert_eq!(evaluate::<R>(Clamp { min: 0.0, max: 6.0 }.into(), zero), [0.0, 1.0, 0.0]);
+            assert_eq!(evaluate::<R>(Sign.into(), zero), [0.0, 0.0, 0.0]);
+        }
+        for step in [-2.0, 0.0, 3.0] {
+            assert_eq!(evaluate::<R>(Floor.into(), step), [step, 0.0, 0.0]);
+            let even = if step == 3.0 { 4.0 } else { step };
+            assert_eq!(evaluate::<R>(Round.into(), step + 0.5), [even, 0.0, 0.0]);
         }
         for bound in [-1.0, 0.5] {
             assert_eq!(evaluate::<R>(Clamp { min: -1.0, max: 0.5 }.into(), bound), [bound, 1.0, 0.0]);
@@ -196,7 +202,22 @@ fn kinks_have_the_derivatives_of_pytorch() {
     check::<f32>();
     check::<f64>();
     let kinked: BTreeSet<_> = Unary::cases().into_iter().filter(|f| !f.kinks().is_empty()).map(Unary::name).collect();
-    assert_eq!(kinked, BTreeSet::from(["abs", "clamp", "elu", "leaky_relu", "log", "reciprocal", "relu", "sqrt"]));
+    assert_eq!(
+        kinked,
+        BTreeSet::from([
+            "abs",
+            "clamp",
+            "elu",
+            "floor",
+            "leaky_relu",
+            "log",
+            "reciprocal",
+            "relu",
+            "round",
+            "sign",
+            "sqrt",
+        ])
+    );
 }
 
 #[test]
@@ -218,7 +239,10 @@ fn the_far_ends_are_finite() {
                 let place = format!("{f:?} in {} at infinity times {sign}", R::NAME);
                 assert_eq!((first, second), (far_first, far_second), "derivatives of {place}");
                 match value.is_infinite() {
-                    true => assert!(value.signum() == far_value.signum() && far_first != 0.0, "{place}: {value}"),
+                    true => {
+                        let grows = far_first != 0.0 || f.is_piecewise_constant();
+                        assert!(value.signum() == far_value.signum() && grows, "{place}: {value}");
+                    }
                     false => assert_eq!(value, far_value, "{place}"),
                 }
             }
@@ -232,18 +256,21 @@ fn the_far_ends_are_finite() {
 fn the_values_at_the_infinities() {
     fn check<R: Precision>() {
         let infinity = f64::INFINITY;
-        let ends: [(Unary, f64, f64); 14] = [
+        let ends: [(Unary, f64, f64); 17] = [
             (Abs.into(), infinity, infinity),
             (Clamp { min: -1.0, max: 0.5 }.into(), -1.0, 0.5),
             (Elu { alpha: 0.75 }.into(), -0.75, infinity),
             (Exp.into(), 0.0, infinity),
+            (Floor.into(), -infinity, infinity),
             (Gelu { approximate: false }.into(), -0.0, infinity),
             (Gelu { approximate: true }.into(), -0.0, infinity),
             (LeakyRelu { slope: 0.25 }.into(), -infinity, infinity),
             (LeakyRelu { slope: 0.0 }.into(), 0.0, infinity),
             (Reciprocal.into(), -0.0, 0.0),
             (Relu.into(), 0.0, infinity),
+            (Round.into(), -infinity, infinity),
             (Sigmoid.into(), 0.0, 1.0),
+            (Sign.into(), -1.0, 1.0),
             (Silu.into(), -0.0, infinity),
             (Softplus.into(), 0.0, infinity),
             (Tanh.into(), -1.0, 1.0),

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Arrays, Window};
+use super::{Arrays, Relation, Window};
 use crate::error::Result;
 use crate::real::Real;
 use crate::shape::{self, numel};
@@ -181,6 +181,16 @@ impl<R: Real> Arrays for Count<R> {
     }
     fn apply_derivative(&self, _f: Unary, _order: Order, x: &Counted, _y: &Counted, g: &Counted) -> Counted {
         self.made(x.shape.clone(), &[x, g])
+    }
+    fn compare(&self, _relation: Relation, x: &Counted, y: &Counted) -> Counted {
+        self.broadcast(x, y)
+    }
+    fn select(&self, mask: &Counted, x: &Counted, y: &Counted) -> Counted {
+        let shape = shape::broadcast(&x.shape, &y.shape).and_then(|shape| shape::broadcast(&mask.shape, &shape));
+        self.made(shape.expect("shapes broadcast, as the op's shape rule said"), &[mask, x, y])
+    }
+    fn sort_order(&self, x: &Counted, _descending: bool) -> Counted {
+        self.same(x)
     }
     fn softmax(&self, x: &Counted) -> Counted {
         self.same(x)

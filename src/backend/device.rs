@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::cpu::{Array, Cpu};
 #[cfg(feature = "gpu")]
 use super::gpu::{self, Adapter, Gpu};
-use super::{Arrays, ContractionPlan, Gram, Helpers, Panels, Rates, RightPanel, TileConfig, Window, cpu};
+use super::{Arrays, ContractionPlan, Gram, Helpers, Panels, Rates, Relation, RightPanel, TileConfig, Window, cpu};
 use crate::error::{Error, Result};
 use crate::unary::{Order, Unary};
 
@@ -309,6 +309,15 @@ impl Arrays for Device {
         g: &DeviceTensor,
     ) -> DeviceTensor {
         on!(self, DeviceTensor, |arrays, held| arrays.apply_derivative(f, order, held!(x), held!(y), held!(g)))
+    }
+    fn compare(&self, relation: Relation, x: &DeviceTensor, y: &DeviceTensor) -> DeviceTensor {
+        on!(self, DeviceTensor, |arrays, held| arrays.compare(relation, held!(x), held!(y)))
+    }
+    fn select(&self, mask: &DeviceTensor, x: &DeviceTensor, y: &DeviceTensor) -> DeviceTensor {
+        on!(self, DeviceTensor, |arrays, held| arrays.select(held!(mask), held!(x), held!(y)))
+    }
+    fn sort_order(&self, x: &DeviceTensor, descending: bool) -> DeviceTensor {
+        on!(self, DeviceTensor, |arrays, held| arrays.sort_order(held!(x), descending))
     }
     fn softmax(&self, x: &DeviceTensor) -> DeviceTensor {
         on!(self, DeviceTensor, |arrays, held| arrays.softmax(held!(x)))

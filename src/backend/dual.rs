@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Arrays, Window};
+use super::{Arrays, Relation, Window};
 use crate::error::Result;
 use crate::unary::{Order, Unary};
 
@@ -159,7 +159,8 @@ impl<B: Arrays> Arrays for Dual<B> {
     }
     fn apply(&self, f: Unary, x: &DualTensor<B>) -> DualTensor<B> {
         let y = self.0.apply(f, &x.value);
-        let tangent = x.tangent.as_ref().map(|dx| self.0.apply_derivative(f, Order::First, &x.value, &y, dx));
+        let tangent = x.tangent.as_ref().filter(|_| !f.is_piecewise_constant());
+        let tangent = tangent.map(|dx| self.0.apply_derivative(f, Order::First, &x.value, &y, dx));
         DualTensor { value: y, tangent }
     }
 
@@ -180,6 +181,19 @@ impl<B: Arrays> Arrays for Dual<B> {
             Order::Second => self.0.full(f64::NAN, self.0.shape(dx)),
         });
         DualTensor { value: at(order, &g.value), tangent: self.add_tangents(along_g, along_x) }
+    }
+
+    fn compare(&self, relation: Relation, x: &DualTensor<B>, y: &DualTensor<B>) -> DualTensor<B> {
+        self.lift(&self.0.compare(relation, &x.value, &y.value), None)
+    }
+    /// d select = select(mask, dx, dy)
+    fn select(&self, mask: &DualTensor<B>, x: &DualTensor<B>, y: &DualTensor<B>) -> DualTensor<B> {
+        let moving = x.tangent.is_some() || y.tangent.is_some();
+        let tangent = moving.then(|| self.0.select(&mask.value, &self.tangent(x), &self.tangent(y)));
+        DualTensor { value: self.0.select(&mask.value, &x.value, &y.value), tangent }
+    }
+    fn sort_order(&self, x: &DualTensor<B>, descending: bool) -> DualTensor<B> {
+        self.lift(&self.0.sort_order(&x.value, descending), None)
     }
 
     /// d softmax = y (dx - sum y dx)

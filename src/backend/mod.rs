@@ -16,6 +16,7 @@ mod dual;
 pub mod gpu;
 mod gram;
 mod rates;
+mod relation;
 mod tile_config;
 mod window;
 
@@ -29,6 +30,7 @@ pub use dual::{Dual, DualTensor};
 pub use gpu::Gpu;
 pub use gram::{Addend, Contraction, ContractionPlan, Gram, Helpers, Panels, RightPanel, Term};
 pub use rates::Rates;
+pub use relation::Relation;
 pub use tile_config::TileConfig;
 pub use window::Window;
 
@@ -41,8 +43,9 @@ use crate::unary::{Order, Unary};
 ///
 /// Every kernel is differentiable in its tensor arguments, and linear in each of them but for [`apply`](Arrays::apply),
 /// [`apply_derivative`](Arrays::apply_derivative), [`softmax`](Arrays::softmax) and
-/// [`log_softmax`](Arrays::log_softmax); that is what makes [`Dual`] one product rule per kernel. An [`Index`](Arrays::Index)
-/// does not vary: where it comes from a maximum, the values are gathered by it, so nothing is detached.
+/// [`log_softmax`](Arrays::log_softmax); that is what makes [`Dual`] one product rule per kernel. The results of
+/// [`compare`](Arrays::compare) and [`sort_order`](Arrays::sort_order) are piecewise constant: their derivative is 0. An
+/// [`Index`](Arrays::Index) does not vary: where it comes from a maximum, the values are gathered by it, so nothing is detached.
 pub trait Arrays: Clone + Send + Sync {
     /// The numbers on the host side of [`upload`](Arrays::upload) and [`read`](Arrays::read).
     type Number: Real;
@@ -91,6 +94,16 @@ pub trait Arrays: Clone + Send + Sync {
         y: &Self::Tensor,
         g: &Self::Tensor,
     ) -> Self::Tensor;
+
+    /// 1 where the relation holds between x and y, else 0, broadcast. The result does not vary.
+    fn compare(&self, relation: Relation, x: &Self::Tensor, y: &Self::Tensor) -> Self::Tensor;
+    /// x where `mask` is not 0, and y where it is, broadcast. The mask does not vary. An entry that is not chosen has no
+    /// effect, also if it is infinite or NaN.
+    fn select(&self, mask: &Self::Tensor, x: &Self::Tensor, y: &Self::Tensor) -> Self::Tensor;
+    /// The order of every row of the last axis, with the shape of `x`: entry k is the place of the k-th smallest entry of
+    /// the row, or of the k-th largest one if `descending`. Equal entries keep their order; NaN counts as the largest
+    /// number. The result does not vary.
+    fn sort_order(&self, x: &Self::Tensor, descending: bool) -> Self::Tensor;
 
     /// softmax over the last axis: e^x / sum e^x, without overflow.
     fn softmax(&self, x: &Self::Tensor) -> Self::Tensor;

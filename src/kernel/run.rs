@@ -20,6 +20,7 @@ use super::{Ntk, fingerprint, mlp};
 use crate::backend::{ContractionPlan, Gram, Panels};
 use crate::error::{Error, Result};
 use crate::model::Session;
+use crate::model::undefined::first_undefined;
 use crate::ops::Op;
 use crate::samples::Samples;
 
@@ -75,9 +76,23 @@ fn in_pool<B: Gram, O: Op, S: Sink<B::Number>>(
     sink: &mut S,
     again: impl Fn(&mut S) -> Result<()> + Send,
 ) -> Result<Manifest> {
-    match ntk.pool {
+    let result = match ntk.pool {
         Some(pool) => pool.install(|| run(ntk, data, sink, again)),
         None => run(ntk, data, sink, again),
+    };
+    result.map_err(|error| explained(ntk.session, data, error))
+}
+
+/// An error about a value that is not finite, with the op and the sample where the network has none, if that is the cause.
+fn explained<B: Gram, O: Op>(session: &Session<'_, B, O>, data: Data<'_, B::Number>, error: Error) -> Error {
+    if !error.is_value() {
+        return error;
+    }
+    // Samples that cannot be read are the cause themselves.
+    let mut causes = std::iter::once(data.x).chain(data.z).filter_map(|x| first_undefined(session, x).ok()?);
+    match causes.next() {
+        Some(cause) => Error::value(format!("{error}: {cause}")),
+        None => error,
     }
 }
 

@@ -10,6 +10,7 @@ mod independence_check;
 mod init;
 mod sequential;
 mod session;
+pub(crate) mod undefined;
 
 pub(crate) use derivatives::add;
 pub use derivatives::{Gradient, Jacobian};
@@ -163,9 +164,11 @@ impl<O: Op> Model<O> {
     /// Sets the parameter or buffer `name` to `values`, row-major, of shape `shape`.
     ///
     /// # Errors
-    /// The name does not exist, its shape is different, or a value is NaN or infinite.
+    /// The name does not exist, its shape is different, or a value is NaN, or infinite in a parameter. A buffer may be a
+    /// mask, whose infinities are exact.
     pub fn set(&mut self, name: &str, shape: &[usize], values: Vec<f64>) -> Result<()> {
-        let (info, place) = match position(self.graph.parameters(), name) {
+        let trainable = position(self.graph.parameters(), name);
+        let (info, place) = match trainable {
             Some(index) => (&self.graph.parameters()[index], &mut self.values[index]),
             None => {
                 let index = position(self.graph.buffers(), name).ok_or_else(|| self.unknown(name))?;
@@ -179,7 +182,8 @@ impl<O: Op> Model<O> {
                 values.len()
             )));
         }
-        if let Some(entry) = values.iter().position(|x| !x.is_finite()) {
+        let allowed = |x: &f64| x.is_finite() || (trainable.is_none() && x.is_infinite());
+        if let Some(entry) = values.iter().position(|x| !allowed(x)) {
             let value = values[entry];
             return Err(Error::value(format!(
                 "cannot set parameter '{name}': entry {entry} is {value}, but must be finite"

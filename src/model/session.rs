@@ -190,7 +190,9 @@ impl<'m, B: Arrays, O: Op> Session<'m, B, O> {
 
 fn uploaded<B: Arrays>(arrays: &B, info: &ParameterInfo, values: &[f64]) -> Result<B::Tensor> {
     let numbers: Vec<B::Number> = values.iter().map(|&x| B::Number::from_f64(x)).collect();
-    if let Some(index) = numbers.iter().position(|x| !x.is_finite()) {
+    // An infinity of a buffer is meant; a number that becomes one in this precision is not.
+    let held = |(number, &value): (&B::Number, &f64)| number.is_finite() || value.is_infinite();
+    if let Some(index) = numbers.iter().zip(values).position(|pair| !held(pair)) {
         return Err(Error::value(format!(
             "parameter '{}' is {:e} at entry {index}, which {} cannot represent; use f64 or rescale it",
             info.name,

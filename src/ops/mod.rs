@@ -9,6 +9,7 @@ mod add;
 mod avg_pool2d;
 mod batch_norm;
 mod binary_cross_entropy;
+mod compare;
 mod concat;
 mod conv1d;
 mod conv2d;
@@ -30,16 +31,20 @@ mod normalise;
 mod permute;
 mod pooling;
 mod prelu;
+mod put;
 mod record;
 mod reshape;
 mod rms_norm;
 mod scale;
+mod select;
 mod shift;
 mod slice;
 mod softmax;
+mod sort_order;
 mod squared_error;
 mod sub;
 mod sum;
+mod take;
 mod target;
 mod unary;
 mod zero_pad2d;
@@ -51,6 +56,7 @@ pub use add::Add;
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::BatchNorm;
 pub use binary_cross_entropy::BinaryCrossEntropy;
+pub use compare::Compare;
 pub use concat::Concat;
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv1d::Conv1d;
@@ -69,16 +75,20 @@ pub use max_pool2d::MaxPool2d;
 pub use mul::Mul;
 pub use permute::Permute;
 pub use prelu::Prelu;
+pub use put::Put;
 pub use record::Graph;
 pub use reshape::Reshape;
 pub use rms_norm::RmsNorm;
 pub use scale::Scale;
+pub use select::Select;
 pub use shift::Shift;
 pub use slice::Slice;
 pub use softmax::Softmax;
+pub use sort_order::SortOrder;
 pub use squared_error::SquaredError;
 pub use sub::Sub;
 pub use sum::Sum;
+pub use take::Take;
 pub use zero_pad2d::ZeroPad2d;
 
 use crate::attributes::Attributes;
@@ -94,6 +104,7 @@ ops! {
         AvgPool2d(AvgPool2d),
         BatchNorm(BatchNorm),
         BinaryCrossEntropy(BinaryCrossEntropy),
+        Compare(Compare),
         Concat(Concat),
         Conv1d(Conv1d),
         Conv2d(Conv2d),
@@ -112,15 +123,19 @@ ops! {
         Mul(Mul),
         Permute(Permute),
         Prelu(Prelu),
+        Put(Put),
         Reshape(Reshape),
         RmsNorm(RmsNorm),
         Scale(Scale),
+        Select(Select),
         Shift(Shift),
         Slice(Slice),
         Softmax(Softmax),
+        SortOrder(SortOrder),
         SquaredError(SquaredError),
         Sub(Sub),
         Sum(Sum),
+        Take(Take),
         Unary(Unary),
         ZeroPad2d(ZeroPad2d),
     }
@@ -177,6 +192,11 @@ pub trait Op: Clone + Debug + Send + Sync + 'static {
     /// The number of rows of the table, if input `input` holds row numbers of a table.
     fn rows_looked_up(&self, _input: usize, _parameters: &[&[usize]]) -> Option<usize> {
         None
+    }
+
+    /// Whether the result is piecewise constant in input `input`, so that nothing is to be pulled back to it.
+    fn piecewise_constant_in(&self, _input: usize) -> bool {
+        false
     }
 
     /// The reason why a sample's result depends on other samples or on chance, if it does. Recording such an op is an
@@ -395,6 +415,9 @@ macro_rules! ops {
             }
             fn rows_looked_up(&self, input: usize, parameters: &[&[usize]]) -> Option<usize> {
                 match self { $($name::$variant(op) => $crate::ops::Op::rows_looked_up(op, input, parameters)),* }
+            }
+            fn piecewise_constant_in(&self, input: usize) -> bool {
+                match self { $($name::$variant(op) => $crate::ops::Op::piecewise_constant_in(op, input)),* }
             }
             fn mixes_samples(&self) -> Option<&'static str> {
                 match self { $($name::$variant(op) => $crate::ops::Op::mixes_samples(op)),* }

@@ -1,10 +1,12 @@
 //! Methods of `Graph` that record the crate's ops by name.
 
 use super::{
-    Add, AvgPool2d, BatchNorm, BinaryCrossEntropy, Builtin, Concat, Conv1d, Conv2d, ConvTranspose2d, CrossEntropy, Div,
-    Embedding, Flatten, Gain, GroupNorm, LayerNorm, Linear, Matmul, MaxPool2d, Mul, Op, Permute, Prelu, Reshape,
-    RmsNorm, Scale, Shift, Slice, Softmax, SquaredError, Sub, Sum, ZeroPad2d,
+    Add, AvgPool2d, BatchNorm, BinaryCrossEntropy, Builtin, Compare, Concat, Conv1d, Conv2d, ConvTranspose2d,
+    CrossEntropy, Div, Embedding, Flatten, Gain, GroupNorm, LayerNorm, Linear, Matmul, MaxPool2d, Mul, Op, Permute,
+    Prelu, Put, Reshape, RmsNorm, Scale, Select, Shift, Slice, Softmax, SortOrder, SquaredError, Sub, Sum, Take,
+    ZeroPad2d,
 };
+use crate::backend::Relation;
 use crate::error::Result;
 use crate::tape::{self, Parameter, Value};
 use crate::unary::Unary;
@@ -182,6 +184,31 @@ impl<O: Op + From<Builtin>> Graph<O> {
     /// Rows of a table by their numbers `ids`: [`Embedding`].
     pub fn embedding(&mut self, ids: Value, table: Parameter) -> Result<Value> {
         self.builtin(Embedding, &[ids], &[table])
+    }
+
+    /// 1 where the relation holds between x and y, else 0: [`Compare`].
+    pub fn compare(&mut self, relation: Relation, x: Value, y: Value) -> Result<Value> {
+        self.builtin(Compare { relation }, &[x, y], &[])
+    }
+
+    /// x where `mask` is not 0, else y: [`Select`].
+    pub fn select(&mut self, mask: Value, x: Value, y: Value) -> Result<Value> {
+        self.builtin(Select, &[mask, x, y], &[])
+    }
+
+    /// The order of the entries along the last axis: [`SortOrder`].
+    pub fn sort_order(&mut self, x: Value, descending: bool) -> Result<Value> {
+        self.builtin(SortOrder { descending }, &[x], &[])
+    }
+
+    /// Rows of the sample's own tables by number: [`Take`].
+    pub fn take(&mut self, x: Value, ids: Value) -> Result<Value> {
+        self.builtin(Take, &[x, ids], &[])
+    }
+
+    /// Rows added up by number: [`Put`].
+    pub fn put(&mut self, x: Value, ids: Value, rows: usize) -> Result<Value> {
+        self.builtin(Put { rows }, &[x, ids], &[])
     }
 
     /// softmax along an axis of a sample. A negative axis counts from the end. See [`Softmax`].

@@ -29,6 +29,11 @@ impl Softmax {
         Softmax { axis, log: true }
     }
 
+    /// Whether it is softmax itself, along the last axis of samples of rank `rank`.
+    pub(crate) fn is_along_last(&self, rank: usize) -> bool {
+        !self.log && self.among(rank).is_some_and(|axis| axis + 1 == rank)
+    }
+
     /// The axis as an index of `rank` axes of a sample, if it exists.
     fn among(&self, rank: usize) -> Option<usize> {
         let axis = usize::try_from(self.axis.unsigned_abs()).ok()?;

@@ -29,6 +29,10 @@ impl Op for Unary {
         ctx.arrays.apply_derivative(*self, Order::First, ctx.inputs[0], y, dy)
     }
 
+    fn piecewise_constant_in(&self, _input: usize) -> bool {
+        self.is_piecewise_constant()
+    }
+
     fn cases() -> Vec<Case<Self>> {
         let case = |f: Unary| {
             let [low, high] = f.domain();

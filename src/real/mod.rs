@@ -79,6 +79,10 @@ pub trait Real:
     fn ln_1p(self) -> Self;
     /// sqrt(x)
     fn sqrt(self) -> Self;
+    /// The largest integer that is not above x.
+    fn floor(self) -> Self;
+    /// The integer nearest to x, and of two the even one.
+    fn round(self) -> Self;
     /// sin(x)
     fn sin(self) -> Self;
     /// cos(x)
@@ -152,6 +156,14 @@ macro_rules! real {
             #[inline(always)]
             fn sqrt(self) -> Self {
                 $t::sqrt(self)
+            }
+            #[inline(always)]
+            fn floor(self) -> Self {
+                $t::floor(self)
+            }
+            #[inline(always)]
+            fn round(self) -> Self {
+                $t::round_ties_even(self)
             }
             #[inline(always)]
             fn sin(self) -> Self {

@@ -168,8 +168,7 @@ impl<O: Op> Graph<O> {
     /// Records `op` on `inputs` and `parameters` and returns its result.
     ///
     /// # Errors
-    /// The op rejects the shapes, or it mixes samples. A value or parameter belongs to another graph. Row numbers of a
-    /// table do not come directly from an input.
+    /// The op rejects the shapes, or it mixes samples. A value or parameter belongs to another graph.
     pub fn apply(&mut self, op: impl Into<O>, inputs: &[Value], parameters: &[Parameter]) -> Result<Value> {
         let op = op.into();
         self.refuse_mixing(&op)?;
@@ -185,7 +184,7 @@ impl<O: Op> Graph<O> {
         let tables: Vec<(usize, usize)> =
             (0..inputs.len()).filter_map(|k| Some((k, op.rows_looked_up(k, &parameter_shapes)?))).collect();
         for (k, rows) in tables {
-            self.note_table(&op, inputs[k], rows)?;
+            self.note_table(inputs[k], rows);
         }
         let source = match inputs {
             [input] if op.moves_entries() == Some(1.0) => self.sources[input.0],
@@ -208,6 +207,16 @@ impl<O: Op> Graph<O> {
     /// The ops in recording order.
     pub fn nodes(&self) -> &[Node<O>] {
         &self.nodes
+    }
+
+    /// The node that `value` is the result of; none gives an input.
+    pub(crate) fn node_of(&self, value: Value) -> Option<&Node<O>> {
+        self.nodes.get(value.0.checked_sub(self.inputs)?)
+    }
+
+    /// Whether the entries of `value` are those of an input, in another shape or order perhaps.
+    pub(crate) fn is_from_input(&self, value: Value) -> bool {
+        self.sources[value.0].is_some()
     }
 
     /// The result of node `node`.
@@ -285,16 +294,14 @@ impl<O: Op> Graph<O> {
         )))
     }
 
-    fn note_table(&mut self, op: &O, ids: Value, rows: usize) -> Result<()> {
-        let input = self.sources[ids.0].ok_or_else(|| {
-            let name = op.name();
-            Error::unsupported(format!("{name}: row numbers must come directly from an input of the model"))
-        })?;
+    /// Row numbers that come directly from an input are checked when samples are read. Computed ones give NaN if they are
+    /// outside of the table.
+    fn note_table(&mut self, ids: Value, rows: usize) {
+        let Some(input) = self.sources[ids.0] else { return };
         // If only a part of an input is used as row numbers, the part is checked at use and the input is not.
         if numel(&self.shapes[ids.0]) == numel(&self.shapes[input]) {
             self.tables[input] = Some(self.tables[input].map_or(rows, |other| other.min(rows)));
         }
-        Ok(())
     }
 
     /// The place of an error: the names of the parameters.

@@ -149,7 +149,7 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
             let right = |position: usize| Some(position).filter(requested).map(|k| self.right(node, y, &dy, k));
             by_node.push(uses.map(right).collect());
             for (position, &Value(input)) in node.inputs.iter().enumerate() {
-                if needed[input] {
+                if needed[input] && !node.op.piecewise_constant_in(position) {
                     let dx = self.in_context(node, |ctx| node.op.pull(ctx, y, &dy, position));
                     cotangents[input] = Some(match cotangents[input].take() {
                         Some(sum) => self.arrays.add(&sum, &dx),
@@ -203,7 +203,8 @@ impl<'g, B: Arrays, O: Op> Tape<'g, B, O> {
         let mut needed = vec![inputs; self.graph.input_shapes().len()];
         for node in self.graph.nodes_up_to(self.output) {
             let uses_target = node.parameters.iter().any(|p| weights[p.0]);
-            needed.push(uses_target || node.inputs.iter().any(|v| needed[v.0]));
+            let moves = |(position, v): (usize, &Value)| needed[v.0] && !node.op.piecewise_constant_in(position);
+            needed.push(uses_target || node.inputs.iter().enumerate().any(moves));
         }
         needed
     }

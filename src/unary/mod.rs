@@ -208,17 +208,27 @@ functions! {
     elu: Elu,
     erf: Erf,
     exp: Exp,
+    floor: Floor,
     gelu: Gelu,
     leaky_relu: LeakyRelu,
     log: Log,
     reciprocal: Reciprocal,
     relu: Relu,
+    round: Round,
     sigmoid: Sigmoid,
+    sign: Sign,
     silu: Silu,
     sin: Sin,
     softplus: Softplus,
     sqrt: Sqrt,
     tanh: Tanh,
+}
+
+impl Unary {
+    /// Whether it is a step function: its derivative is 0 wherever there is one, and nothing is carried through it.
+    pub fn is_piecewise_constant(self) -> bool {
+        matches!(self, Unary::Floor(_) | Unary::Round(_) | Unary::Sign(_))
+    }
 }
 
 /// The number `key` of the function `name`. An error if it is missing or so large that `f32` cannot hold it.

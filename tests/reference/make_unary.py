@@ -53,6 +53,10 @@ def exp(x):
     return (mp.exp(x),) * 3
 
 
+def floor(x):
+    return mp.floor(x), mp.mpf(0), mp.mpf(0)
+
+
 def gelu(x):
     if abs(x) < 1000:
         distribution = mp.erfc(-x / mp.sqrt(2)) / 2
@@ -90,9 +94,17 @@ def relu(x):
     return (x, mp.mpf(1), mp.mpf(0)) if x > 0 else (mp.mpf(0), mp.mpf(0), mp.mpf(0))
 
 
+def nearest(x):
+    return mp.nint(x), mp.mpf(0), mp.mpf(0)
+
+
 def sigmoid(x):
     s, rest = 1 / (1 + mp.exp(-x)), 1 / (1 + mp.exp(x))
     return s, s * rest, s * rest * (rest - s)
+
+
+def sign(x):
+    return mp.sign(x), mp.mpf(0), mp.mpf(0)
 
 
 def silu(x):
@@ -158,6 +170,9 @@ CASES = [
     ("reciprocal", "", reciprocal, [0.5, 1.0, 3.0, 1e7]),
     ("sqrt", "", sqrt, [0.25, 1.0, 2.0, 1e7]),
     ("detach", "", lambda x: (x, mp.mpf(0), mp.mpf(0)), []),
+    ("floor", "", floor, [0.5, 1.0, 2.0, 3.0, 8388607.5]),
+    ("round", "", nearest, [0.5, 1.5, 2.5, 3.5, 8388607.5]),
+    ("sign", "", sign, []),
 ]
 
 
@@ -196,7 +211,7 @@ def main():
         out.write("# Written by make_unary.py with mpmath.\n")
         out.write("# function\tparameters\tx\tvalue\tfirst\tsecond\n")
         for number, (name, parameters, formula, special) in enumerate(CASES):
-            spread = 4 if name in ("abs", "clamp", "leaky_relu", "relu") else 14
+            spread = 4 if name in ("abs", "clamp", "floor", "leaky_relu", "relu", "round", "sign") else 14
             unbounded = name in ("exp", "log", "reciprocal", "sqrt")
             exact = ENDS + [f32(x) for x in POWERS] + POWERS_F64 if unbounded else []
             for x in points(special, number, spread, exact):

@@ -1,6 +1,7 @@
 //! Sums, products and functions entry by entry.
 
 use super::array::{Array, walk};
+use crate::backend::Relation;
 use crate::real::{Real, buffer_pool, vectorised};
 use crate::shape::{broadcast, broadcast_strides, numel, strides};
 use crate::unary::{Function, Order, Visit};
@@ -71,6 +72,49 @@ fn collected<R: Real>(entries: impl ExactSizeIterator<Item = R>, shape: &[usize]
         #[inline(always)]
         || out.extend(entries),
     );
+    Array::new(out, shape.to_vec())
+}
+
+/// 1 where the relation holds, else 0: one loop for each relation.
+pub(super) fn compare<R: Real>(relation: Relation, x: &Array<R>, y: &Array<R>) -> Array<R> {
+    let flag = |holds: bool| if holds { R::from_f64(1.0) } else { R::default() };
+    match relation {
+        Relation::Equal => zip(x, y, |x, y| flag(x == y)),
+        Relation::Less => zip(x, y, |x, y| flag(x < y)),
+        Relation::LessOrEqual => zip(x, y, |x, y| flag(x <= y)),
+    }
+}
+
+/// x where the mask is not 0, and y where it is.
+pub(super) fn select<R: Real>(mask: &Array<R>, x: &Array<R>, y: &Array<R>) -> Array<R> {
+    let shape = broadcast(x.shape(), y.shape()).and_then(|shape| broadcast(mask.shape(), &shape));
+    let shape = shape
+        .unwrap_or_else(|| panic!("shapes {:?}, {:?} and {:?} do not broadcast", mask.shape(), x.shape(), y.shape()));
+    let [mask, x, y] = [mask, x, y].map(|array| stretched(array, &shape));
+    let mut out = buffer_pool::unset(numel(&shape));
+    let entries = mask.as_slice().iter().zip(x.as_slice()).zip(y.as_slice());
+    let entries = out.iter_mut().zip(entries);
+    vectorised(
+        #[inline(always)]
+        move || {
+            for (to, ((&mask, &x), &y)) in entries {
+                *to = if mask == R::default() { y } else { x };
+            }
+        },
+    );
+    Array::new(out, shape)
+}
+
+/// `x` stretched to `shape`.
+fn stretched<R: Real>(x: &Array<R>, shape: &[usize]) -> Array<R> {
+    if x.shape() == shape {
+        return x.clone();
+    }
+    let steps = broadcast_strides(x.shape(), shape);
+    let mut out = buffer_pool::empty(numel(shape));
+    if numel(shape) > 0 {
+        walk(shape, &steps, &steps, |from, _| out.push(x.as_slice()[from]));
+    }
     Array::new(out, shape.to_vec())
 }
 

@@ -6,6 +6,7 @@ mod elementwise;
 mod index;
 mod pool;
 mod softmax;
+mod sort;
 mod tile;
 
 use std::marker::PhantomData;
@@ -15,7 +16,7 @@ pub use array::Array;
 pub use index::Index;
 pub use tile::{Block, Scratch};
 
-use super::{Arrays, Window};
+use super::{Arrays, Relation, Window};
 use crate::error::Result;
 use crate::real::Real;
 use crate::real::buffer_pool;
@@ -92,6 +93,15 @@ impl<R: Real> Arrays for Cpu<R> {
     }
     fn apply_derivative(&self, f: Unary, order: Order, x: &Array<R>, y: &Array<R>, g: &Array<R>) -> Array<R> {
         f.visit(ApplyDerivative { order, x, y, g })
+    }
+    fn compare(&self, relation: Relation, x: &Array<R>, y: &Array<R>) -> Array<R> {
+        elementwise::compare(relation, x, y)
+    }
+    fn select(&self, mask: &Array<R>, x: &Array<R>, y: &Array<R>) -> Array<R> {
+        elementwise::select(mask, x, y)
+    }
+    fn sort_order(&self, x: &Array<R>, descending: bool) -> Array<R> {
+        sort::sort_order(x, descending)
     }
     fn softmax(&self, x: &Array<R>) -> Array<R> {
         softmax::softmax(x)

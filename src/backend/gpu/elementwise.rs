@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::kernels::{self, Kernel};
 use super::layout::{merged, words};
 use super::{Gpu, Launch, TOUCH, Tensor, groups, word};
+use crate::backend::Relation;
 use crate::shape::{broadcast, broadcast_strides, numel, strides};
 
 /// What an accurate function costs for an entry, in operations.
@@ -46,11 +47,16 @@ impl Gpu {
 
     /// A kernel of two arrays, broadcast.
     pub(super) fn zipped(&self, kernel: &Kernel, x: &Tensor, y: &Tensor) -> Tensor {
+        self.zipped_with(kernel, 0, x, y)
+    }
+
+    /// A kernel of two arrays, broadcast, and a number of its own.
+    fn zipped_with(&self, kernel: &Kernel, own: u32, x: &Tensor, y: &Tensor) -> Tensor {
         let shape = broadcast(&x.shape, &y.shape)
             .unwrap_or_else(|| panic!("shapes {:?} and {:?} do not broadcast", x.shape, y.shape));
         let axes = merged(&shape, [&broadcast_strides(&x.shape, &shape), &broadcast_strides(&y.shape, &shape)]);
         let entries = numel(&shape);
-        let mut list = vec![word(entries), word(axes.len()), 0, 0, 0];
+        let mut list = vec![word(entries), word(axes.len()), own, 0, 0];
         list.extend(words(&axes));
         self.launch(Launch {
             kernel,
@@ -60,6 +66,31 @@ impl Gpu {
             groups: groups(entries),
             work: 1024.0 * TOUCH,
         })
+    }
+
+    pub(super) fn compared(&self, relation: Relation, x: &Tensor, y: &Tensor) -> Tensor {
+        let number = match relation {
+            Relation::Equal => 0,
+            Relation::Less => 1,
+            Relation::LessOrEqual => 2,
+        };
+        self.zipped_with(&kernels::COMPARE, number, x, y)
+    }
+
+    pub(super) fn selected(&self, mask: &Tensor, x: &Tensor, y: &Tensor) -> Tensor {
+        let shape = broadcast(&x.shape, &y.shape).and_then(|shape| broadcast(&mask.shape, &shape));
+        let shape = shape
+            .unwrap_or_else(|| panic!("shapes {:?}, {:?} and {:?} do not broadcast", mask.shape, x.shape, y.shape));
+        let [mask, x, y] = [mask, x, y].map(|array| self.stretched(array, &shape));
+        self.mapped(&kernels::SELECT, &[&mask, &x, &y], &[], TOUCH)
+    }
+
+    /// `x` stretched to `shape`.
+    fn stretched(&self, x: &Tensor, shape: &[usize]) -> Tensor {
+        match x.shape == shape {
+            true => x.clone(),
+            false => self.moved(x, shape.to_vec(), &broadcast_strides(&x.shape, shape), 0),
+        }
     }
 
     pub(super) fn sliced(&self, x: &Tensor, axis: usize, range: Range<usize>) -> Tensor {

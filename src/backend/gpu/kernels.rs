@@ -75,6 +75,9 @@ kernels! {
     ADD: "add" of File "zip.wgsl", reads 2, each: true;
     MUL: "mul" of File "zip.wgsl", reads 2, each: true;
     EQUAL: "equal" of File "zip.wgsl", reads 2, each: true;
+    COMPARE: "compare" of Real "compare.wgsl", reads 2, each: true;
+    SELECT: "choose" of Real "select.wgsl", reads 3, each: true;
+    SORT_ORDER: "sort_order" of Real "sort_order.wgsl", reads 1, each: true;
     ACCUMULATE: "accumulate" of File "accumulate.wgsl", reads 1, each: true;
     SUM_FEW: "sum_few" of File "sum.wgsl", reads 1, each: false;
     SUM_MANY: "sum_many" of File "sum.wgsl", reads 1, each: false;

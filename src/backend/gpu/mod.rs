@@ -15,6 +15,7 @@ mod memory;
 mod reduce;
 #[cfg(test)]
 mod shaders_tests;
+mod sort;
 mod tensor;
 
 use std::ops::Range;
@@ -28,7 +29,7 @@ pub use tensor::{Index, Tensor};
 /// The version of `wgpu` that this is built on: for hosts that share their device.
 pub use wgpu;
 
-use super::{Arrays, Window};
+use super::{Arrays, Relation, Window};
 use crate::error::{Error, Result};
 use crate::shape::numel;
 use crate::unary::{Order, Unary};
@@ -308,6 +309,15 @@ impl Arrays for Gpu {
         let formula = functions::formula(f);
         let kernel = kernels::apply_derivative(&formula, order == Order::Second);
         self.function(&kernel, &[x, y, g], formula.parameters)
+    }
+    fn compare(&self, relation: Relation, x: &Tensor, y: &Tensor) -> Tensor {
+        self.compared(relation, x, y)
+    }
+    fn select(&self, mask: &Tensor, x: &Tensor, y: &Tensor) -> Tensor {
+        self.selected(mask, x, y)
+    }
+    fn sort_order(&self, x: &Tensor, descending: bool) -> Tensor {
+        self.sorted(x, descending)
     }
     fn softmax(&self, x: &Tensor) -> Tensor {
         self.by_row(&kernels::SOFTMAX, x)

@@ -52,14 +52,6 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// The numbers of input `k` for a result that does not change with them, such as a comparison's.
-    pub fn numbers(&self, k: usize) -> Result<&Array> {
-        self.input(k)?.numbers().ok_or_else(|| {
-            let name = &self.node.input[k];
-            Error::unsupported(format!("input {k} ('{name}') depends on the samples, where it must be fixed"))
-        })
-    }
-
     /// The call of PyTorch that the node comes from, if the file says it.
     pub fn torch(&self) -> Option<TorchCall<'_>> {
         TorchCall::read(self.node)

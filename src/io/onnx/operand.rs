@@ -94,10 +94,8 @@ impl Source {
 pub(super) enum Hint {
     #[default]
     Plain,
-    /// The result of softplus, which exporters replace by its argument where that is large.
-    Softplus,
-    /// Whether a value is above or below a number.
-    Compared,
+    /// Whether the entries of this value are NaN.
+    IsNan(Value),
     /// A product that already has the bias that the next node adds.
     Biased,
     /// A list of sizes; the one at this place is the batch's.

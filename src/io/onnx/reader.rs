@@ -55,6 +55,8 @@ pub(super) struct Reader<'a> {
     left: usize,
     /// How many more steps of loops may be unrolled.
     pub(super) steps: usize,
+    /// Masks of truth values of samples, by the values that have 0 and the least float32 for true and false.
+    pub(super) float_masks: Vec<(Value, Operand)>,
     /// The node that is read, in words.
     pub(super) at: String,
     /// What unnamed weights of the node that is read are named by.
@@ -89,6 +91,7 @@ impl<'a> Reader<'a> {
             values: Vec::new(),
             left: 2 * MOST_ENTRIES,
             steps: MOST_STEPS,
+            float_masks: Vec::new(),
             at: String::new(),
             path: String::new(),
             warnings: Vec::new(),
@@ -193,6 +196,14 @@ impl<'a> Reader<'a> {
         let results = read.and_then(|()| outputs.iter().map(|name| self.find(name)).collect());
         self.scopes.pop();
         results
+    }
+
+    /// The value that reshapes gave the shape of `value`.
+    pub fn reshaped_from(&self, mut value: Value) -> Value {
+        while let Some(node) = self.graph.node_of(value).filter(|node| matches!(node.op, Builtin::Reshape(_))) {
+            value = node.inputs[0];
+        }
+        value
     }
 
     /// The only node that takes the first output of `call`, if there is only one.

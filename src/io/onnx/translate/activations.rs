@@ -6,7 +6,7 @@ use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::io::onnx::array::Kind;
 use crate::io::onnx::call::Call;
-use crate::io::onnx::operand::{Hint, Is, Operand};
+use crate::io::onnx::operand::{Is, Operand};
 use crate::io::onnx::reader::Reader;
 use crate::ops::{Builtin, Scale, Softmax};
 use crate::unary::{Clamp, Elu, Gelu, LeakyRelu, Reciprocal, Silu, Sin, Softplus, Sqrt, Tanh, Unary};
@@ -59,7 +59,7 @@ pub(super) fn gelu(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
 }
 
 pub(super) fn softplus(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    Ok(unary(reader, Softplus, call.input(0)?)?.with_hint(Hint::Softplus))
+    unary(reader, Softplus, call.input(0)?)
 }
 
 /// gamma elu(x), with alpha inside.

@@ -1,8 +1,8 @@
 //! Sums, products and powers entry by entry.
 
 use super::activations::{clipped, inverse, mapped, scaled};
-use super::masks;
 use super::parts::{cut, stretch};
+use super::steps::integer_quotient;
 use crate::error::{Error, Result};
 use crate::io::onnx::array::{Array, Kind};
 use crate::io::onnx::call::Call;
@@ -137,7 +137,7 @@ fn add_constant(reader: &mut Reader<'_>, x: &Operand, constant: &Operand) -> Res
     if constant.scalar() == Some(0.0) && constant.rank() <= x.rank() {
         return Ok(x.clone());
     }
-    with_weight(reader, Shift, x, &masks::fixed(constant), "bias")
+    with_weight(reader, Shift, x, constant, "bias")
 }
 
 /// a + b of anything.
@@ -215,15 +215,8 @@ pub(super) fn product(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Resu
 
 pub(super) fn div(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let (a, b) = (call.input(0)?, call.input(1)?);
-    if let (Some(a), Some(b)) = (a.array(), b.array())
-        && a.kind != Kind::Float
-        && b.kind != Kind::Float
-    {
-        if b.values.contains(&0.0) {
-            return Err(Error::value("whole numbers are divided by zero"));
-        }
-        // Whole numbers are cut off towards zero.
-        return Ok(Operand::constant(Array::zip(a, b, Kind::Whole, |x, y| (x / y).trunc())?));
+    if a.kind != Kind::Float && b.kind != Kind::Float {
+        return integer_quotient(reader, a, b);
     }
     match (a.is_constant(), b.is_constant()) {
         (false, true) => {

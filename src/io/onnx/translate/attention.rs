@@ -2,7 +2,7 @@
 
 use super::activations::{mapped, scaled};
 use super::arithmetic::plus;
-use super::masks;
+use super::masks::{number, select};
 use super::parts::joined;
 use super::products::general;
 use super::shapes::{permuted, reshaped};
@@ -40,10 +40,10 @@ pub(super) fn attention(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Oper
         let entry = |t: usize, u: usize| if u <= t { 0.0 } else { f64::NEG_INFINITY };
         let values = (0..positions).flat_map(|t| (0..others).map(move |u| entry(t, u))).collect();
         let mask = Operand::constant(Array::new(&[positions, others], values, Kind::Float));
-        scores = plus(reader, &scores, &masks::fixed(&mask))?;
+        scores = plus(reader, &scores, &mask)?;
     }
     if let Some(mask) = call.optional(3) {
-        let mask = additive(mask)?;
+        let mask = additive(reader, mask)?;
         scores = plus(reader, &scores, &mask)?;
     }
     let last = scores.sample_axis(3)?;
@@ -86,17 +86,10 @@ fn shared(reader: &mut Reader<'_>, x: &Operand, heads: usize) -> Result<Operand>
     reshaped(reader, &all, &[n, heads, l, d], x.batch)
 }
 
-/// A mask as what is added to scores.
-fn additive(mask: &Operand) -> Result<Operand> {
-    let Some(array) = mask.array() else {
-        return match mask.kind {
-            Kind::Float => Ok(mask.clone()),
-            _ => {
-                Err(Error::unsupported("a mask of truth values that depends on the samples; pass it as numbers to add"))
-            }
-        };
-    };
-    let entry = |x: f64| if x != 0.0 { 0.0 } else { f64::NEG_INFINITY };
-    let added = if array.kind == Kind::Truth { array.map(Kind::Float, entry) } else { array.clone() };
-    Ok(masks::fixed(&Operand::constant(added)))
+/// A mask as numbers that are added to scores: of truth values 0 and -infinity.
+fn additive(reader: &mut Reader<'_>, mask: &Operand) -> Result<Operand> {
+    match mask.kind {
+        Kind::Float => Ok(mask.detached()),
+        _ => select(reader, mask, &number(0.0, Kind::Float), &number(f64::NEG_INFINITY, Kind::Float)),
+    }
 }

@@ -11,7 +11,6 @@ use crate::io::onnx::tensor;
 use crate::unary::{Detach, Unary};
 
 use super::activations::mapped;
-use super::arithmetic::product;
 
 pub(super) fn constant(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let list = |values: Vec<f64>, kind| Operand::constant(Array::new(&[values.len()], values, kind));
@@ -91,44 +90,6 @@ pub(super) fn range(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand
     Ok(Operand::constant(Array::new(&[count], values, call.input(0)?.kind)))
 }
 
-/// A function that goes up in steps, of what is known.
-pub(super) fn stepped(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let x = call.input(0)?;
-    let Some(array) = x.numbers() else { return Err(Error::unsupported(super::STEPS)) };
-    let f: fn(f64) -> f64 = match call.node.op_type.as_str() {
-        "Ceil" => f64::ceil,
-        "Floor" => f64::floor,
-        "Round" => f64::round_ties_even,
-        _ => |x| if x == 0.0 { 0.0 } else { x.signum() },
-    };
-    Ok(Operand::constant(array.map(array.kind, f)))
-}
-
-pub(super) fn modulo(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let (a, b) = (call.known(0)?, call.known(1)?);
-    if a.kind != Kind::Float && b.values.contains(&0.0) {
-        return Err(Error::value("whole numbers are divided by zero"));
-    }
-    // With the sign of what divides, or with fmod of what is divided.
-    let signed = !call.flag("fmod");
-    let f = |x: f64, y: f64| if signed { x - y * (x / y).floor() } else { x % y };
-    Ok(Operand::constant(Array::zip(a, b, a.kind, f)?))
-}
-
-/// Running sums of a known list.
-pub(super) fn cumulated(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let array = call.known(0)?;
-    if array.shape.len() != 1 || call.flag("exclusive") || call.flag("reverse") {
-        return Err(Error::unsupported("running sums of more than a plain list"));
-    }
-    let mut sum = 0.0;
-    let mut add = |x: &f64| {
-        sum += x;
-        sum
-    };
-    Ok(Operand::constant(Array::new(&array.shape, array.values.iter().map(&mut add).collect(), array.kind)))
-}
-
 /// Rows and columns of the last two axes, where `keep` holds; 0 elsewhere.
 fn where_kept(array: &Array, keep: impl Fn(i64, i64) -> bool) -> Result<Array> {
     let &[.., rows, cols] = &array.shape[..] else {
@@ -142,50 +103,10 @@ fn where_kept(array: &Array, keep: impl Fn(i64, i64) -> bool) -> Result<Array> {
     Ok(Array::new(&array.shape, array.values.iter().enumerate().map(entry).collect(), array.kind))
 }
 
-pub(super) fn triangle(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let k = call.known_optional(1)?.and_then(Array::scalar).unwrap_or(0.0) as i64;
-    let upper = call.int("upper").unwrap_or(1) != 0;
-    let keep = |row: i64, col: i64| if upper { col - row >= k } else { col - row <= k };
-    let x = call.input(0)?;
-    if x.array().is_some() {
-        return Ok(Operand::constant(where_kept(call.known(0)?, keep)?));
-    }
-    let mask = where_kept(&Array::full(&x.shape, 1.0, Kind::Float)?, keep)?;
-    product(reader, x, &Operand::constant(mask))
-}
-
 pub(super) fn eye(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let k = call.int("k").unwrap_or(0);
     let ones = Array::full(&call.input(0)?.shape, 1.0, Kind::Float)?;
     Ok(Operand::constant(where_kept(&ones, |row, col| col - row == k)?))
-}
-
-/// A known array with some of its parts replaced by others.
-pub(super) fn scattered(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let (array, places, parts) = (call.known(0)?, call.known(1)?, call.known(2)?);
-    if !matches!(call.text("reduction").as_deref(), None | Some("none")) {
-        return Err(Error::unsupported("sums of what is replaced"));
-    }
-    let misfit = || Error::shape("places and parts do not fit");
-    let depth = *places.shape.last().ok_or_else(misfit)?;
-    if depth == 0 || depth > array.shape.len() {
-        return Err(misfit());
-    }
-    let (axes, rest) = array.shape.split_at(depth);
-    let size: usize = rest.iter().product();
-    if parts.values.len() != places.values.len() / depth * size {
-        return Err(misfit());
-    }
-    let mut result = array.clone();
-    for (k, place) in places.whole().chunks(depth).enumerate() {
-        let mut at = 0;
-        for (&place, &size) in place.iter().zip(axes) {
-            let own = if place < 0 { place.saturating_add(size as i64) } else { place };
-            at = at * size + usize::try_from(own).ok().filter(|&own| own < size).ok_or_else(misfit)?;
-        }
-        result.values[at * size..(at + 1) * size].copy_from_slice(&parts.values[k * size..(k + 1) * size]);
-    }
-    Ok(Operand::constant(result))
 }
 
 /// The same value; without its gradient if PyTorch's `detach` wrote it. PyTorch's older exporter writes an Identity for

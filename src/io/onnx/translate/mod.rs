@@ -6,8 +6,10 @@
 mod activations;
 mod arithmetic;
 mod attention;
+mod bits;
 mod constants;
 mod einsum;
+mod entrywise;
 mod gru;
 mod images;
 mod local_response;
@@ -16,18 +18,24 @@ mod lstm;
 mod masks;
 mod ml;
 mod norms;
+mod orders;
 mod pads;
 mod parts;
+mod picks;
 mod pools;
 mod products;
+mod puts;
 mod recurrence;
 mod resize;
 mod rnn;
+mod running;
 mod sequences;
 mod shapes;
+mod steps;
 mod sums;
 mod windows;
 
+use super::array::Kind;
 use super::call::Call;
 use super::operand::Operand;
 use super::reader::Reader;
@@ -44,22 +52,26 @@ enum Translation {
 use Translation::{Many, One, Refused};
 
 const CHANCE: &str = "its result depends on chance; export the network in evaluation mode (net.eval())";
-const STEPS: &str = "its result changes in steps, so that there is no derivative to take";
 
 /// Every op that is known, by its name in the format.
 const OPS: &[(&str, Translation)] = &[
     ("Abs", One(activations::named)),
     ("Add", One(arithmetic::add)),
-    ("And", One(masks::both)),
-    ("ArgMax", Refused(STEPS)),
-    ("ArgMin", Refused(STEPS)),
+    ("And", One(masks::and)),
+    ("ArgMax", One(orders::extreme)),
+    ("ArgMin", One(orders::extreme)),
     ("Attention", One(attention::attention)),
     ("AveragePool", One(pools::average)),
     ("BatchNormalization", One(norms::batch)),
     ("Bernoulli", Refused(CHANCE)),
+    ("BitShift", One(bits::shifted)),
+    ("BitwiseAnd", One(bits::bitwise)),
+    ("BitwiseNot", One(bits::bitwise)),
+    ("BitwiseOr", One(bits::bitwise)),
+    ("BitwiseXor", One(bits::bitwise)),
     ("Cast", One(masks::cast)),
     ("CastLike", One(masks::cast_like)),
-    ("Ceil", One(constants::stepped)),
+    ("Ceil", One(steps::ceil)),
     ("Celu", One(activations::celu)),
     ("Clip", One(activations::clip)),
     ("Concat", One(parts::concat)),
@@ -69,22 +81,23 @@ const OPS: &[(&str, Translation)] = &[
     ("Conv", One(windows::conv)),
     ("ConvTranspose", One(windows::conv_transpose)),
     ("Cos", One(activations::cos)),
-    ("CumSum", One(constants::cumulated)),
+    ("CumSum", One(running::sum)),
     ("DepthToSpace", One(resize::depth_to_space)),
     ("Div", One(arithmetic::div)),
     ("Dropout", Many(constants::dropout)),
     ("Einsum", One(einsum::einsum)),
     ("Elu", One(activations::named)),
-    ("Equal", One(masks::equal)),
+    ("Equal", One(masks::compared)),
     ("Erf", One(activations::named)),
     ("Exp", One(activations::named)),
     ("Expand", One(parts::expand)),
     ("EyeLike", One(constants::eye)),
     ("Flatten", One(shapes::flatten)),
-    ("Floor", One(constants::stepped)),
+    ("Floor", One(steps::floor)),
     ("GRU", Many(recurrence::layer::<gru::Gru>)),
     ("Gather", One(parts::gather)),
-    ("GatherND", One(parts::gather_nd)),
+    ("GatherElements", One(picks::gather_elements)),
+    ("GatherND", One(picks::gather_nd)),
     ("Gelu", One(activations::gelu)),
     ("Gemm", One(products::gemm)),
     ("GlobalAveragePool", One(pools::global_average)),
@@ -95,9 +108,11 @@ const OPS: &[(&str, Translation)] = &[
     ("GroupNormalization", One(norms::group)),
     ("HardSigmoid", One(activations::hard_sigmoid)),
     ("HardSwish", One(activations::hard_swish)),
+    ("Hardmax", One(orders::hardmax)),
     ("Identity", One(constants::identity)),
     ("If", Many(constants::branch)),
     ("InstanceNormalization", One(norms::instance)),
+    ("IsInf", One(masks::is_infinite)),
     ("IsNaN", One(masks::is_nan)),
     ("LRN", One(local_response::lrn)),
     ("LSTM", Many(recurrence::layer::<lstm::Lstm>)),
@@ -117,12 +132,14 @@ const OPS: &[(&str, Translation)] = &[
     ("MeanVarianceNormalization", One(norms::mean_variance)),
     ("Min", One(arithmetic::min)),
     ("Mish", One(activations::mish)),
-    ("Mod", One(constants::modulo)),
+    ("Mod", One(steps::modulo)),
     ("Mul", One(arithmetic::mul)),
     ("Multinomial", Refused(CHANCE)),
     ("Neg", One(activations::neg)),
+    ("NonZero", One(masks::non_zero)),
     ("Not", One(masks::not)),
-    ("Or", One(masks::either)),
+    ("OneHot", One(orders::one_hot)),
+    ("Or", One(masks::or)),
     ("PRelu", One(norms::prelu)),
     ("Pad", One(pads::pad)),
     ("Pow", One(arithmetic::pow)),
@@ -145,9 +162,11 @@ const OPS: &[(&str, Translation)] = &[
     ("Relu", One(activations::named)),
     ("Reshape", One(shapes::reshape)),
     ("Resize", One(resize::resize)),
-    ("Round", One(constants::stepped)),
+    ("Round", One(steps::round)),
     ("Scan", Many(loops::scan)),
-    ("ScatterND", One(constants::scattered)),
+    ("Scatter", One(puts::scatter_elements)),
+    ("ScatterElements", One(puts::scatter_elements)),
+    ("ScatterND", One(puts::scatter_nd)),
     ("Selu", One(activations::selu)),
     ("SequenceAt", One(sequences::at)),
     ("SequenceConstruct", One(sequences::constructed)),
@@ -157,7 +176,7 @@ const OPS: &[(&str, Translation)] = &[
     ("SequenceLength", One(sequences::length)),
     ("Shape", One(constants::shape)),
     ("Sigmoid", One(activations::named)),
-    ("Sign", One(constants::stepped)),
+    ("Sign", One(steps::sign)),
     ("Sin", One(activations::named)),
     ("Size", One(constants::size)),
     ("Slice", One(parts::slice)),
@@ -174,16 +193,64 @@ const OPS: &[(&str, Translation)] = &[
     ("Swish", One(activations::swish)),
     ("Tanh", One(activations::named)),
     ("Tile", One(parts::tile)),
+    ("TopK", Many(orders::top)),
     ("Transpose", One(shapes::transpose)),
-    ("Trilu", One(constants::triangle)),
+    ("Trilu", One(running::trilu)),
+    ("Unique", Refused("the number of results depends on the samples, so that their shape is not known")),
     ("Unsqueeze", One(shapes::unsqueeze)),
     ("Upsample", One(resize::resize)),
     ("Where", One(masks::chosen)),
-    ("Xor", One(masks::differing)),
+    ("Xor", One(masks::xor)),
+];
+
+/// Ops whose result has the type of their first input: of integers it is integers, which are divided with a cut.
+const KEEPING_TYPE: &[&str] = &[
+    "Abs",
+    "Add",
+    "Clip",
+    "CumSum",
+    "Einsum",
+    "Expand",
+    "Gather",
+    "GatherElements",
+    "GatherND",
+    "Identity",
+    "MatMul",
+    "Max",
+    "Min",
+    "Mod",
+    "Mul",
+    "Neg",
+    "Pad",
+    "Pow",
+    "ReduceL1",
+    "ReduceMax",
+    "ReduceMin",
+    "ReduceProd",
+    "ReduceSum",
+    "ReduceSumSquare",
+    "Relu",
+    "ScatterElements",
+    "ScatterND",
+    "Sign",
+    "Sub",
+    "Sum",
+    "Tile",
+    "TopK",
+    "Trilu",
 ];
 
 /// What the node gives, output by output.
 pub(super) fn node<'a>(reader: &mut Reader<'a>, call: &Call<'a>) -> Result<Vec<Operand>> {
+    let mut results = translated(reader, call)?;
+    let kind = call.optional(0).map_or(Kind::Float, |x| x.kind);
+    if kind != Kind::Float && KEEPING_TYPE.contains(&call.node.op_type.as_str()) {
+        results = results.into_iter().map(|x| x.of_kind(kind)).collect();
+    }
+    Ok(results)
+}
+
+fn translated<'a>(reader: &mut Reader<'a>, call: &Call<'a>) -> Result<Vec<Operand>> {
     match find(&call.node.domain, &call.node.op_type) {
         Some(One(translate)) => Ok(vec![translate(reader, call)?]),
         Some(Many(translate)) => translate(reader, call),

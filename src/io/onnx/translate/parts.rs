@@ -1,11 +1,12 @@
 //! Parts of values, values put together, and copies.
 
+use super::picks::by_number;
 use super::shapes::reshaped;
 use crate::error::{Error, Result};
 use crate::io::onnx::call::Call;
 use crate::io::onnx::operand::Operand;
 use crate::io::onnx::reader::Reader;
-use crate::ops::{Concat, Embedding, Slice};
+use crate::ops::{Concat, Slice};
 use crate::shape::broadcast;
 
 /// The most pieces that a value is cut into or put together from.
@@ -189,19 +190,13 @@ pub(super) fn gather(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand
     gathered(reader, call, x, numbers, x.axis(call.int("axis").unwrap_or(0))?)
 }
 
-/// Places along the first axes; where it is the first alone, as [`gather`].
-pub(super) fn gather_nd(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let (x, places) = (call.input(0)?, call.input(1)?);
-    match places.shape.split_last() {
-        Some((&1, shape)) if call.int("batch_dims").unwrap_or(0) == 0 => {
-            let numbers = reshaped(reader, places, shape, places.batch_after_reshape(shape))?;
-            gathered(reader, call, x, &numbers, x.axis(0)?)
-        }
-        _ => Err(Error::unsupported("places along more than one axis")),
-    }
-}
-
-fn gathered(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, numbers: &Operand, axis: usize) -> Result<Operand> {
+pub(super) fn gathered(
+    reader: &mut Reader<'_>,
+    call: &Call<'_>,
+    x: &Operand,
+    numbers: &Operand,
+    axis: usize,
+) -> Result<Operand> {
     if let Some(list) = numbers.array() {
         let size = x.shape[axis] as i64;
         let places: Option<Vec<usize>> =
@@ -217,17 +212,7 @@ fn gathered(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, numbers: &Ope
         let batch = x.batch.map(|batch| if batch > axis { batch + numbers.rank() - 1 } else { batch });
         return reshaped(reader, &y, &shape, batch);
     }
-    if !x.is_constant() || x.rank() != 2 || axis != 0 {
-        return Err(Error::unsupported(
-            "numbers that depend on the samples are only taken as those of rows of a table that the file holds",
-        ));
-    }
-    let x = &without_padding_row(reader, call, x)?;
-    let table = reader.weight(x, "weight")?;
-    let ids = reader.sample_value(numbers)?;
-    let value = reader.graph.apply(Embedding, &[ids], &[table])?;
-    let shape = [&numbers.shape[..], &x.shape[1..]].concat();
-    Ok(Operand::sample(value, shape, numbers.batch))
+    by_number(reader, call, x, numbers, axis)
 }
 
 /// The only sample of a file for one, by its number.
@@ -241,7 +226,7 @@ fn only_sample(reader: &mut Reader<'_>, x: &Operand, numbers: &Operand, axis: us
 }
 
 /// The table of PyTorch's `nn.Embedding(padding_idx=k)`: row k has no gradient.
-fn without_padding_row(reader: &mut Reader<'_>, call: &Call<'_>, table: &Operand) -> Result<Operand> {
+pub(super) fn without_padding_row(reader: &mut Reader<'_>, call: &Call<'_>, table: &Operand) -> Result<Operand> {
     let torch = call.torch().filter(|torch| torch.target.starts_with("aten.embedding"));
     let row = torch.and_then(|torch| torch.argument(2)?.parse().ok());
     let Some(row) = row.filter(|&row: &usize| table.is_trainable() && row < table.shape[0]) else {
