@@ -124,9 +124,9 @@ fn a_bomb_is_not_unpacked() {
 
 #[test]
 fn other_files_are_refused() {
-    assert_refused(b"\x89PNG\r\n\x1a\n", "no idx file");
-    assert_refused(&gzip(b"hello"), "no idx file");
-    assert_refused(&[0, 1, 8, 1, 0, 0, 0, 0], "no idx file");
+    assert_refused(b"\x89PNG\r\n\x1a\n", "not an idx file");
+    assert_refused(&gzip(b"hello"), "not an idx file");
+    assert_refused(&[0, 1, 8, 1, 0, 0, 0, 0], "not an idx file");
     for (kind, name) in
         [(9, "signed"), (0xb, "16 bit"), (0xc, "32 bit"), (0xd, "floats"), (0xe, "64 bit"), (7, "unknown")]
     {

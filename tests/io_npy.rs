@@ -317,7 +317,7 @@ fn an_unwritable_folder_or_device_is_left_alone() {
     }
     let device = Path::new("/dev/null");
     for error in [npy::write(device, &[1], &[1.0f64]).unwrap_err(), npy::read::<f64>(device).unwrap_err()] {
-        assert!(error.is_io() && error.to_string().contains("no regular file"), "{error:?}");
+        assert!(error.is_io() && error.to_string().contains("not a regular file"), "{error:?}");
     }
 }
 
@@ -441,9 +441,9 @@ mod mapped {
         }
         assert_unmapped::<f64>(&good[..good.len() - 1], Error::is_format, "truncated: 47 bytes follow");
         assert_unmapped::<f64>(&[&good[..], &[0]].concat(), Error::is_format, "too long");
-        assert_unmapped::<f32>(&good, Error::is_unsupported, "<f8 where f32");
+        assert_unmapped::<f32>(&good, Error::is_unsupported, "<f8, but f32");
         let single = file(&header("'<f4'", "(2, 1)"), &[0; 8]);
-        assert_unmapped::<f64>(&single, Error::is_unsupported, "<f4 where f64");
+        assert_unmapped::<f64>(&single, Error::is_unsupported, "<f4, but f64");
         assert_unmapped::<f64>(&file(&header("'>f8'", "(2,)"), &[0; 16]), Error::is_format, "big endian");
         assert_unmapped::<f64>(&file(&header("'<i8'", "(2,)"), &[0; 16]), Error::is_format, "<i8");
         assert_unmapped::<f64>(&file(&header("'<f8'", "()"), &[0; 8]), Error::is_shape, "sample axis");

@@ -1,4 +1,4 @@
-//! Writing files so that no half of one ever looks whole.
+//! Atomic writing of files: a file gets its name only when it is complete.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Writes a file at `path` by `fill`: to `NAME.partial` beside it, which takes the file's name when all is on the disk.
+/// Writes a file at `path` with `fill`. The data go to `NAME.partial` in the same folder, which is renamed when all data
+/// are on disk.
 ///
-/// If anything goes wrong, what was at `path` before is still there, and nothing is left beside it. A partial file that
-/// a killed program left behind is written over. Two writers of one path at one time would be in each other's way.
+/// After an error the previous file at `path` is unchanged, and no partial file remains. A partial file of a killed
+/// program is overwritten. Two programs must not write the same path at the same time.
 ///
 /// # Errors
-/// `path` is no place for a file, the operating system refuses, or `fill` fails. The message names `path`.
+/// `path` cannot be a file, the operating system reports an error, or `fill` fails. The message names `path`.
 pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     try_write(path, fill).map_err(|error| error.context(format_args!("cannot write {}", path.display())))
 }
@@ -27,57 +28,57 @@ fn try_write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>)
     file.finish()
 }
 
-/// A file that has its name when it is finished. Dropped before, it leaves nothing.
+/// A file under its partial name. If it is dropped unfinished, it is removed.
 pub(crate) struct Unfinished {
-    /// Before the partial one, so that it is closed when that is removed: Windows wants it so.
+    /// Declared before `partial`, so it is closed before the partial file is removed. Windows requires this order.
     file: File,
-    partial: Partial,
+    partial: PartialFile,
     path: PathBuf,
 }
 
 impl Unfinished {
-    /// The file `path` is to be, empty; see [`write`].
+    /// Creates an empty file that will be renamed to `path`. See [`write`].
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let Some(name) = path.file_name() else {
-            return Err(Error::io("this names no file"));
+            return Err(Error::io("this path names no file"));
         };
         match fs::metadata(path) {
-            Ok(there) if there.is_dir() => return Err(Error::io("this is a folder")),
-            // A device or a pipe would be replaced by the file, which nobody wants who names one.
-            Ok(there) if !there.is_file() => return Err(Error::io("this is no regular file")),
+            Ok(data) if data.is_dir() => return Err(Error::io("this path is a folder")),
+            // The rename would replace a device or a pipe, which is never intended.
+            Ok(data) if !data.is_file() => return Err(Error::io("this path exists and is not a regular file")),
             _ => {}
         }
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-            return Err(Error::io(format!("there is no folder {}", folder.display())));
+            return Err(Error::io(format!("there is no folder {}: create it first", folder.display())));
         }
         let mut partial_name = OsString::from(name);
         partial_name.push(".partial");
-        let partial = Partial(path.with_file_name(partial_name));
+        let partial = PartialFile(path.with_file_name(partial_name));
         Ok(Unfinished { file: File::create(&partial.0)?, partial, path: path.into() })
     }
 
-    /// One more handle to write by, all of which share one place in the file. To be dropped before the file is finished.
+    /// Another handle for writing. All handles share one position. Drop it before [`finish`](Self::finish).
     pub(crate) fn handle(&self) -> Result<File> {
         Ok(self.file.try_clone()?)
     }
 
-    /// Gives the file its name when all is on the disk.
+    /// Syncs the file and gives it its final name.
     pub(crate) fn finish(self) -> Result<()> {
         let Unfinished { file, partial, path } = self;
         file.sync_all()?;
-        // Closed before it is renamed: Windows wants it so.
+        // Windows cannot rename an open file.
         drop(file);
         fs::rename(&partial.0, &path)?;
         Ok(())
     }
 }
 
-/// A file that goes when this is dropped, also by a panic. After the renaming there is nothing left to go.
-struct Partial(PathBuf);
+/// A partial file. It is removed on drop, also after a panic. After the rename it no longer exists.
+struct PartialFile(PathBuf);
 
-impl Drop for Partial {
+impl Drop for PartialFile {
     fn drop(&mut self) {
-        // Nothing can be done about a failure, and after success it is not there any more.
+        // A failure cannot be handled here. After a rename it is expected.
         let _ = fs::remove_file(&self.0);
     }
 }

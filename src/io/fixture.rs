@@ -6,14 +6,14 @@
 //! |---|---|---|
 //! | `input` | N x ... | the batch |
 //! | `param/NAME` | | parameters, in PyTorch's layouts |
-//! | `buffer/NAME` | | what is no parameter: running statistics, tables that are held fixed |
+//! | `buffer/NAME` | | buffers: running statistics and fixed tables |
 //! | `output` | N x C | f(x) |
 //! | `ntk/NAME` | (N C) x (N C) | the component of parameter NAME, row n C + c |
-//! | `ntk` | (N C) x (N C) | their sum |
+//! | `ntk` | (N C) x (N C) | the sum of the components |
 //!
-//! and, as metadata, `model`: a JSON list of nodes {`id`, `op`, `inputs`, `params`, `buffers`, attributes} in order, the last one
-//! being the output and `input` the name of the batch; `outputs_in_ntk`, where present, says that the kernels cover only
-//! the first so many outputs. The script that made the files in `tests/fixtures` stands beside them.
+//! The metadata `model` is a JSON list of nodes {`id`, `op`, `inputs`, `params`, `buffers`, attributes} in order. The last
+//! node is the output, and `input` is the name of the batch. The optional metadata `outputs_in_ntk` is the number of
+//! outputs that the kernels cover, counted from the first one. The script that wrote the files is in `tests/fixtures`.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -37,24 +37,24 @@ use crate::tape::Value;
 pub struct Fixture {
     /// The network with its parameters.
     pub model: Model,
-    /// The shape of the batch, \[n, ...\].
+    /// The shape of the batch, `[n, ...]`.
     pub input_shape: Vec<usize>,
     /// The batch, row-major.
     pub input: Vec<f64>,
-    /// f(x), row-major, as the other program computed it.
+    /// f(x), row-major, from the other program.
     pub output: Vec<f64>,
-    /// Its kernel, and every component, in the order of the model's parameters.
+    /// Its kernel, with the components in the order of the model's parameters.
     pub reference: Kernel<f64>,
-    /// The kernel covers this many outputs, the first ones.
+    /// The number of outputs that the kernel covers, counted from the first one.
     pub outputs: usize,
 }
 
 impl Fixture {
-    /// Reads the file at `path` and builds the network that it describes.
+    /// Reads the file at `path` and builds its network.
     ///
     /// # Errors
-    /// The file cannot be read or is not of the form; the network has an op that this crate lacks
-    /// ([`is_unsupported`](Error::is_unsupported)), or its shapes do not fit. The message names the file.
+    /// The file cannot be read or is not a fixture, the network has an unknown op
+    /// ([`is_unsupported`](Error::is_unsupported)), or its shapes do not match. The message names the file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let read = || Self::parse(&std::fs::read(path)?);
@@ -68,10 +68,10 @@ impl Fixture {
         let text = |key: &str| metadata.and_then(|map| map.get(key));
         let description = text("model").ok_or_else(|| Error::format("the file has no metadata 'model'"))?;
         let nodes: Vec<Map<String, Json>> = serde_json::from_str(description)
-            .map_err(|error| Error::format(format!("metadata 'model' is no list of nodes: {error}")))?;
+            .map_err(|error| Error::format(format!("the metadata 'model' is not a list of nodes: {error}")))?;
 
         let (input_shape, input) = array(&tensors, "input")?;
-        let sample_shape = input_shape.get(1..).ok_or_else(|| Error::shape("'input' has no sample axis"))?;
+        let sample_shape = input_shape.get(1..).ok_or_else(|| Error::shape("the tensor 'input' has no sample axis"))?;
         let mut model = model(&nodes, sample_shape, &tensors)?;
         for (kind, list) in [("param", model.parameters().to_vec()), ("buffer", model.buffers().to_vec())] {
             for info in list {
@@ -80,29 +80,29 @@ impl Fixture {
             }
         }
         let outputs = match text("outputs_in_ntk") {
-            Some(count) => count.parse().map_err(|_| Error::format(format!("outputs_in_ntk is '{count}'")))?,
+            Some(count) => count
+                .parse()
+                .map_err(|_| Error::format(format!("outputs_in_ntk is '{count}', but a number is needed")))?,
             None => model.outputs(),
         };
         if outputs == 0 || outputs > model.outputs() {
-            return Err(Error::format(format!("outputs_in_ntk is {outputs}, of {} outputs", model.outputs())));
+            return Err(Error::format(format!(
+                "outputs_in_ntk is {outputs}, but the network has {} outputs",
+                model.outputs()
+            )));
         }
         let side = input_shape[0] * outputs;
-        let matrix = |name: &str| {
-            let (shape, values) = array(&tensors, name)?;
-            if shape != [side, side] {
-                return Err(Error::shape(format!("'{name}' has shape {shape:?}, where [{side}, {side}] is needed")));
-            }
-            Matrix::from_vec(1, side, side, values)
-        };
-        let named = |name: &str| Ok((name.to_string(), matrix(&format!("ntk/{name}"))?));
-        let components: Result<Vec<_>> = model.parameters().iter().map(|info| named(&info.name)).collect();
-        let reference = Kernel { total: matrix("ntk")?, components: components?, manifest: None };
+        let mut components = Vec::new();
+        for info in model.parameters() {
+            components.push((info.name.clone(), kernel_matrix(&tensors, &format!("ntk/{}", info.name), side)?));
+        }
+        let reference = Kernel { total: kernel_matrix(&tensors, "ntk", side)?, components, manifest: None };
         let (_, output) = array(&tensors, "output")?;
         Ok(Fixture { model, input_shape, input, output, reference, outputs })
     }
 
-    /// The largest relative difference of `kernel`, the full kernel of the batch, from the reference over all components
-    /// and the total, and which one it was: [`worst_difference`].
+    /// The largest relative difference between `kernel`, the full kernel of the batch, and the reference, over all
+    /// components and the total. Also the name of that component: [`worst_difference`].
     ///
     /// # Errors
     /// The kernel has other components or another size.
@@ -118,7 +118,10 @@ impl Fixture {
     fn covered<R: Real>(&self, matrix: &Matrix<R>) -> Result<Matrix<f64>> {
         let (all, n) = (self.model.outputs(), self.input_shape[0]);
         if matrix.shape() != [1, n * all, n * all] {
-            return Err(Error::shape(format!("a kernel of shape {:?} for {n} samples, {all} outputs", matrix.shape())));
+            return Err(Error::shape(format!(
+                "the full kernel of {n} samples and {all} outputs cannot have the shape {:?}",
+                matrix.shape()
+            )));
         }
         let chosen = || (0..n).flat_map(|sample| (0..self.outputs).map(move |c| sample * all + c));
         let entries = chosen().flat_map(|row| chosen().map(move |col| matrix[(row, col)].f64())).collect();
@@ -126,7 +129,16 @@ impl Fixture {
     }
 }
 
-/// The graph of the nodes, with a parameter wherever one is named.
+/// The square matrix `name` of the file, `[side, side]`.
+fn kernel_matrix(tensors: &SafeTensors<'_>, name: &str, side: usize) -> Result<Matrix<f64>> {
+    let (shape, values) = array(tensors, name)?;
+    if shape != [side, side] {
+        return Err(Error::shape(format!("'{name}' has the shape {shape:?}, but [{side}, {side}] is needed")));
+    }
+    Matrix::from_vec(1, side, side, values)
+}
+
+/// The model of the nodes. The tensors give the shapes of its parameters and buffers.
 fn model(nodes: &[Map<String, Json>], sample_shape: &[usize], tensors: &SafeTensors<'_>) -> Result<Model> {
     let mut graph = Graph::new(sample_shape)?;
     let mut values: HashMap<&str, Value> = HashMap::from([("input", graph.input())]);
@@ -135,8 +147,8 @@ fn model(nodes: &[Map<String, Json>], sample_shape: &[usize], tensors: &SafeTens
         let field = |key: &str| node.get(key).and_then(Json::as_str);
         let op = field("op").ok_or_else(|| Error::format(format!("node {index} has no 'op'")))?;
         let id = field("id").ok_or_else(|| Error::format(format!("node {index} ({op}) has no 'id'")))?;
-        let here = |error: Error| error.context(format!("node '{id}'"));
-        last = record(&mut graph, node, op, &values, tensors).map_err(here)?;
+        last = record(&mut graph, node, op, &values, tensors)
+            .map_err(|error| error.context(format_args!("node '{id}'")))?;
         values.insert(id, last);
     }
     Model::new(graph, last)
@@ -150,11 +162,13 @@ fn record(
     tensors: &SafeTensors<'_>,
 ) -> Result<Value> {
     let parsed = Builtin::parse(op, &attributes(node)?);
-    let parsed = parsed.ok_or_else(|| Error::unsupported(format!("this crate has no op '{op}'")))??;
-    let find = |name: &&str| {
-        values.get(name).copied().ok_or_else(|| Error::name(format!("'{op}' takes '{name}', which is not there yet")))
-    };
-    let inputs: Vec<Value> = names(node, "inputs")?.iter().map(find).collect::<Result<_>>()?;
+    let parsed = parsed.ok_or_else(|| Error::unsupported(format!("the op '{op}' is unknown")))??;
+    let mut inputs = Vec::new();
+    for name in names(node, "inputs")? {
+        let value = values.get(name).copied();
+        inputs
+            .push(value.ok_or_else(|| Error::name(format!("'{op}' needs '{name}', but no earlier node has this id")))?);
+    }
     let mut parameters = Vec::new();
     for name in names(node, "params")?.into_iter().chain(names(node, "buffers")?) {
         parameters.push(match graph.find_parameter(name) {
@@ -162,44 +176,52 @@ fn record(
             None => match (tensors.tensor(&format!("param/{name}")), tensors.tensor(&format!("buffer/{name}"))) {
                 (Ok(tensor), _) => graph.parameter(name, tensor.shape())?,
                 (_, Ok(tensor)) => graph.buffer(name, tensor.shape())?,
-                _ => return Err(Error::name(format!("there is no tensor 'param/{name}' nor 'buffer/{name}'"))),
+                _ => {
+                    return Err(Error::name(format!(
+                        "the file has neither a tensor 'param/{name}' nor 'buffer/{name}'"
+                    )));
+                }
             },
         });
     }
     graph.apply(parsed, &inputs, &parameters)
 }
 
-/// A list of names; empty if it is not there.
+/// The list of names under `key`. Empty if the node has no such key.
 fn names<'a>(node: &'a Map<String, Json>, key: &str) -> Result<Vec<&'a str>> {
-    let wrong = || Error::format(format!("'{key}' is no list of names"));
+    let invalid = || Error::format(format!("'{key}' is not a list of names"));
     match node.get(key) {
         None => Ok(Vec::new()),
-        Some(Json::Array(list)) => list.iter().map(|name| name.as_str().ok_or_else(wrong)).collect(),
-        Some(_) => Err(wrong()),
+        Some(Json::Array(list)) => list.iter().map(|name| name.as_str().ok_or_else(invalid)).collect(),
+        Some(_) => Err(invalid()),
     }
 }
 
-/// What a node says beside its name, inputs and parameters.
+/// The attributes of a node: all keys except id, op, inputs, params and buffers.
 fn attributes(node: &Map<String, Json>) -> Result<Attributes> {
     let mut attributes = Attributes::default();
     for (key, value) in node {
-        if ["id", "op", "inputs", "params", "buffers"].contains(&key.as_str()) {
-            continue;
+        if !["id", "op", "inputs", "params", "buffers"].contains(&key.as_str()) {
+            attributes.insert(key, attribute(key, value)?);
         }
-        let wrong = || Error::format(format!("attribute '{key}' is {value}, no number, list of numbers, word or flag"));
-        attributes.insert(
-            key,
-            match value {
-                Json::Bool(flag) => Attribute::Flag(*flag),
-                Json::Number(number) => Attribute::Number(number.as_f64().ok_or_else(wrong)?),
-                Json::String(word) => Attribute::Text(word.clone()),
-                Json::Array(list) => {
-                    let numbers = list.iter().map(|x| x.as_f64().ok_or_else(wrong)).collect::<Result<_>>()?;
-                    Attribute::Numbers(numbers)
-                }
-                _ => return Err(wrong()),
-            },
-        );
     }
     Ok(attributes)
+}
+
+fn attribute(key: &str, value: &Json) -> Result<Attribute> {
+    let invalid = || {
+        Error::format(format!(
+            "attribute '{key}' is {value}, but a number, list of numbers, string or boolean is needed"
+        ))
+    };
+    match value {
+        Json::Bool(flag) => Ok(Attribute::Flag(*flag)),
+        Json::Number(number) => number.as_f64().map(Attribute::Number).ok_or_else(invalid),
+        Json::String(text) => Ok(Attribute::Text(text.clone())),
+        Json::Array(list) => {
+            let numbers: Option<Vec<f64>> = list.iter().map(Json::as_f64).collect();
+            numbers.map(Attribute::Numbers).ok_or_else(invalid)
+        }
+        _ => Err(invalid()),
+    }
 }

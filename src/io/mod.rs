@@ -1,9 +1,9 @@
 //! Files: networks from ONNX, kernels and batches for numpy, parameters as safetensors, MNIST's idx files, pictures and
 //! animations of kernels.
 //!
-//! Each part is behind the feature of its name. What is read is distrusted: a file that is truncated, hostile or of
-//! another type ends in an error that names the file and what is wrong with it, without a panic and without memory being
-//! reserved on the word of a header. What is written appears under its name when it is whole.
+//! Each format has a feature of the same name. Input files are untrusted. A file that is truncated, hostile or of another
+//! type gives an error that names the file and the fault. It causes no panic, and no header can make a reader reserve
+//! more memory than the file has data for. Output files appear under their name only when they are complete.
 
 #[cfg(any(feature = "npy", feature = "safetensors", feature = "png"))]
 mod atomic;
@@ -24,7 +24,7 @@ pub mod png;
 #[cfg(feature = "safetensors")]
 pub mod safetensors;
 
-/// Writes `bytes` to a file at `path`, which appears when it is whole: what was there before stays until then.
+/// Writes `bytes` to a file at `path`. The file is replaced only when the new one is complete.
 ///
 /// # Errors
 /// The file cannot be written. The message names it.
@@ -33,12 +33,12 @@ pub fn write_whole(path: impl AsRef<std::path::Path>, bytes: &[u8]) -> crate::Re
     atomic::write(path.as_ref(), |out| Ok(std::io::Write::write_all(out, bytes)?))
 }
 
-/// The regular file at `path`, opened to be read, and its length in bytes.
+/// Opens the regular file at `path` for reading. Returns the file and its length in bytes.
 #[cfg(any(feature = "npy", feature = "idx", feature = "onnx"))]
 fn open(path: &std::path::Path) -> crate::Result<(std::fs::File, u64)> {
-    // Asked before the file is opened, since to open a pipe that nobody writes to is to wait forever.
+    // Checked before opening: opening a pipe without a writer would block forever.
     if !std::fs::metadata(path)?.is_file() {
-        return Err(crate::Error::io("this is no regular file"));
+        return Err(crate::Error::io("this path is not a regular file"));
     }
     let file = std::fs::File::open(path)?;
     let length = file.metadata()?.len();

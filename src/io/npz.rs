@@ -1,4 +1,4 @@
-//! Several arrays in one file, as numpy's `savez` writes and `load` reads them: a zip archive with a `.npy` file for each.
+//! Several arrays in one `.npz` file, for numpy's `load`: a zip archive with one `.npy` file per array.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -11,17 +11,19 @@ use crate::real::Real;
 /// An array of a `.npz` file: its name, its shape, and its entries, row-major.
 pub type Entry<'a, R> = (&'a str, &'a [usize], &'a [R]);
 
-/// The version of zip that a reader needs: 4.5, with sizes of 64 bits.
+/// The version of zip that a reader needs: 4.5, which has 64-bit sizes.
 const VERSION: u16 = 45;
-/// Names are UTF-8.
+/// The flag for names in UTF-8.
 const FLAGS: u16 = 1 << 11;
-/// 1 January 1980, the first day of zip: the same arrays always give the same bytes.
+/// 1 January 1980, the first date of zip. A fixed date makes the bytes reproducible.
 const DATE: u16 = 1 << 5 | 1;
-/// What stands where a size is told elsewhere, in 64 bits.
+/// Marks a size that is stored in a 64-bit field elsewhere.
 const ELSEWHERE: u32 = u32::MAX;
 
-/// Writes `arrays` to a `.npz` file at `path`: `<f4` or `<f8`, in C order, not compressed (kernels hardly can be). The file
-/// appears when it is whole. An array's name may be any, `layers.0/weight` too.
+/// Writes `arrays` to a `.npz` file at `path`.
+///
+/// The type is `<f4` or `<f8`, in C order. The arrays are not compressed, because compression saves little for kernels. The
+/// file appears when it is complete. Names may contain any characters, such as `layers.0/weight`.
 ///
 /// ```
 /// use tangent_kernels::io::npz;
@@ -33,14 +35,14 @@ const ELSEWHERE: u32 = u32::MAX;
 /// ```
 ///
 /// # Errors
-/// Two arrays have one name; the sizes of one do not multiply to the number of its entries; the file cannot be written. The
-/// message names the file.
+/// Two arrays have the same name, the product of an array's sizes is not the number of its entries, or the file cannot be
+/// written. The message names the file.
 pub fn write<R: Real>(path: impl AsRef<Path>, arrays: &[Entry<'_, R>]) -> Result<()> {
     atomic::write(path.as_ref(), |out| {
-        let mut archive = Archive { out, at: 0, members: Vec::new() };
+        let mut archive = Archive { out, position: 0, members: Vec::new() };
         for (k, &(name, shape, data)) in arrays.iter().enumerate() {
             if arrays[..k].iter().any(|(before, ..)| *before == name) {
-                return Err(Error::name(format!("two arrays are called '{name}'")));
+                return Err(Error::name(format!("two arrays have the name '{name}': rename one of them")));
             }
             archive.add(name, shape, data).map_err(|error| error.context(format_args!("array '{name}'")))?;
         }
@@ -51,12 +53,12 @@ pub fn write<R: Real>(path: impl AsRef<Path>, arrays: &[Entry<'_, R>]) -> Result
 /// A zip archive that is being written.
 struct Archive<'a> {
     out: &'a mut BufWriter<File>,
-    /// How many bytes were written.
-    at: u64,
+    /// The number of bytes that were written.
+    position: u64,
     members: Vec<Member>,
 }
 
-/// What the directory at the end tells of a file.
+/// The directory entry of a file.
 struct Member {
     name: String,
     checksum: u32,
@@ -68,25 +70,30 @@ impl Archive<'_> {
     fn add<R: Real>(&mut self, name: &str, shape: &[usize], data: &[R]) -> Result<()> {
         let name = format!("{name}.npy");
         if name.len() > usize::from(u16::MAX) {
-            return Err(Error::name(format!("a name of {} bytes is too long for a zip archive", name.len())));
+            return Err(Error::name(format!(
+                "a name of {} bytes is too long for a zip archive: use at most 65535 bytes",
+                name.len()
+            )));
         }
-        // The checksum stands before the data, so what is written is made twice: kernels are too large to be held again.
-        let mut sum = Sum { hasher: crc32fast::Hasher::new(), size: 0 };
+        // The checksum precedes the data, so the data are encoded twice. A copy of a kernel would need too much memory.
+        let mut sum = Checksum { hasher: crc32fast::Hasher::new(), size: 0 };
         npy::write_to(&mut sum, shape, data)?;
-        let member = Member { name, checksum: sum.hasher.finalize(), size: sum.size, start: self.at };
+        let member = Member { name, checksum: sum.hasher.finalize(), size: sum.size, start: self.position };
         self.put(&member.local())?;
         npy::write_to(&mut *self.out, shape, data)?;
-        self.at += member.size;
+        self.position += member.size;
         self.members.push(member);
         Ok(())
     }
 
-    /// The directory.
+    /// Writes the directory.
     fn finish(mut self) -> Result<()> {
-        let start = self.at;
+        let start = self.position;
         let directory: Vec<u8> = self.members.iter().flat_map(Member::central).collect();
         self.put(&directory)?;
-        let (count, size, end) = (self.members.len() as u64, directory.len() as u64, self.at);
+        let count = self.members.len() as u64;
+        let size = directory.len() as u64;
+        let end = self.position;
         let mut tail = Bytes::default();
         tail.u32(0x0606_4b50)
             .u64(44)
@@ -105,13 +112,13 @@ impl Archive<'_> {
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.write_all(bytes)?;
-        self.at += bytes.len() as u64;
+        self.position += bytes.len() as u64;
         Ok(())
     }
 }
 
 impl Member {
-    /// What stands before its data.
+    /// The header before its data.
     fn local(&self) -> Vec<u8> {
         let mut head = Bytes::default();
         head.u32(0x0403_4b50).u16(VERSION);
@@ -121,7 +128,7 @@ impl Member {
         head.0
     }
 
-    /// What stands in the directory.
+    /// Its entry in the directory.
     fn central(&self) -> Vec<u8> {
         let mut head = Bytes::default();
         head.u32(0x0201_4b50).u16(VERSION).u16(VERSION);
@@ -131,14 +138,14 @@ impl Member {
         head.0
     }
 
-    /// What both have in common; the second 0 says that the data are stored as they are.
+    /// The fields that both have in common. The second 0 means that the data are not compressed.
     fn common<'a>(&self, head: &'a mut Bytes) -> &'a mut Bytes {
         let name = self.name.len() as u16;
         head.u16(FLAGS).u16(0).u16(0).u16(DATE).u32(self.checksum).u32(ELSEWHERE).u32(ELSEWHERE).u16(name)
     }
 }
 
-/// Numbers as zip has them: little endian.
+/// Bytes of little endian numbers.
 #[derive(Default)]
 struct Bytes(Vec<u8>);
 
@@ -157,13 +164,13 @@ impl Bytes {
     }
 }
 
-/// Counts and sums up what is written to it.
-struct Sum {
+/// Counts the bytes that are written to it and computes their checksum.
+struct Checksum {
     hasher: crc32fast::Hasher,
     size: u64,
 }
 
-impl Write for Sum {
+impl Write for Checksum {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;

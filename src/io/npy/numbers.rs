@@ -1,20 +1,21 @@
-//! Arrays of any real numbers: pictures are often bytes, and ids integers.
+//! Arrays of any real numbers. Pictures are often bytes, and ids are integers.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
-use npyz::{DType, Endianness, Order, TypeChar};
+use npyz::{DType, Endianness, TypeChar};
 
-use super::{Promise, numbers, promise_of, row_major};
+use super::{Contents, decode, number_shape, read_header, reorder};
 use crate::error::{Error, Result};
 use crate::io::open;
 use crate::real::Real;
 
-/// The shape and the entries, row-major, of the `.npy` file at `path`, which may hold floats (`f4`, `f8`), integers (`i1` to
-/// `i8`, `u1` to `u8`) or truth values (`b1`, as 0 and 1), in any order of axes and bytes.
+/// The shape and the entries, row-major, of the `.npy` file at `path`.
 ///
-/// Floats are rounded to the nearest `R`. Integers are not: ids and classes that were rounded would be others.
+/// The file may contain floats (`f4`, `f8`), integers (`i1` to `i8`, `u1` to `u8`) or booleans (`b1`, read as 0 and 1), in
+/// any order of axes and bytes. Floats are rounded to the nearest `R`. Integers are never rounded, because a rounded id or
+/// class would be another one.
 ///
 /// ```
 /// use tangent_kernels::io::npy;
@@ -26,7 +27,7 @@ use crate::real::Real;
 /// ```
 ///
 /// # Errors
-/// As [`read`](super::read), but for the types; an integer that `R` cannot hold
+/// The errors of [`read`](super::read) except those for types. Also an integer that `R` cannot represent
 /// ([`is_unsupported`](Error::is_unsupported)).
 pub fn read_numbers<R: Real>(path: impl AsRef<Path>) -> Result<(Vec<usize>, Vec<R>)> {
     let path = path.as_ref();
@@ -35,73 +36,73 @@ pub fn read_numbers<R: Real>(path: impl AsRef<Path>) -> Result<(Vec<usize>, Vec<
 
 fn try_read<R: Real>(path: &Path) -> Result<(Vec<usize>, Vec<R>)> {
     let (mut file, length) = open(path)?;
-    let Promise { header, start, count, .. } = promise_of(&mut file, length, |dtype| Ok(Type::of(dtype)?.bytes))?;
-    let kind = Type::of(&header.dtype())?;
+    let Contents { header, start, count, .. } =
+        read_header(&mut file, length, |dtype| Ok(NumberType::new(dtype)?.bytes))?;
+    let number_type = NumberType::new(&header.dtype())?;
     file.seek(SeekFrom::Start(start))?;
-    let data = kind.read(&mut file, count)?;
-    let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
-    let data = match header.order() {
-        Order::C => data,
-        Order::Fortran => row_major(&data, &shape, header.strides()),
-    };
-    Ok((shape, data))
+    let data = number_type.read(&mut file, count)?;
+    Ok((number_shape(&header), reorder(data, &header)))
 }
 
 /// A type of numbers.
 #[derive(Clone, Copy)]
-struct Type {
+struct NumberType {
     letter: TypeChar,
     bytes: u64,
-    big: bool,
+    big_endian: bool,
 }
 
-/// Reads numbers of `$number`, whose bytes may stand in the other order.
+/// Reads numbers of the type `$number` in either byte order.
 macro_rules! read {
-    ($number:ty, $big:expr, $file:expr, $count:expr) => {{
-        let value = |bytes| if $big { <$number>::from_be_bytes(bytes) } else { <$number>::from_le_bytes(bytes) };
-        numbers($file, $count, |bytes| value(bytes) as f64)
+    ($number:ty, $big_endian:expr, $file:expr, $count:expr) => {{
+        let value = |bytes| if $big_endian { <$number>::from_be_bytes(bytes) } else { <$number>::from_le_bytes(bytes) };
+        decode($file, $count, |bytes| value(bytes) as f64)
     }};
 }
 
-impl Type {
-    fn of(dtype: &DType) -> Result<Self> {
-        let refuse = || {
-            let what = dtype.descr();
-            Error::format(format!("this holds {what}, where real numbers are needed: floats of 4 or 8 bytes, integers"))
-        };
-        let DType::Plain(number) = dtype else { return Err(refuse()) };
-        let (letter, bytes) = (number.type_char(), number.size_field());
-        match (letter, bytes) {
-            (TypeChar::Float, 4 | 8) | (TypeChar::Int | TypeChar::Uint, 1 | 2 | 4 | 8) | (TypeChar::Bool, 1) => {
-                Ok(Type { letter, bytes, big: number.endianness() == Endianness::Big })
+impl NumberType {
+    fn new(dtype: &DType) -> Result<Self> {
+        if let DType::Plain(number) = dtype {
+            let (letter, bytes) = (number.type_char(), number.size_field());
+            let supported = match letter {
+                TypeChar::Float => matches!(bytes, 4 | 8),
+                TypeChar::Int | TypeChar::Uint => matches!(bytes, 1 | 2 | 4 | 8),
+                TypeChar::Bool => bytes == 1,
+                _ => false,
+            };
+            if supported {
+                return Ok(NumberType { letter, bytes, big_endian: number.endianness() == Endianness::Big });
             }
-            _ => Err(refuse()),
         }
+        let descr = dtype.descr();
+        Err(Error::format(format!(
+            "the file has the type {descr}, but real numbers are needed: floats of 4 or 8 bytes, integers or booleans"
+        )))
     }
 
     fn read<R: Real>(self, file: &mut File, count: usize) -> Result<Vec<R>> {
-        let Type { letter, bytes, big } = self;
+        let NumberType { letter, bytes, big_endian } = self;
         match (letter, bytes) {
-            (TypeChar::Float, 4) => return read!(f32, big, file, count),
-            (TypeChar::Float, _) => return read!(f64, big, file, count),
+            (TypeChar::Float, 4) => return read!(f32, big_endian, file, count),
+            (TypeChar::Float, _) => return read!(f64, big_endian, file, count),
             _ => {}
         }
         let data: Vec<R> = match (letter, bytes) {
-            (TypeChar::Int, 1) => read!(i8, big, file, count),
-            (TypeChar::Int, 2) => read!(i16, big, file, count),
-            (TypeChar::Int, 4) => read!(i32, big, file, count),
-            (TypeChar::Int, _) => read!(i64, big, file, count),
-            (TypeChar::Uint, 2) => read!(u16, big, file, count),
-            (TypeChar::Uint, 4) => read!(u32, big, file, count),
-            (TypeChar::Uint, 8) => read!(u64, big, file, count),
-            _ => read!(u8, big, file, count),
+            (TypeChar::Int, 1) => read!(i8, big_endian, file, count),
+            (TypeChar::Int, 2) => read!(i16, big_endian, file, count),
+            (TypeChar::Int, 4) => read!(i32, big_endian, file, count),
+            (TypeChar::Int, _) => read!(i64, big_endian, file, count),
+            (TypeChar::Uint, 2) => read!(u16, big_endian, file, count),
+            (TypeChar::Uint, 4) => read!(u32, big_endian, file, count),
+            (TypeChar::Uint, 8) => read!(u64, big_endian, file, count),
+            _ => read!(u8, big_endian, file, count),
         }?;
-        // Below, neighbouring integers are neighbours in R too, so that none was rounded.
+        // Below this limit R represents all integers exactly.
         let limit = if R::NAME == "f32" { 2f64.powi(24) } else { 2f64.powi(53) };
         match data.iter().position(|x| x.f64().abs() >= limit) {
-            Some(at) => Err(Error::unsupported(format!(
-                "its entry {at} is the integer {}, which {} may not hold exactly",
-                data[at],
+            Some(index) => Err(Error::unsupported(format!(
+                "entry {index} is the integer {}, which {} may not represent exactly",
+                data[index],
                 R::NAME
             ))),
             None => Ok(data),
