@@ -1,4 +1,4 @@
-//! Kernels on disk: the bytes of those in memory, whatever happens on the way.
+//! Kernels on disk have the same bytes as those in memory, also after interruptions and failures.
 #![cfg(all(feature = "store", feature = "rand"))]
 
 mod disk;
@@ -16,7 +16,7 @@ use tangent_kernels::{Batch, Cpu, Outputs, Result, Session};
 
 const SAMPLES: usize = 1000;
 
-/// Fills a sink with the kernel that all tests here have in common.
+/// Fills a sink with the kernel of all tests.
 fn fill<S: Sink<f32>>(shard: (usize, usize), sink: &mut S) -> Result<()> {
     disk::fill(SAMPLES, 3, shard, sink)
 }
@@ -45,10 +45,10 @@ fn a_file_holds_the_kernel_in_memory_and_its_components() {
     fill((0, 1), &mut sink(&path)).unwrap();
     is_the_kernel(&path);
     assert!(names(folder.path()).iter().all(|name| !name.contains("partial")));
-    // The same again is there already; nothing is computed.
+    // A second run finds the kernel and computes nothing.
     let mut again = Stopping::new(sink(&path), 0, false);
     fill((0, 1), &mut again).unwrap();
-    // In numbers of rows and columns that are no multiples of anything, between two sets, several blocks, in f64.
+    // Several blocks between two sets of samples in f64. The numbers of rows and columns are not multiples of the side.
     let model = model(3);
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
     let (x, z) = (numbers::<f64>(217 * 5), numbers::<f64>(90 * 5));
@@ -62,7 +62,7 @@ fn a_file_holds_the_kernel_in_memory_and_its_components() {
 }
 
 #[test]
-fn a_run_that_stopped_anywhere_goes_on_with_the_same_bytes() {
+fn a_stopped_run_resumes_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     for (k, after) in [0, 1, 4, 11].into_iter().enumerate() {
         let path = folder.path().join(format!("{k}.npy"));
@@ -80,12 +80,12 @@ fn a_run_that_stopped_anywhere_goes_on_with_the_same_bytes() {
 
 #[test]
 fn child() {
-    let Some(Job { path, shard, after }) = Job::own() else { return };
+    let Some(Job { path, shard, after }) = Job::current() else { return };
     fill(shard, &mut Stopping::new(sink(&path), after, true)).unwrap();
 }
 
 #[test]
-fn a_killed_process_loses_only_what_it_had_not_told_of() {
+fn a_killed_process_loses_only_unrecorded_regions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.npy");
     for after in [0, 3, 9] {
@@ -125,7 +125,7 @@ fn five_processes_fill_one_kernel_though_one_is_killed() {
 }
 
 #[test]
-fn another_run_is_refused_and_told_what_differs() {
+fn another_run_is_rejected_with_the_difference() {
     let folder = tempfile::tempdir().unwrap();
     let run = |path: &Path, seed: u64, first: f32, outputs: usize| {
         let model = model(seed);
@@ -143,13 +143,13 @@ fn another_run_is_refused_and_told_what_differs() {
         let error = run(&path, seed, first, output).unwrap_err();
         assert!(error.to_string().contains(message) && error.to_string().contains("K.npy"), "{error}");
     }
-    // A finished one is not written over either.
+    // A finished kernel is not overwritten either.
     let done = folder.path().join("done.npy");
     fill((0, 1), &mut sink(&done)).unwrap();
     let error = run(&done, 4, 0.0, 1).unwrap_err();
     assert!(error.to_string().contains("the model differs"), "{error}");
     is_the_kernel(&done);
-    // Nor is a file that is somebody else's.
+    // Nor is a file of another program.
     let other = folder.path().join("other.npy");
     fs::write(&other, "precious").unwrap();
     assert!(fill((0, 1), &mut sink(&other)).is_err());
@@ -157,7 +157,7 @@ fn another_run_is_refused_and_told_what_differs() {
 }
 
 #[test]
-fn what_is_altered_or_gone_is_found() {
+fn corrupt_and_missing_data_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.npy");
     fill((0, 1), &mut sink(&path)).unwrap();
@@ -190,13 +190,13 @@ fn what_is_altered_or_gone_is_found() {
             Err(error) => assert!(error.to_string().contains("K.npy"), "{error}"),
         }
         let again = fill((0, 1), &mut sink(&path));
-        assert!(again.is_err(), "a file whose journal is damaged is not written over");
+        assert!(again.is_err(), "a file with a damaged journal is not overwritten");
         assert_eq!(fs::read(&path).unwrap(), whole);
     }
 }
 
 #[test]
-fn a_file_that_vanishes_while_it_is_written_is_missed() {
+fn a_file_that_is_removed_during_the_run_gives_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.npy");
     let gone = folder.path().join("K.npy.partial");
@@ -204,15 +204,15 @@ fn a_file_that_vanishes_while_it_is_written_is_missed() {
     let error = fill((0, 1), &mut removing).unwrap_err();
     assert!(error.to_string().contains("K.npy.partial is gone"), "{error}");
     assert!(!path.exists(), "nothing looks whole");
-    // The journal tells of data that are nowhere: it is not believed.
+    // The journal lists data that do not exist, so the run is rejected.
     let error = fill((0, 1), &mut sink(&path)).unwrap_err();
     assert!(error.to_string().contains("cannot be opened"), "{error}");
 }
 
-/// A limit on the size of files stands for a disk that is full: both refuse the room, and the same calls see it.
+/// A limit on the size of files acts like a full disk: the same calls fail.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_disk_without_room_says_so_before_anything_is_computed() {
+fn a_full_disk_gives_an_error_before_any_computation() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.npy");
     let run = |limit: &str| {
@@ -222,16 +222,16 @@ fn a_disk_without_room_says_so_before_anything_is_computed() {
         Job { path: path.clone(), shard: (0, 1), after: usize::MAX }.run_by(&mut command)
     };
     let failed = run("1000");
-    let told = String::from_utf8_lossy(&failed.stderr).into_owned() + &String::from_utf8_lossy(&failed.stdout);
-    assert!(!failed.status.success() && told.contains("K.npy.partial"), "{told}");
-    assert!(told.contains("there is no room for 4004096 bytes"), "{told}");
+    let output = String::from_utf8_lossy(&failed.stderr).into_owned() + &String::from_utf8_lossy(&failed.stdout);
+    assert!(!failed.status.success() && output.contains("K.npy.partial"), "{output}");
+    assert!(output.contains("there is no room for 4004096 bytes"), "{output}");
     assert!(!path.exists(), "nothing looks whole");
-    assert!(run("unlimited").status.success(), "the same run goes on when there is room");
+    assert!(run("unlimited").status.success(), "the same run resumes when there is room");
     is_the_kernel(&path);
 }
 
 #[test]
-fn two_processes_do_not_write_one_share_and_places_are_checked() {
+fn two_processes_cannot_write_one_shard_and_paths_are_checked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.npy");
     let mut twice = AfterBegin(sink(&path), |frame: &_| {
@@ -249,10 +249,10 @@ fn two_processes_do_not_write_one_share_and_places_are_checked() {
     assert!(store::merge(folder.path().join("nothing.npy")).is_err());
 }
 
-/// A process that is just being started has for a moment what its parent had open, locks among it.
+/// A starting process briefly holds all open files of its parent, including locks.
 #[cfg(unix)]
 #[test]
-fn a_run_gives_its_lock_back_though_processes_are_started_meanwhile() {
+fn a_run_releases_its_lock_while_other_processes_start() {
     let folder = tempfile::tempdir().unwrap();
     let frame = disk::small_frame();
     let done = std::sync::atomic::AtomicBool::new(false);

@@ -1,4 +1,4 @@
-//! Kernels as Zarr stores: the bytes of those in memory, chunk by chunk, whatever happens on the way.
+//! Kernels as Zarr stores have the same bytes as those in memory, also after interruptions and failures.
 #![cfg(all(feature = "zarr", feature = "rand"))]
 
 mod disk;
@@ -11,7 +11,7 @@ use tangent_kernels::kernel::sink::{Frame, Region, Sink};
 use tangent_kernels::store::{self, ZarrStore};
 use tangent_kernels::{Batch, Cpu, Matrix, Outputs, Result, Session};
 
-/// No multiple of a unit's side, so that chunks stand out of K.
+/// Not a multiple of a region's side, so the last chunks extend beyond K.
 const SAMPLES: usize = 617;
 
 fn fill<S: Sink<f32>>(seed: u64, shard: (usize, usize), sink: &mut S) -> Result<()> {
@@ -30,14 +30,14 @@ fn stopping(path: &Path, after: usize) -> Stopping<ZarrStore> {
     Stopping::new(sink(path), after, false)
 }
 
-/// CRC-32C as it is defined, bit by bit.
+/// CRC-32C by its definition, bit by bit.
 fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |sum, &byte| {
         (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ (0x82F6_3B78 & (sum & 1).wrapping_neg()))
     })
 }
 
-/// An array by its metadata alone, decoded as the specification of Zarr says.
+/// Decodes an array from its metadata by the specification of Zarr.
 fn decode(array: &Path, size: usize) -> (Vec<usize>, Vec<f64>) {
     let node: serde_json::Value = serde_json::from_slice(&fs::read(array.join("zarr.json")).unwrap()).unwrap();
     assert_eq!((&node["zarr_format"], &node["node_type"]), (&3.into(), &"array".into()));
@@ -108,7 +108,7 @@ fn a_store_holds_the_kernel_in_memory_and_its_components() {
     is_the_kernel(&path);
     assert_eq!(names(folder.path()), ["K.zarr", "K.zarr.journal"]);
     assert_eq!(names(&path), ["components", "total", "zarr.json"]);
-    // The same again is there already; nothing is computed.
+    // A second run finds the kernel and computes nothing.
     fill(3, (0, 1), &mut stopping(&path, 0)).unwrap();
 }
 
@@ -132,7 +132,7 @@ fn several_blocks_between_two_sets_in_f64() {
 }
 
 #[test]
-fn a_run_that_stopped_anywhere_goes_on_with_the_same_bytes() {
+fn a_stopped_run_resumes_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     for after in [0, 1, 7] {
         let path = folder.path().join(format!("{after}.zarr"));
@@ -150,12 +150,12 @@ fn a_run_that_stopped_anywhere_goes_on_with_the_same_bytes() {
 
 #[test]
 fn child() {
-    let Some(Job { path, shard, after }) = Job::own() else { return };
+    let Some(Job { path, shard, after }) = Job::current() else { return };
     fill(3, shard, &mut Stopping::new(sink(&path), after, true)).unwrap();
 }
 
 #[test]
-fn a_killed_process_loses_only_what_it_had_not_told_of() {
+fn a_killed_process_loses_only_unrecorded_regions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.zarr");
     for after in [0, 3, 9] {
@@ -190,7 +190,7 @@ fn five_processes_fill_one_kernel_though_one_is_killed() {
 }
 
 #[test]
-fn a_chunk_that_is_gone_or_altered_is_named() {
+fn a_missing_or_corrupt_chunk_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.zarr");
     fill(3, (0, 1), &mut sink(&path)).unwrap();
@@ -211,12 +211,12 @@ fn a_chunk_that_is_gone_or_altered_is_named() {
             bytes.map_or_else(|| fs::remove_file(&file), |bytes| fs::write(&file, bytes)).unwrap();
             let report = store::check(&path).unwrap();
             assert_eq!(report.corrupt.len(), 1, "{report}");
-            let told = report.to_string();
-            assert!(told.contains(fault) && told.contains(&file.display().to_string()), "{chunk}: {told}");
+            let text = report.to_string();
+            assert!(text.contains(fault) && text.contains(&file.display().to_string()), "{chunk}: {text}");
         }
         fs::write(&file, whole).unwrap();
     }
-    // A chunk that is sound, but another's.
+    // A valid chunk from another position.
     let (one, other) = (path.join("total/c/0/1"), path.join("total/c/0/2"));
     let whole = fs::read(&one).unwrap();
     fs::copy(&other, &one).unwrap();
@@ -238,7 +238,7 @@ fn a_chunk_that_is_gone_or_altered_is_named() {
 }
 
 #[test]
-fn another_run_is_refused_and_told_what_differs() {
+fn another_run_is_rejected_with_the_difference() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.zarr");
     assert!(fill(3, (0, 1), &mut stopping(&path, 4)).is_err());
@@ -248,7 +248,7 @@ fn another_run_is_refused_and_told_what_differs() {
     let error = fill(4, (0, 1), &mut sink(&path)).unwrap_err().to_string();
     assert!(error.contains("the model differs") && error.contains("K.zarr"), "{error}");
     is_the_kernel(&path);
-    // A folder that is somebody else's, and a file where a folder should be.
+    // A folder of another program, and a missing parent folder.
     let other = folder.path().join("other.zarr");
     fs::create_dir(&other).unwrap();
     assert!(fill(3, (0, 1), &mut sink(&other)).is_err());
@@ -258,7 +258,7 @@ fn another_run_is_refused_and_told_what_differs() {
 }
 
 #[test]
-fn a_cut_along_no_grid_is_refused_before_anything_is_written() {
+fn a_partition_without_a_grid_is_rejected_before_any_write() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.zarr");
     let region = |cols| Region { rows: 0..9, cols };

@@ -200,7 +200,7 @@ fn reject_hostile(text: &[u8]) -> Result<()> {
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             b' ' | b'\n' | b',' | b':' => {}
-            // The letters of True, False and None. Numbers with letters (0x1F, 1e9, 1j) contain others or are no sizes.
+            // The letters of True, False and None. Numbers with letters (0x1F, 1e9, 1j) contain others or are invalid sizes.
             b'T' | b'r' | b'u' | b'e' | b'F' | b'a' | b'l' | b's' | b'N' | b'o' | b'n'
                 if !tail.first().is_some_and(u8::is_ascii_digit) => {}
             other => {

@@ -38,16 +38,18 @@ const ELSEWHERE: u32 = u32::MAX;
 /// Two arrays have the same name, the product of an array's sizes is not the number of its entries, or the file cannot be
 /// written. The message names the file.
 pub fn write<R: Real>(path: impl AsRef<Path>, arrays: &[Entry<'_, R>]) -> Result<()> {
-    atomic::write(path.as_ref(), |out| {
-        let mut archive = Archive { out, position: 0, members: Vec::new() };
-        for (k, &(name, shape, data)) in arrays.iter().enumerate() {
-            if arrays[..k].iter().any(|(before, ..)| *before == name) {
-                return Err(Error::name(format!("two arrays have the name '{name}': rename one of them")));
-            }
-            archive.add(name, shape, data).map_err(|error| error.context(format_args!("array '{name}'")))?;
+    atomic::write(path.as_ref(), |out| write_archive(out, arrays))
+}
+
+fn write_archive<R: Real>(out: &mut BufWriter<File>, arrays: &[Entry<'_, R>]) -> Result<()> {
+    let mut archive = Archive { out, position: 0, members: Vec::new() };
+    for (k, &(name, shape, data)) in arrays.iter().enumerate() {
+        if arrays[..k].iter().any(|(before, ..)| *before == name) {
+            return Err(Error::name(format!("two arrays have the name '{name}': rename one of them")));
         }
-        archive.finish()
-    })
+        archive.add(name, shape, data).map_err(|error| error.context(format_args!("array '{name}'")))?;
+    }
+    archive.finish()
 }
 
 /// A zip archive that is being written.

@@ -85,12 +85,9 @@ impl<S: Storage> Store<S> {
 
     pub fn put<R: Real>(&self, data: &RegionData<'_, R>) -> Result<()> {
         let run = self.run.as_ref().ok_or_else(|| self.not_active())?;
-        run.put(data).map_err(|error| {
-            let path = self.path.display();
-            error.context(format_args!(
-                "{path} cannot be written (its regions on disk are kept: start the same run again)"
-            ))
-        })
+        let advice = "its regions on disk are kept: start the same run again";
+        let path = self.path.display();
+        run.put(data).map_err(|error| error.context(format_args!("{path} cannot be written ({advice})")))
     }
 
     pub fn end(&mut self, _: &Frame) -> Result<()> {

@@ -1,9 +1,9 @@
 //! Storage of matrices on disk, and the code that all formats share.
 
 use std::fmt::Debug;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use xxhash_rust::xxh3::Xxh3;
 
@@ -86,16 +86,15 @@ pub(super) trait Storage: Debug + Send + Sync + Sized {
         let width = region.cols.len();
         let above = mirror.cols.len();
         let step = self.mirror_rows().clamp(1, width);
-        buffers.with(step * above * size, |buffer| {
-            for first in (0..width).step_by(step) {
-                let cols = first..width.min(first + step);
-                let image = &mut buffer[..cols.len() * above * size];
-                transpose(size, &entries[..above * width * size], width, cols.clone(), image);
-                let rows = region.cols.start + cols.start..region.cols.start + cols.end;
-                self.write(matrix, block, &Region { rows, cols: mirror.cols.clone() }, image)?;
-            }
-            Ok(())
-        })
+        let mut buffer = buffers.take(step * above * size)?;
+        for first in (0..width).step_by(step) {
+            let cols = first..width.min(first + step);
+            let image = &mut buffer[..cols.len() * above * size];
+            transpose(size, &entries[..above * width * size], width, cols.clone(), image);
+            let rows = region.cols.start + cols.start..region.cols.start + cols.end;
+            self.write(matrix, block, &Region { rows, cols: mirror.cols.clone() }, image)?;
+        }
+        Ok(())
     }
 
     /// Compares a region and its mirror image with the checksum `sum`. Returns the fault, if there is one.
@@ -117,22 +116,19 @@ pub(super) trait Storage: Debug + Send + Sync + Sized {
         let image_bytes = mirror.as_ref().map_or(0, |mirror| mirror.entries() * size);
         let mut direct = Xxh3::new();
         let mut mirrored = Xxh3::new();
-        buffers.with(region.entries() * size, |entries| {
-            buffers.with(image_bytes, |image| {
-                for k in 0..layout.matrices.len() * layout.blocks {
-                    let (matrix, block) = (k / layout.blocks, k % layout.blocks);
-                    self.read(matrix, block, region, entries)?;
-                    direct.update(entries);
-                    if let Some(mirror) = &mirror {
-                        // Replaces the upper part of the region by the transposed mirror image.
-                        self.read(matrix, block, mirror, image)?;
-                        transpose(size, image, mirror.cols.len(), 0..mirror.cols.len(), &mut entries[..image_bytes]);
-                        mirrored.update(entries);
-                    }
-                }
-                Ok(())
-            })
-        })?;
+        let mut entries = buffers.take(region.entries() * size)?;
+        let mut image = buffers.take(image_bytes)?;
+        for k in 0..layout.matrices.len() * layout.blocks {
+            let (matrix, block) = (k / layout.blocks, k % layout.blocks);
+            self.read(matrix, block, region, &mut entries)?;
+            direct.update(&entries);
+            if let Some(mirror) = &mirror {
+                // Replaces the upper part of the region by the transposed mirror image.
+                self.read(matrix, block, mirror, &mut image)?;
+                transpose(size, &image, mirror.cols.len(), 0..mirror.cols.len(), &mut entries[..image_bytes]);
+                mirrored.update(&entries);
+            }
+        }
         Ok(Checksums { direct: direct.digest(), mirrored: mirror.map(|_| mirrored.digest()) })
     }
 }
@@ -173,20 +169,48 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// Calls `work` with a buffer of `bytes` bytes. Its contents are arbitrary.
-    pub fn with<T>(&self, bytes: usize, work: impl FnOnce(&mut [u8]) -> Result<T>) -> Result<T> {
-        let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut buffer = free().pop().unwrap_or_default();
-        if buffer.len() < bytes {
-            buffer.try_reserve_exact(bytes - buffer.len()).map_err(|_| {
+    /// A buffer of `bytes` bytes with arbitrary contents. It returns to the pool on drop.
+    pub fn take(&self, bytes: usize) -> Result<Buffer<'_>> {
+        let mut memory = self.lock().pop().unwrap_or_default();
+        if memory.len() < bytes {
+            memory.try_reserve_exact(bytes - memory.len()).map_err(|_| {
                 Error::memory(format!(
                     "a buffer of {bytes} bytes for a region does not fit in memory: use a smaller side"
                 ))
             })?;
-            buffer.resize(bytes, 0);
+            memory.resize(bytes, 0);
         }
-        let result = work(&mut buffer[..bytes]);
-        free().push(buffer);
-        result
+        Ok(Buffer { pool: self, memory, bytes })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A buffer from the pool.
+pub(super) struct Buffer<'a> {
+    pool: &'a Buffers,
+    memory: Vec<u8>,
+    bytes: usize,
+}
+
+impl Deref for Buffer<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.memory[..self.bytes]
+    }
+}
+
+impl DerefMut for Buffer<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[..self.bytes]
+    }
+}
+
+impl Drop for Buffer<'_> {
+    fn drop(&mut self) {
+        self.pool.lock().push(std::mem::take(&mut self.memory));
     }
 }

@@ -166,29 +166,27 @@ impl Storage for ZarrStorage {
     }
 
     fn write(&self, matrix: usize, block: usize, area: &Region, bytes: &[u8]) -> Result<()> {
-        self.buffers.with(self.length(), |chunk_bytes| {
-            for chunk in self.grid.overlapping(area) {
-                let path = self.file(matrix, block, chunk);
-                self.pack(area, chunk, bytes, chunk_bytes);
-                let partial = paths::with_suffix(&path, ".partial");
-                fs::write(&partial, &*chunk_bytes).map_err(io_error(&partial))?;
-                fs::rename(&partial, &path).map_err(io_error(&path))?;
-                self.written.lock().unwrap_or_else(PoisonError::into_inner).push(path);
-            }
-            Ok(())
-        })
+        let mut chunk_bytes = self.buffers.take(self.length())?;
+        for chunk in self.grid.overlapping(area) {
+            let path = self.file(matrix, block, chunk);
+            self.pack(area, chunk, bytes, &mut chunk_bytes);
+            let partial = paths::with_suffix(&path, ".partial");
+            fs::write(&partial, &*chunk_bytes).map_err(io_error(&partial))?;
+            fs::rename(&partial, &path).map_err(io_error(&path))?;
+            self.written.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+        }
+        Ok(())
     }
 
     fn read(&self, matrix: usize, block: usize, area: &Region, bytes: &mut [u8]) -> Result<()> {
-        self.buffers.with(self.length(), |chunk_bytes| {
-            for chunk in self.grid.overlapping(area) {
-                self.load(&self.file(matrix, block, chunk), chunk_bytes)?;
-                for row in self.common_rows(area, chunk) {
-                    bytes[row.area].copy_from_slice(&chunk_bytes[row.chunk]);
-                }
+        let mut chunk_bytes = self.buffers.take(self.length())?;
+        for chunk in self.grid.overlapping(area) {
+            self.load(&self.file(matrix, block, chunk), &mut chunk_bytes)?;
+            for row in self.common_rows(area, chunk) {
+                bytes[row.area].copy_from_slice(&chunk_bytes[row.chunk]);
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     fn sync(&self) -> Result<()> {

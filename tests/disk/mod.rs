@@ -1,4 +1,4 @@
-//! What the tests of kernels on disk share: a kernel, sinks that something happens to, and processes.
+//! Shared code of the tests of kernels on disk: a kernel, sinks with failures, and processes.
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use tangent_kernels::{
     Batch, Cpu, Error, Kernel, Model, Ntk, Outputs, Real, Result, Sequential, Session, ops::Builtin,
 };
 
-/// The side of units, small, so that there are many.
+/// The side of regions. It is small, so there are many of them.
 pub const SIDE: usize = 100;
 
 pub fn model(seed: u64) -> Model {
@@ -24,7 +24,7 @@ pub fn numbers<R: Real>(count: usize) -> Vec<R> {
     (0..count).map(|k| R::from_f64(((k * k) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
 }
 
-/// What every kernel here has in common, done with `samples` samples.
+/// Calls `work` with the kernel of all tests and `samples` samples.
 fn with<T>(samples: usize, seed: u64, work: impl FnOnce(Ntk<'_, Cpu<f32>, Builtin>, &Batch<'_, f32>) -> T) -> T {
     let model = model(seed);
     let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
@@ -32,7 +32,7 @@ fn with<T>(samples: usize, seed: u64, work: impl FnOnce(Ntk<'_, Cpu<f32>, Builti
     work(session.ntk().outputs(Outputs::Output(1)), &Batch::new(&x, &[samples, 5]).unwrap())
 }
 
-/// Fills a sink with a share of the kernel.
+/// Fills a sink with a shard of the kernel.
 pub fn fill<S: Sink<f32>>(samples: usize, seed: u64, shard: (usize, usize), sink: &mut S) -> Result<()> {
     with(samples, seed, |ntk, x| ntk.shard(shard.0, shard.1).fill(x, sink).map(|_| ()))
 }
@@ -42,7 +42,7 @@ pub fn dense(samples: usize) -> Kernel<f32> {
     with(samples, 3, |ntk, x| ntk.compute(x).unwrap())
 }
 
-/// A sink that stops after some units: with an error, or as if the process had been killed.
+/// A sink that stops after some regions, with an error or by an abort of the process.
 pub struct Stopping<S> {
     inner: S,
     left: AtomicUsize,
@@ -71,7 +71,7 @@ impl<S: Sink<f32>> Sink<f32> for Stopping<S> {
             if self.by_abort {
                 std::process::abort();
             }
-            return Err(Error::value("enough"));
+            return Err(Error::value("stopped after enough regions"));
         }
         self.seen.fetch_add(1, Ordering::Relaxed);
         self.inner.put(part)
@@ -81,7 +81,7 @@ impl<S: Sink<f32>> Sink<f32> for Stopping<S> {
     }
 }
 
-/// A sink to which something happens when its run has begun.
+/// A sink that calls a function after `begin`.
 pub struct AfterBegin<S, F>(pub S, pub F);
 
 impl<S: Sink<f32>, F: Fn(&Frame) + Send + Sync> Sink<f32> for AfterBegin<S, F> {
@@ -104,7 +104,7 @@ impl<S: Sink<f32>, F: Fn(&Frame) + Send + Sync> Sink<f32> for AfterBegin<S, F> {
     }
 }
 
-/// One unit that is all of a kernel of two samples.
+/// A kernel of two samples in one region.
 pub fn small_frame() -> Frame {
     Frame {
         matrices: vec!["total".into()],
@@ -126,29 +126,29 @@ pub fn names(folder: &Path) -> Vec<String> {
     list
 }
 
-/// What a child process is to do: the test `child` of the same program asks for its own.
+/// The job of a child process. The test `child` of the same program reads it from the environment.
 pub struct Job {
     pub path: PathBuf,
     pub shard: (usize, usize),
-    /// It dies after so many units.
+    /// The number of regions after which it dies.
     pub after: usize,
 }
 
 impl Job {
-    /// The one that this process was started for, if it was.
-    pub fn own() -> Option<Self> {
+    /// The job of this process, if it is a child process.
+    pub fn current() -> Option<Self> {
         let path = std::env::var_os("STORE_CHILD")?.into();
         let job = std::env::var("STORE_JOB").unwrap();
         let job: Vec<usize> = job.split(' ').map(|number| number.parse().unwrap()).collect();
         Some(Job { path, shard: (job[0], job[1]), after: job[2] })
     }
 
-    /// Runs it in a process of its own.
+    /// Runs the job in a process of its own.
     pub fn run(&self) -> Output {
         self.run_by(Command::new(std::env::current_exe().unwrap()).args(["--exact", "child", "--nocapture"]))
     }
 
-    /// Runs it by a command that starts the test `child`.
+    /// Runs the job with a command that starts the test `child`.
     pub fn run_by(&self, command: &mut Command) -> Output {
         let (i, n) = self.shard;
         let job = format!("{i} {n} {}", self.after);
@@ -156,7 +156,7 @@ impl Job {
     }
 }
 
-/// Runs a share in a process of its own, which dies after some units if it should.
+/// Runs a shard in a process of its own. With `dies_after` it dies after this number of regions.
 pub fn process(path: &Path, shard: (usize, usize), dies_after: Option<usize>) -> Output {
     Job { path: path.to_owned(), shard, after: dies_after.unwrap_or(usize::MAX) }.run()
 }

@@ -125,17 +125,19 @@ fn compare(
     let Parameter { name, shape, values, rows, .. } = *parameter;
     let size = values.len();
     let step = 1e-5 * values[entry].abs().max(0.1);
-    let mut outputs_at = |value: f64| -> Result<Vec<f64>> {
-        let mut values = values.to_vec();
-        values[entry] = value;
-        moved.set(name, shape, values)?;
-        Session::new(&*moved, arrays)?.run(x)
-    };
-    let up = outputs_at(values[entry] + step)?;
-    let down = outputs_at(values[entry] - step)?;
+    moved.set(name, shape, with_entry(values, entry, values[entry] + step))?;
+    let up = Session::new(&*moved, arrays)?.run(x)?;
+    moved.set(name, shape, with_entry(values, entry, values[entry] - step))?;
+    let down = Session::new(&*moved, arrays)?.run(x)?;
     let derivative = |row: usize| (up[row] - down[row]) / (2.0 * step);
     let difference = (0..up.len()).map(|row| (derivative(row) - rows[row * size + entry]).abs()).fold(0.0, f64::max);
     Ok(Comparison { difference, rounding: largest(&up) * 4.0 * f64::EPSILON / step })
+}
+
+fn with_entry(values: &[f64], entry: usize, value: f64) -> Vec<f64> {
+    let mut changed = values.to_vec();
+    changed[entry] = value;
+    changed
 }
 
 fn largest(numbers: &[f64]) -> f64 {
