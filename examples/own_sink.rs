@@ -39,7 +39,7 @@ impl<R: Real> Sink<R> for Neighbours {
     /// Called from many threads at once.
     fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
         let region = part.region();
-        let entries = part.of(0, 0);
+        let entries = part.block(0, 0);
         let mut best = self.best.lock().expect("no thread panicked");
         for (r, n) in region.rows.clone().enumerate() {
             for (c, m) in region.cols.clone().enumerate() {

@@ -1,4 +1,4 @@
-//! The attributes of an op, by name: what its textual description says beside its inputs and parameters.
+//! Attributes of ops: the named values of an op's textual description, in addition to its inputs and parameters.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub enum Attribute {
     Text(String),
 }
 
-/// The attributes of an op by name, as an op's `parse` reads them.
+/// The attributes of an op by name, as read by the op's `parse`.
 ///
 /// ```
 /// use tangent_kernels::{Attribute, Attributes};
@@ -35,12 +35,12 @@ impl Attributes {
         self.0.insert(name.into(), value);
     }
 
-    /// The attribute `name`, if it is there.
+    /// The attribute `name`, if it exists.
     pub fn get(&self, name: &str) -> Option<&Attribute> {
         self.0.get(name)
     }
 
-    /// The number `name`. An error if it is missing or no finite number.
+    /// The number `name`. Returns an error if it is missing or not a finite number.
     pub fn number(&self, name: &str) -> Result<f64> {
         match self.0.get(name) {
             Some(Attribute::Number(x)) if x.is_finite() => Ok(*x),
@@ -48,7 +48,7 @@ impl Attributes {
         }
     }
 
-    /// The size `name`. An error if it is missing, negative, fractional or beyond 2^32.
+    /// The size `name`. Returns an error if it is missing, negative, fractional or at least 2^32.
     pub fn size(&self, name: &str) -> Result<usize> {
         match self.0.get(name) {
             Some(Attribute::Number(x)) if x.fract() == 0.0 && (0.0..4294967296.0).contains(x) => Ok(*x as usize),
@@ -56,26 +56,27 @@ impl Attributes {
         }
     }
 
-    /// The number `name`, or `default` where it is missing. An error if it is no finite number.
+    /// The number `name`, or `default` if it is missing. Returns an error if it is not a finite number.
     pub fn number_or(&self, name: &str, default: f64) -> Result<f64> {
         if self.0.contains_key(name) { self.number(name) } else { Ok(default) }
     }
 
-    /// The size `name`, or `default` where it is missing. An error if it is negative, fractional or beyond 2^32.
+    /// The size `name`, or `default` if it is missing. Returns an error if it is negative, fractional or at least 2^32.
     pub fn size_or(&self, name: &str, default: usize) -> Result<usize> {
         if self.0.contains_key(name) { self.size(name) } else { Ok(default) }
     }
 
-    /// The whole number `name`, or `default` where it is missing. An error if it is fractional or beyond 2^32.
+    /// The integer `name`, or `default` if it is missing. Returns an error if it is fractional or its magnitude is at
+    /// least 2^32.
     pub fn integer_or(&self, name: &str, default: i64) -> Result<i64> {
         match self.0.get(name) {
             None => Ok(default),
             Some(Attribute::Number(x)) if x.fract() == 0.0 && x.abs() < 4294967296.0 => Ok(*x as i64),
-            other => Err(wrong(name, "a whole number", other)),
+            other => Err(wrong(name, "an integer", other)),
         }
     }
 
-    /// A size for each of `N` axes: the list `name`, or one number for all. `None` where it is missing.
+    /// The sizes of `N` axes: the list `name`, or one number for all axes. `None` if it is missing.
     pub fn sizes_by_axis<const N: usize>(&self, name: &str) -> Result<Option<[usize; N]>> {
         let list = match self.0.get(name) {
             None => return Ok(None),
@@ -86,23 +87,25 @@ impl Attributes {
         list.try_into().map(Some).map_err(|_| wrong(name, &format!("a number or a list of {N}"), found))
     }
 
-    /// The list of sizes `name`. An error if it is missing, or an entry is negative, fractional or beyond 2^32.
+    /// The list of sizes `name`. Returns an error if it is missing, or if an entry is negative, fractional or at least
+    /// 2^32.
     pub fn sizes(&self, name: &str) -> Result<Vec<usize>> {
         let sizes = self.integers(name)?.into_iter().map(|size| usize::try_from(size).ok()).collect::<Option<_>>();
         sizes.ok_or_else(|| wrong(name, "a list of sizes", self.0.get(name)))
     }
 
-    /// The list of whole numbers `name`. An error if it is missing, or an entry is fractional or beyond 2^32.
+    /// The list of integers `name`. Returns an error if it is missing, or if the magnitude of an entry is fractional or
+    /// at least 2^32.
     pub fn integers(&self, name: &str) -> Result<Vec<i64>> {
         let whole = |x: &f64| (x.fract() == 0.0 && x.abs() < 4294967296.0).then_some(*x as i64);
         let found = match self.0.get(name) {
             Some(Attribute::Numbers(list)) => list.iter().map(whole).collect(),
             _ => None,
         };
-        found.ok_or_else(|| wrong(name, "a list of whole numbers", self.0.get(name)))
+        found.ok_or_else(|| wrong(name, "a list of integers", self.0.get(name)))
     }
 
-    /// The flag `name`, or `default` where it is missing. An error if it is no flag.
+    /// The flag `name`, or `default` if it is missing. Returns an error if it is not a flag.
     pub fn flag_or(&self, name: &str, default: bool) -> Result<bool> {
         match self.0.get(name) {
             None => Ok(default),
@@ -111,7 +114,7 @@ impl Attributes {
         }
     }
 
-    /// The word `name`, or `default` where it is missing. An error if it is no word.
+    /// The word `name`, or `default` if it is missing. Returns an error if it is not a word.
     pub fn text_or<'a>(&'a self, name: &str, default: &'a str) -> Result<&'a str> {
         match self.0.get(name) {
             None => Ok(default),
@@ -121,10 +124,10 @@ impl Attributes {
     }
 }
 
-fn wrong(name: &str, wanted: &str, found: Option<&Attribute>) -> Error {
+fn wrong(name: &str, expected: &str, found: Option<&Attribute>) -> Error {
     match found {
-        None => Error::name(format!("attribute '{name}' is missing: {wanted} is needed")),
-        Some(value) => Error::value(format!("attribute '{name}' is {value:?} where {wanted} is needed")),
+        None => Error::name(format!("attribute '{name}' is missing, expected {expected}")),
+        Some(value) => Error::value(format!("attribute '{name}' is {value:?}, expected {expected}")),
     }
 }
 

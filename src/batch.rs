@@ -1,4 +1,4 @@
-//! The samples that a model is run on.
+//! Batches of samples in memory.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::real::Real;
 use crate::shape::checked_numel;
 
-/// A batch of samples: a view of row-major numbers of shape \[n, ...\], the sample first.
+/// A batch of samples: a view of row-major numbers of shape `[n, ...]`, with the sample axis first.
 ///
 /// ```
 /// use tangent_kernels::Batch;
@@ -22,21 +22,25 @@ pub struct Batch<'a, R> {
 }
 
 impl<'a, R: Real> Batch<'a, R> {
-    /// The batch of shape `shape`, \[n, ...\], with the entries `data`.
+    /// Creates a batch of shape `shape`, `[n, ...]`, from the entries `data`.
     ///
     /// # Errors
-    /// The shape has no axes, or its sizes do not multiply to the number of entries.
+    /// Returns an error if the shape has no axes, or if the product of the sizes is not the number of entries.
     pub fn new(data: &'a [R], shape: &[usize]) -> Result<Self> {
         if shape.is_empty() {
-            return Err(Error::shape("a batch needs a sample axis, but its shape is []"));
+            return Err(Error::shape("a batch needs a sample axis, got the shape []"));
         }
         if checked_numel(shape) != Some(data.len()) {
-            return Err(Error::shape(format!("a batch of shape {shape:?} does not have {} entries", data.len())));
+            return Err(Error::shape(format!(
+                "a batch of shape {shape:?} needs {} entries, got {}",
+                shape.iter().map(|&size| size as u128).product::<u128>(),
+                data.len()
+            )));
         }
         Ok(Batch { data, shape: shape.to_vec() })
     }
 
-    /// n
+    /// The number of samples.
     pub fn samples(&self) -> usize {
         self.shape[0]
     }
@@ -54,7 +58,7 @@ impl<'a, R: Real> Batch<'a, R> {
     /// The samples in `range`.
     ///
     /// # Panics
-    /// If the range reaches beyond the last sample.
+    /// Panics if the range ends after the last sample.
     pub fn rows(&self, range: Range<usize>) -> Batch<'a, R> {
         let size = self.shape[1..].iter().product::<usize>();
         let mut shape = self.shape.clone();
@@ -62,7 +66,7 @@ impl<'a, R: Real> Batch<'a, R> {
         Batch { data: &self.data[range.start * size..range.end * size], shape }
     }
 
-    /// The whole shape, \[n, ...\].
+    /// The whole shape, `[n, ...]`.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }

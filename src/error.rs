@@ -1,10 +1,10 @@
-//! The one error type of the crate.
+//! The error type of the crate.
 
 use std::fmt;
 
-/// What went wrong, in words that name the culprit: the op, the parameter, the file, both shapes.
+/// The error type. Its message names the op, parameter, file or shapes that are involved.
 ///
-/// The type is opaque; predicates such as [`Error::is_shape`] tell the kinds apart that a program may want to handle
+/// The type is opaque. Predicates such as [`Error::is_shape`] distinguish the kinds that a program may handle
 /// differently. The message is for people and may change.
 ///
 /// ```
@@ -57,19 +57,19 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Shape, shape, is_shape, "shapes or lengths do not fit each other";
-    Name, name, is_name, "a parameter, op, method or value of that name does not exist, or exists already";
-    Value, value, is_value, "a number is out of its range: NaN, infinite, or an option that makes no sense";
-    Format, format, is_format, "a file or text is not of the form that it should have: truncated, hostile, of another type";
-    Io, io, is_io, "the operating system refused to read or write";
-    Unsupported, unsupported, is_unsupported, "what was asked for cannot be done exactly, and is refused";
-    Memory, memory, is_memory, "more memory would be needed than there is";
-    Device, device, is_device, "a graphics device is not there, failed, was lost or does not answer";
-    Cancelled, cancelled, is_cancelled, "the caller asked to stop";
+    Shape, shape, is_shape, "shapes or lengths do not match";
+    Name, name, is_name, "a parameter, op, method or value of this name does not exist, or exists already";
+    Value, value, is_value, "a number is out of range: NaN, infinite, or an invalid option";
+    Format, format, is_format, "a file or text has an invalid format: truncated, malformed or of another type";
+    Io, io, is_io, "the operating system failed to read or write";
+    Unsupported, unsupported, is_unsupported, "the request cannot be computed exactly, or is not supported";
+    Memory, memory, is_memory, "memory is too small";
+    Device, device, is_device, "a GPU is missing, failed, was lost or does not respond";
+    Cancelled, cancelled, is_cancelled, "the caller cancelled";
 }
 
 impl Error {
-    /// The same error with `what` said before it: where it happened, such as a file's path.
+    /// Prepends `what` to the message, for example the path of a file.
     #[must_use]
     pub fn context(mut self, what: impl fmt::Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);
@@ -83,7 +83,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// As [`Display`](fmt::Display), after the kind: what `fn main() -> Result` prints is meant for people too.
+/// As [`Display`](fmt::Display), preceded by the kind: `fn main() -> Result` prints this.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} error: {}", self.0.kind, self.0.message)

@@ -1,5 +1,6 @@
-//! Kernels on the CPU in both precisions, compiled with the library. In builds with little optimisation what depends on it
-//! shares them, instead of compiling the whole way from a batch to K once more for every program and every test.
+//! Instantiations of kernels on the CPU in both precisions, compiled with the library. In builds with little
+//! optimisation, dependent programs and tests share them instead of compiling the same code again. In release builds,
+//! [`DynSession`](crate::DynSession) serves this purpose.
 
 use crate::kernel::Ntk;
 use crate::ops::Builtin;

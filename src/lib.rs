@@ -1,6 +1,6 @@
 //! Exact empirical neural tangent kernels (NTKs), layer by layer, for any network, on any machine.
 //!
-//! For a network f with parameters theta and samples x, the NTK is K = J J^T, J\[n c, p\] = df_c(x_n) / dtheta_p. It is a sum with
+//! For a network f with parameters theta and samples x, the NTK is K = J J^T, `J[n c, p]` = df_c(x_n) / dtheta_p. It is a sum with
 //! one component for each parameter, and components are what this crate gives, without ever forming J: one forward pass and
 //! one reverse sweep per output leave two small arrays at every use of a parameter, and K is read from them.
 //!
@@ -77,6 +77,7 @@ pub mod io;
 pub mod kernel;
 mod model;
 pub mod ops;
+mod pattern;
 mod real;
 mod samples;
 pub mod shape;
@@ -92,7 +93,7 @@ pub use backend::Gpu;
 pub use backend::{Cpu, Device};
 pub use batch::Batch;
 pub use error::{Error, Result};
-pub use kernel::{Kernel, Matrix, Method, Ntk, Outputs, Progress};
+pub use kernel::{DynNtk, DynSession, Kernel, Matrix, Method, Ntk, Outputs, Progress};
 pub use model::{Gradient, Jacobian, Model, Parameterisation, Sequential, Session};
 pub use ops::Graph;
 pub use real::Real;

@@ -1,4 +1,4 @@
-//! Where samples come from: memory, or anything that can read a range of them.
+//! Samples: batches in memory, or any type that reads ranges of them.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,33 +7,33 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::real::Real;
 
-/// Samples that a model is run on, one array \[n, ...\] for each of its inputs.
+/// The samples of a run: one array `[n, ...]` per input of the model.
 ///
-/// A [`Batch`] is samples in memory for a model with one input; an array or a `Vec` of batches is for one with several.
-/// A [`Reader`] calls back for ranges of samples, and `io::npy::Mapped` maps a file: of both only what is in work is in
-/// memory.
+/// A [`Batch`] holds the samples of a model with one input; an array or a `Vec` of batches is for several inputs. A
+/// [`Reader`] calls a function for ranges of samples, and `io::npy::Mapped` maps a file. Both keep only the samples in
+/// use in memory.
 pub trait Samples<R: Real>: Sync {
-    /// n
+    /// The number of samples.
     fn samples(&self) -> usize;
 
-    /// The number of inputs.
+    /// The number of inputs of the model.
     fn inputs(&self) -> usize;
 
     /// The shape of one sample of input `input`.
     fn sample_shape(&self, input: usize) -> &[usize];
 
-    /// What is wrong with the samples as a whole, asked before any is read.
+    /// Checks the samples as a whole. Called before any is read.
     ///
     /// # Errors
-    /// They are no samples, such as inputs of unlike lengths.
+    /// Returns an error if the samples are invalid, for example if the inputs have different lengths.
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    /// The samples in `range` of input `input`, row-major. Called from several threads at once.
+    /// Reads the samples in `range` of input `input`, row-major. Called from several threads at once.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// Returns an error if reading fails.
     fn read(&self, input: usize, range: Range<usize>) -> Result<Cow<'_, [R]>>;
 }
 
@@ -53,11 +53,12 @@ impl<R: Real> Samples<R> for Batch<'_, R> {
 }
 
 macro_rules! several {
-    ($(($($generic:tt)*), $list:ty;)*) => {
+    ($(($($generic:tt)*), $indices:ty;)*) => {
         $(
-            /// One batch for each input, all of the same number of samples.
-            impl<R: Real, $($generic)*> Samples<R> for $list {
-                /// That of the shortest batch: [`Session`](crate::Session) refuses batches of unlike lengths.
+            /// One batch per input, all with the same number of samples.
+            impl<R: Real, $($generic)*> Samples<R> for $indices {
+                /// The number of samples of the shortest batch: [`Session`](crate::Session) rejects batches of
+                /// different lengths.
                 fn samples(&self) -> usize {
                     self.iter().map(Batch::samples).min().unwrap_or(0)
                 }
@@ -69,8 +70,11 @@ macro_rules! several {
                 }
                 fn check(&self) -> Result<()> {
                     if let Some(other) = self.iter().find(|batch| batch.samples() != self[0].samples()) {
-                        let (one, two) = (self[0].samples(), other.samples());
-                        return Err(Error::shape(format!("{one} samples of one input, but {two} of another")));
+                        return Err(Error::shape(format!(
+                            "all inputs need the same number of samples, got {} and {}",
+                            self[0].samples(),
+                            other.samples()
+                        )));
                     }
                     Ok(())
                 }
@@ -87,11 +91,11 @@ several! {
     (), Vec<Batch<'_, R>>;
 }
 
-/// Samples that a function reads.
+/// Samples that are read by a function.
 ///
 /// ```
 /// use tangent_kernels::{Reader, Samples};
-/// // 1,000 samples of three numbers each, made up as they are asked for.
+/// // 1,000 samples of three numbers each, computed on demand.
 /// let reader = Reader::new(1000, &[&[3]], |_input, range| {
 ///     Ok(range.flat_map(|n| (0..3).map(move |i| (n * 3 + i) as f64)).collect())
 /// });
@@ -105,8 +109,9 @@ pub struct Reader<F> {
 }
 
 impl<F> Reader<F> {
-    /// `samples` samples of the shapes `shapes`, one for each input. `read` gives the numbers of an input for a range of
-    /// samples, row-major; it is called from several threads at once, more than once for the same samples.
+    /// Creates a reader of `samples` samples with the shapes `shapes`, one per input. `read` returns the numbers of an
+    /// input for a range of samples, row-major. It is called from several threads at once, and more than once for the
+    /// same samples.
     pub fn new<R: Real>(samples: usize, shapes: &[&[usize]], read: F) -> Self
     where
         F: Fn(usize, Range<usize>) -> Result<Vec<R>> + Sync,
@@ -130,38 +135,38 @@ impl<R: Real, F: Fn(usize, Range<usize>) -> Result<Vec<R>> + Sync> Samples<R> fo
     }
 }
 
-/// Some of other samples, in any order, as samples of their own: a minibatch, say.
+/// A selection of samples in any order, for example a minibatch.
 ///
 /// ```
 /// use tangent_kernels::{Batch, Samples, Subset};
 /// let all = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
 /// let all = Batch::new(&all, &[3, 2])?;
-/// let some = Subset::new(&all, &[2, 0])?;
-/// assert_eq!(*some.read(0, 0..2)?, [4.0, 5.0, 0.0, 1.0]);
+/// let subset = Subset::new(&all, &[2, 0])?;
+/// assert_eq!(*subset.read(0, 0..2)?, [4.0, 5.0, 0.0, 1.0]);
 /// # Ok::<(), tangent_kernels::Error>(())
 /// ```
 pub struct Subset<'a, R: Real> {
     all: &'a dyn Samples<R>,
-    list: Vec<usize>,
+    indices: Vec<usize>,
 }
 
 impl<'a, R: Real> Subset<'a, R> {
-    /// The samples of `all` with the numbers `list`.
+    /// Selects the samples of `all` with the indices `indices`.
     ///
     /// # Errors
-    /// There is no sample with one of the numbers.
-    pub fn new(all: &'a dyn Samples<R>, list: &[usize]) -> Result<Self> {
+    /// Returns an error if an index is out of range.
+    pub fn new(all: &'a dyn Samples<R>, indices: &[usize]) -> Result<Self> {
         let count = all.samples();
-        match list.iter().find(|&&n| n >= count) {
-            Some(n) => Err(Error::value(format!("there is no sample {n}: there are {count}, counted from 0"))),
-            None => Ok(Subset { all, list: list.to_vec() }),
+        match indices.iter().find(|&&n| n >= count) {
+            Some(n) => Err(Error::value(format!("no sample {n}: there are {count} samples, numbered from 0"))),
+            None => Ok(Subset { all, indices: indices.to_vec() }),
         }
     }
 }
 
 impl<R: Real> Samples<R> for Subset<'_, R> {
     fn samples(&self) -> usize {
-        self.list.len()
+        self.indices.len()
     }
     fn inputs(&self) -> usize {
         self.all.inputs()
@@ -174,7 +179,7 @@ impl<R: Real> Samples<R> for Subset<'_, R> {
     }
     fn read(&self, input: usize, range: Range<usize>) -> Result<Cow<'_, [R]>> {
         let mut numbers = Vec::new();
-        for &n in &self.list[range] {
+        for &n in &self.indices[range] {
             numbers.extend_from_slice(&self.all.read(input, n..n + 1)?);
         }
         Ok(Cow::Owned(numbers))

@@ -1,4 +1,4 @@
-//! What callers can get wrong ends in an error that names the culprit.
+//! Invalid input gives an error that names its cause.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ fn model() -> Model {
 
 #[track_caller]
 fn says(error: Error, is: fn(&Error) -> bool, parts: &[&str]) {
-    assert!(is(&error), "another kind: {error:?}");
+    assert!(is(&error), "the error is of another kind: {error:?}");
     for part in parts {
         assert!(error.to_string().contains(part), "'{error}' does not say '{part}'");
     }

@@ -1,5 +1,5 @@
-//! Runs under an allocator that gives no more than the budget: what a plan promises holds to the byte, and a kernel that has no
-//! room is an error.
+//! Runs under an allocator that is limited to the budget. A run stays within its plan to the byte, and a kernel that
+//! does not fit is an error.
 #![cfg(feature = "rand")]
 
 mod allocator;
@@ -12,7 +12,7 @@ use tangent_kernels::ops::Conv2d;
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Model, Outputs, Real, Sequential, Session};
 
-/// What `work` gives, with no more than `bytes` above what is in use now; and the most that it used.
+/// Runs `work` with at most `bytes` more than are in use now. Returns its result and the most bytes that it used.
 fn within<T>(bytes: usize, work: impl FnOnce() -> T) -> (T, usize) {
     let before = USED.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
@@ -31,11 +31,11 @@ fn models() -> Vec<(&'static str, Model, Vec<usize>, usize)> {
         .relu()
         .flatten();
     let cnn = cnn.linear("out", 2).build().unwrap();
-    let mut list = vec![("mlp", mlp, vec![40], 1500), ("cnn", cnn, vec![3, 12, 12], 150)];
-    for (_, model, ..) in &mut list {
+    let mut models = vec![("mlp", mlp, vec![40], 1500), ("cnn", cnn, vec![3, 12, 12], 150)];
+    for (_, model, ..) in &mut models {
         model.initialise(5).unwrap();
     }
-    list
+    models
 }
 
 fn runs_stay_within<R: Real>() {
@@ -43,14 +43,14 @@ fn runs_stay_within<R: Real>() {
         let numbers: Vec<R> = (0..n * shape.iter().product::<usize>()).map(|k| R::from_f64((k as f64).sin())).collect();
         let x = Batch::new(&numbers, &[&[n], &shape[..]].concat()).unwrap();
         let session = Session::new(&model, Cpu::<R>::new()).unwrap();
-        // faer's products reserve room in every thread, once, by the size of the cache: addresses, of which few become memory.
+        // faer's products reserve addresses in every thread once, by the size of the cache; few become memory.
         let warm = || session.ntk().fill(&x, &mut Folding::new(Trace)).unwrap();
         warm();
         rayon::broadcast(|_| warm());
         let mut done = 0;
         for outputs in [Outputs::Full, Outputs::TraceSum] {
             let plan = session.ntk().outputs(outputs).plan(n).unwrap();
-            // A fold holds no K.
+            // A fold does not store K.
             let free = plan.peak_bytes(rayon::current_num_threads()) - plan.result_bytes;
             for part in [1.2, 1.0, 0.8, 0.6, 0.4, 0.2] {
                 let budget = (free * part) as u64;
@@ -69,8 +69,8 @@ fn runs_stay_within<R: Real>() {
 }
 
 #[test]
-fn runs_need_no_more_than_they_were_given() {
-    // In one test, since they share the allocator.
+fn runs_stay_within_their_budget() {
+    // One test, since the runs share the allocator.
     runs_stay_within::<f32>();
     runs_stay_within::<f64>();
 

@@ -1,4 +1,4 @@
-//! Networks that are composed of functions, as a user writes them, held against methods that share no formula.
+//! Networks composed of functions, as a user writes them, compared with methods that share no formula.
 
 #[path = "../examples/common/attention.rs"]
 mod attention;
@@ -25,15 +25,16 @@ fn valued(mut model: Model) -> Model {
     model
 }
 
-/// Structured against forward mode, which has its own derivative rules, and against the multiplied-out Jacobian.
+/// Compares the structured method with forward mode, which has its own derivative rules, and with the materialised
+/// Jacobian.
 fn agrees(model: Model, x: &dyn Samples<f64>) {
     let model = valued(model);
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
     for outputs in [Outputs::Full, Outputs::TraceMean] {
-        let by = |method| session.ntk().outputs(outputs).method(method).compute(x).unwrap();
-        let kernel = by(Method::Structured);
+        let kernel_by = |method| session.ntk().outputs(outputs).method(method).compute(x).unwrap();
+        let kernel = kernel_by(Method::Structured);
         for method in [Method::ForwardMode, Method::FullJacobian] {
-            let (error, component) = worst_difference(&kernel, &by(method)).unwrap();
+            let (error, component) = worst_difference(&kernel, &kernel_by(method)).unwrap();
             assert!(error < 1e-12, "{outputs:?}, {method}: {error:.2e} at {component}");
         }
     }
@@ -78,7 +79,7 @@ fn a_function_of_two_inputs() {
     agrees(model.unwrap(), &[Batch::new(&x, &[3, 3]).unwrap(), Batch::new(&z, &[3, 2, 3]).unwrap()]);
 }
 
-/// Every layer that a convolutional network has, in the NTK parameterisation.
+/// A network with every convolutional layer, in the NTK parameterisation.
 fn convolutional() -> Model {
     let network = Sequential::ntk(&[2, 6, 6])
         .conv2d("conv1", 4, [3, 3], Conv2d::new().padding([1, 1]))
@@ -98,7 +99,7 @@ fn a_sequential_convolutional_network() {
     agrees(convolutional(), &Batch::new(&numbers(70, 2 * 72), &[2, 2, 6, 6]).unwrap());
 }
 
-/// The same network recorded by hand, where every division by sqrt(fan-in) stands in the open.
+/// The same network recorded by hand, with every division by sqrt(fan-in) written out.
 #[test]
 fn layers_are_divided_by_the_root_of_their_fan_in() {
     let by_hand = Model::from_fn(&[&[2, 6, 6]], |graph, inputs| {
@@ -142,7 +143,7 @@ fn convolutions_that_do_not_fit_are_refused_by_name() {
 }
 
 #[test]
-fn what_is_filled_has_values_from_the_start() {
+fn filled_parameters_have_values_from_the_start() {
     let model = convolutional();
     assert_eq!(model.parameter("norm.weight").unwrap(), [1.0; 4]);
     assert_eq!(model.parameter("norm.bias").unwrap(), [0.0; 4]);
@@ -154,7 +155,7 @@ fn what_is_filled_has_values_from_the_start() {
 
 #[cfg(feature = "rand")]
 #[test]
-fn drawing_keeps_what_is_filled() {
+fn drawing_keeps_filled_parameters() {
     for parameterisation in [Parameterisation::Ntk, Parameterisation::Standard] {
         let mut model = convolutional().with_parameterisation(parameterisation);
         model.set("norm.weight", &[4], vec![7.0; 4]).unwrap();

@@ -1,6 +1,7 @@
-//! Folds against plain loops over the kernel in memory.
+//! Compares folds with plain loops over the kernel in memory.
 #![cfg(feature = "rand")]
 
+use tangent_kernels::analysis::accuracy;
 use tangent_kernels::kernel::sink::{Alignment, Classifier, Folding, MatVec, RowSums, SquaredNorm, Trace};
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Matrix, Model, Outputs, Real, Sequential, Session};
@@ -19,13 +20,13 @@ fn close(got: f64, want: f64, what: &str) {
     assert!((got - want).abs() <= 1e-12 * want.abs().max(1.0), "{what}: {got} is not {want}");
 }
 
-/// Entry (i, j) of a block, and the sums of the issue by loops.
+/// K v, the squared norm and the trace of a block by loops.
 fn looped<R: Real>(matrix: &Matrix<R>, block: usize, v: &[f64]) -> (Vec<f64>, f64, f64) {
     let (rows, cols) = (matrix.rows(), matrix.cols());
-    let at = |i: usize, j: usize| matrix.block(block)[i * cols + j].f64();
-    let product: Vec<f64> = (0..rows).map(|i| (0..cols).map(|j| at(i, j) * v[j]).sum()).collect();
-    let square = (0..rows).map(|i| (0..cols).map(|j| at(i, j).powi(2)).sum::<f64>()).sum();
-    let trace = (0..rows.min(cols)).map(|i| at(i, i)).sum();
+    let entry = |i: usize, j: usize| matrix.block(block)[i * cols + j].f64();
+    let product: Vec<f64> = (0..rows).map(|i| (0..cols).map(|j| entry(i, j) * v[j]).sum()).collect();
+    let square = (0..rows).map(|i| (0..cols).map(|j| entry(i, j).powi(2)).sum::<f64>()).sum();
+    let trace = (0..rows.min(cols)).map(|i| entry(i, i)).sum();
     (product, square, trace)
 }
 
@@ -41,22 +42,21 @@ fn folds_are_loops<R: Real>(outputs: usize, mode: Outputs, n: usize) {
     ntk().fill(&x, &mut folding).unwrap();
     let mut rows = Folding::new(RowSums);
     ntk().fill(&x, &mut rows).unwrap();
-    let components = dense.components().iter().map(|(name, matrix)| (name.as_str(), matrix));
-    for (name, matrix) in std::iter::once(("total", dense.total())).chain(components) {
-        let sums = folding.of(name).unwrap();
+    for (name, matrix) in &dense {
+        let sums = folding.sums(name).unwrap();
         assert_eq!(sums.len(), matrix.blocks());
         for (block, ((trace, squared), (product, aligned))) in sums.iter().enumerate() {
-            let (want, square, own_trace) = looped(matrix, block, &y);
+            let (want, square, want_trace) = looped(matrix, block, &y);
             product.iter().zip(&want).for_each(|(got, want)| close(*got, *want, name));
             let (sums, _, _) = looped(matrix, block, &vec![1.0; matrix.cols()]);
-            rows.of(name).unwrap()[block].iter().zip(&sums).for_each(|(got, want)| close(*got, *want, name));
-            close(*trace, own_trace, name);
+            rows.sums(name).unwrap()[block].iter().zip(&sums).for_each(|(got, want)| close(*got, *want, name));
+            close(*trace, want_trace, name);
             close(*squared, square, name);
             let dot = |a: &[f64]| a.iter().zip(&y).map(|(a, y)| a * y).sum::<f64>();
             close(aligned.value(), dot(&want) / (square.sqrt() * dot(&y)), name);
         }
     }
-    assert!(folding.of("nothing").unwrap_err().to_string().contains("'nothing'"));
+    assert!(folding.sums("nothing").unwrap_err().to_string().contains("'nothing'"));
 }
 
 #[test]
@@ -85,21 +85,30 @@ fn folds_of_two_sets_of_samples() {
     let mut folding = Folding::new((Classifier::new(labels), Classifier::weighted(&v, &[2.0; 140]).unwrap()));
     session.ntk().fill_between(&x, &z, &mut folding).unwrap();
     let (classified, weighted) = folding.total().unwrap();
-    classified.scores.iter().zip(&signed).for_each(|(got, want)| close(*got, *want, "scores"));
-    weighted.scores.iter().zip(&want).for_each(|(got, want)| close(*got, 2.0 * want, "weighted scores"));
-    // All right but for the first, whose label is the other one.
+    classified.iter().zip(&signed).for_each(|(got, want)| close(*got, *want, "scores"));
+    weighted.iter().zip(&want).for_each(|(got, want)| close(*got, 2.0 * want, "weighted scores"));
+    // All labels are right except the first.
     let mut truth: Vec<f64> = signed.iter().map(|x| x.signum()).collect();
     truth[0] = -truth[0];
-    close(classified.accuracy(&truth).unwrap(), 89.0 / 90.0, "accuracy");
-    assert!(classified.accuracy(&truth[1..]).is_err());
+    close(accuracy(classified, &truth).unwrap(), 89.0 / 90.0, "accuracy");
+    assert!(accuracy(classified, &truth[1..]).is_err());
     assert!(Classifier::weighted(&v, &[1.0]).is_err());
 
     let wrong = |error: tangent_kernels::Error, message: &str| {
         assert!(error.is_shape() && error.to_string().contains(message), "{error}");
     };
-    wrong(session.ntk().fill_between(&x, &z, &mut Folding::new(Trace)).unwrap_err(), "has no trace");
-    wrong(session.ntk().fill(&x, &mut Folding::new(MatVec::new(v.clone()))).unwrap_err(), "a vector of 140");
-    wrong(session.ntk().fill_between(&x, &z, &mut Folding::new(Alignment::new(v))).unwrap_err(), "no labels align");
+    wrong(
+        session.ntk().fill_between(&x, &z, &mut Folding::new(Trace)).unwrap_err(),
+        "the trace needs a square kernel K(X, X), got 90 x 140",
+    );
+    wrong(
+        session.ntk().fill(&x, &mut Folding::new(MatVec::new(v.clone()))).unwrap_err(),
+        "needs a vector of 90 entries, got 140",
+    );
+    wrong(
+        session.ntk().fill_between(&x, &z, &mut Folding::new(Alignment::new(v))).unwrap_err(),
+        "alignment needs a square kernel K(X, X), got 90 x 140",
+    );
 }
 
 #[test]

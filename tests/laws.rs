@@ -48,7 +48,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn kernels_are_symmetric_to_the_bit_and_their_components_add_up(
+    fn kernels_are_symmetric_bit_for_bit_and_the_sum_of_their_components(
         model in networks(), n in 0usize..50, seed in 0u64..100, outputs in outputs(),
     ) {
         let x = numbers(n * model.input_shape()[0], seed);
@@ -82,7 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn permuting_samples_permutes_the_kernel_and_rows_stand_alone(
+    fn permuting_samples_permutes_the_kernel_and_entries_do_not_depend_on_other_samples(
         model in networks(), n in 2usize..40, seed in 0u64..100, shift in 1usize..39,
     ) {
         let features = model.input_shape()[0];
@@ -112,8 +112,8 @@ proptest! {
         let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
         let batch = |data, count| Batch::new(data, &[count, features]).unwrap();
         let part = session.ntk().outputs(outputs).between(&batch(x, n), &batch(z, m)).unwrap();
-        let inner = if outputs == Outputs::Full { model.outputs() } else { 1 };
-        prop_assert_eq!(part.total().shape(), [whole.total().blocks(), n * inner, m * inner]);
+        let outputs_per_sample = if outputs == Outputs::Full { model.outputs() } else { 1 };
+        prop_assert_eq!(part.total().shape(), [whole.total().blocks(), n * outputs_per_sample, m * outputs_per_sample]);
         let scale = 1.0 + whole.total().frobenius_norm();
         let names = part.components().iter().map(|(name, _)| name.clone());
         for (k, name) in names.map(Some).chain([None]).enumerate() {
@@ -124,7 +124,7 @@ proptest! {
             for block in 0..part.blocks() {
                 for i in 0..part.rows() {
                     for j in 0..part.cols() {
-                        let want = whole.block(block)[i * whole.cols() + n * inner + j];
+                        let want = whole.block(block)[i * whole.cols() + n * outputs_per_sample + j];
                         prop_assert!((part.block(block)[i * part.cols() + j] - want).abs() < 1e-13 * scale);
                     }
                 }
@@ -133,7 +133,7 @@ proptest! {
     }
 }
 
-/// The same bits with one thread and with many, for every method and in both precisions.
+/// One thread and many give the same bits, for every method and in both precisions.
 #[test]
 fn threads_do_not_change_a_bit() {
     fn bits<R: Real>(threads: usize) -> Vec<Vec<u8>> {
@@ -142,9 +142,9 @@ fn threads_do_not_change_a_bit() {
         let x = Batch::new(&x, &[90, 12]).unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let session = Session::new(&model, Cpu::<R>::new()).unwrap();
-        let by = |method| session.ntk().method(method).compute(&x).unwrap();
+        let kernel_by = |method| session.ntk().method(method).compute(&x).unwrap();
         pool.install(|| {
-            let kernels = tangent_kernels::Method::ALL.into_iter().map(by);
+            let kernels = tangent_kernels::Method::ALL.into_iter().map(kernel_by);
             kernels.map(|kernel| bytemuck::cast_slice(kernel.total().as_slice()).to_vec()).collect()
         })
     }
@@ -187,8 +187,8 @@ fn no_sample_gives_an_empty_kernel_and_no_parameter_a_zero_one() {
         let empty = session.ntk().method(method).compute(&Batch::new(&[], &[0, 3]).unwrap()).unwrap();
         assert_eq!((empty.total().shape(), empty.components().len()), ([1, 0, 0], 4), "{method}");
     }
-    let bare = Sequential::standard(&[2]).tanh().build().unwrap();
-    let session = Session::new(&bare, Cpu::<f64>::new()).unwrap();
+    let without_parameters = Sequential::standard(&[2]).tanh().build().unwrap();
+    let session = Session::new(&without_parameters, Cpu::<f64>::new()).unwrap();
     let kernel = session.ntk().compute(&Batch::new(&[0.1, 0.2], &[1, 2]).unwrap()).unwrap();
     assert_eq!(kernel.total().as_slice(), [0.0; 4]);
 }
@@ -201,12 +201,12 @@ fn the_gradient_is_the_jacobian_s_weighted_sum_for_any_number_of_threads() {
     let u = numbers(n * 3, 9);
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
     let batch = Batch::new(&x, &[n, 4]).unwrap();
-    let by = |threads| {
+    let gradient_on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| session.gradient(&batch, &u).unwrap())
     };
-    let (gradient, jacobian) = (by(1), session.jacobian(&batch).unwrap());
-    assert_eq!(gradient, by(2));
+    let (gradient, jacobian) = (gradient_on(1), session.jacobian(&batch).unwrap());
+    assert_eq!(gradient, gradient_on(2));
     for (info, rows) in jacobian.iter() {
         let p = info.shape.iter().product::<usize>();
         for (k, got) in gradient.parameter(&info.name).unwrap().iter().enumerate() {

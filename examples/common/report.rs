@@ -28,7 +28,7 @@ pub fn rows<R: Real>(
     classify: impl Fn(&Matrix<R>, &Matrix<R>) -> Result<f64>,
 ) -> Result<Vec<Row>> {
     let of_layer = |layer: &str| {
-        let own = model.parameters().iter().filter(|info| info.name.rsplit_once('.').is_some_and(|(l, _)| l == layer));
+        let own = model.parameters().iter().filter(|info| info.layer() == layer);
         own.map(|info| info.shape.iter().product::<usize>()).sum()
     };
     let mut rows = kernel

@@ -1,61 +1,60 @@
-//! What one use of a parameter leaves behind, and its readings.
+//! Factors: the per-sample gradients of a parameter at one use, and the quantities computed from them.
 //!
-//! The per-sample gradient of a parameter at one of its uses is a sum over positions of products of two things: what
-//! came in at the op, and what the output's derivative is at what went out. A [`Factor`] is that pair, not multiplied
-//! out. Its left side tells its form:
+//! The per-sample gradient of a parameter at one use is a sum over positions of products of two arrays: the input of
+//! the op, and the cotangent of its result. A [`Factor`] is this pair before multiplication. Its input operand
+//! determines the structure:
 //!
-//! | left side | made by | gradient of a sample |
+//! | input operand | ops | gradient of a sample |
 //! |---|---|---|
-//! | [`Features`](InputOperand::Features) | linear layers | sum over t of dy\[t,o\] a\[t,i\] |
-//! | [`Patches`](InputOperand::Patches) | convolutions | sum over t of dy\[(g o),t\] patch\[g,t,i\] |
-//! | [`Planes`](InputOperand::Planes) | transposed convolutions | sum over t of a\[(g i),t\] patch(dy)\[g,t,o\] |
-//! | [`Ids`](InputOperand::Ids) | embeddings | row id(t) is the sum over its t of dy\[t,o\] |
-//! | [`Last`](InputOperand::Last) | biases of linear layers | sum over t of dy\[t,o\] |
-//! | [`Channels`](InputOperand::Channels) | biases of convolutions | sum over t of dy\[o,t\] |
-//! | [`Rows`](InputOperand::Rows) | all else | as the op gives it |
+//! | [`Features`](InputOperand::Features) | linear layers | sum over t of `dy[t,o] a[t,i]` |
+//! | [`Patches`](InputOperand::Patches) | convolutions | sum over t of `dy[(g o),t] patch[g,t,i]` |
+//! | [`Planes`](InputOperand::Planes) | transposed convolutions | sum over t of `a[(g i),t]` patch(dy)`[g,t,o]` |
+//! | [`Ids`](InputOperand::Ids) | embeddings | row r: sum over t with id(t) = r of `dy[t,o]` |
+//! | [`Last`](InputOperand::Last) | biases of linear layers | sum over t of `dy[t,o]` |
+//! | [`Channels`](InputOperand::Channels) | biases of convolutions | sum over t of `dy[o,t]` |
+//! | [`Rows`](InputOperand::Rows) | all others | computed by the op |
 //!
-//! | reading | formula | gives |
+//! | method | formula | result |
 //! |---|---|---|
 //! | [`gradient`](Factor::gradient) | sum over n of the gradients | the ordinary gradient |
 //! | [`jacobian`](Factor::jacobian) | the gradients, row by row | the per-sample Jacobian |
-//! | [`gram`](Factor::gram) | sum over t, u of (a\[n,t\] . a\[m,u\]) (b\[n,t\] . b\[m,u\]) | the parameter's part of K |
+//! | [`gram`](Factor::gram) | sum over t, u of `(a[n,t] . a[m,u]) (b[n,t] . b[m,u])` | the parameter's part of K |
 //! | [`jv`](Factor::jv), [`jtu`](Factor::jtu) | contracted with a direction | J v and J^T u |
 //!
-//! The readings here are composed of array kernels and run on every backend, [`Dual`](crate::backend::Dual) included:
-//! over it, the Gram's tangent is dK/dv. Kernels read the same pairs by tiles, through
+//! These methods are composed of backend primitives and run on every backend, also on [`Dual`](crate::backend::Dual).
+//! There the tangent of the Gram is dK/dv. Kernels compute the same Gram by tiles, through
 //! [`Gram`](crate::backend::Gram).
 
-mod sides;
+mod operands;
 
 use std::ops::Range;
 
-pub use sides::Sides;
+pub use operands::Operands;
 
 use crate::backend::{Arrays, Window};
 use crate::shape::numel;
 
-/// The left side of a per-sample gradient: what came in at the op, and how it meets the cotangent dy of the op's
-/// result. Made once per tape.
+/// The input of an op, and how it is contracted with the cotangent dy of the op's result. Computed once per tape.
 #[non_exhaustive]
 pub enum InputOperand<B: Arrays> {
-    /// a\[n,t,i\]; the last axis of dy is o, the axes before it are the positions t.
+    /// `a[n,t,i]`. The last axis of dy is o, and the axes before it are the positions t.
     Features(B::Tensor),
-    /// x\[n,g i',h,w\], seen through a window; dy\[n,g o,h',w'\].
+    /// The patches of `x[n,g i',h,w]` in a window; `dy[n,g o,h',w']`.
     Patches(B::Tensor, Window),
-    /// x\[n,g i,h',w'\]; dy\[n,g o',h,w\], seen through a window.
+    /// `x[n,g i,h',w']`; the patches of `dy[n,g o',h,w]` in a window.
     Planes(B::Tensor, Window),
-    /// ids\[n,t\] of rows of a table; dy\[n,t,o\].
+    /// Row numbers `ids[n,t]` of a table; `dy[n,t,o]`.
     Ids {
-        /// The rows, as numbers.
+        /// The row numbers.
         ids: B::Tensor,
-        /// How many the table has.
+        /// The number of rows of the table.
         rows: usize,
     },
     /// dy is summed over all axes of a sample but the last.
     Last,
     /// dy is summed over all axes of a sample but the first.
     Channels,
-    /// The op gives rows of its own, see [`Op::rows`](crate::ops::Op::rows).
+    /// The op computes the rows, see [`Op::rows`](crate::ops::Op::rows).
     Rows,
 }
 
@@ -75,37 +74,38 @@ impl<B: Arrays> Clone for InputOperand<B> {
 
 /// The per-sample gradient of one parameter at one use.
 pub struct Factor<B: Arrays> {
-    left: InputOperand<B>,
-    right: B::Tensor,
+    input: InputOperand<B>,
+    output_grad: B::Tensor,
 }
 
 impl<B: Arrays> Factor<B> {
-    /// The factor with the left side `left`. Its right side is the cotangent of the op's result, \[n, ...\], or, for
-    /// [`InputOperand::Rows`], the rows \[n, p\] that the op gives.
-    pub fn new(left: InputOperand<B>, right: B::Tensor) -> Self {
-        Factor { left, right }
+    /// Creates a factor. The output gradient is the cotangent of the op's result, `[n, ...]`. For
+    /// [`InputOperand::Rows`] it is the rows `[n, p]` of the op.
+    pub fn new(input: InputOperand<B>, output_grad: B::Tensor) -> Self {
+        Factor { input, output_grad }
     }
 
     /// The factor of the samples in `range`.
     pub fn rows(&self, arrays: &B, range: Range<usize>) -> Self {
-        let cut = |x: &B::Tensor| arrays.slice(x, 0, range.clone());
-        let left = match &self.left {
-            InputOperand::Features(a) => InputOperand::Features(cut(a)),
-            InputOperand::Patches(x, window) => InputOperand::Patches(cut(x), *window),
-            InputOperand::Planes(x, window) => InputOperand::Planes(cut(x), *window),
-            InputOperand::Ids { ids, rows } => InputOperand::Ids { ids: cut(ids), rows: *rows },
+        let slice = |x: &B::Tensor| arrays.slice(x, 0, range.clone());
+        let input = match &self.input {
+            InputOperand::Features(a) => InputOperand::Features(slice(a)),
+            InputOperand::Patches(x, window) => InputOperand::Patches(slice(x), *window),
+            InputOperand::Planes(x, window) => InputOperand::Planes(slice(x), *window),
+            InputOperand::Ids { ids, rows } => InputOperand::Ids { ids: slice(ids), rows: *rows },
             other => other.clone(),
         };
-        Factor { left, right: cut(&self.right) }
+        Factor { input, output_grad: slice(&self.output_grad) }
     }
 
-    /// The per-sample Jacobian, multiplied out: \[n, p\].
+    /// The materialised per-sample Jacobian: `[n, p]`.
     pub fn jacobian(&self, arrays: &B) -> B::Tensor {
-        let shape = arrays.shape(&self.right);
+        let shape = arrays.shape(&self.output_grad);
         let n = shape[0];
-        let rows = match &self.left {
+        let rows = match &self.input {
             InputOperand::Features(a) => {
-                let (b, i) = (self.positions(arrays), arrays.shape(a)[2]);
+                let b = self.positions(arrays);
+                let i = arrays.shape(a)[2];
                 let s = arrays.shape(&b).to_vec();
                 if s[1] == 1 {
                     arrays.mul(&arrays.reshape(&b, &[n, s[2], 1]), &arrays.reshape(a, &[n, 1, i]))
@@ -113,26 +113,30 @@ impl<B: Arrays> Factor<B> {
                     arrays.matmul(&b, true, a, false)
                 }
             }
-            InputOperand::Patches(x, window) => arrays.convolve_weight(x, &one_cotangent(arrays, &self.right), window),
-            InputOperand::Planes(x, window) => arrays.convolve_weight(&self.right, &one_cotangent(arrays, x), window),
+            InputOperand::Patches(x, window) => {
+                arrays.convolve_weight(x, &one_cotangent(arrays, &self.output_grad), window)
+            }
+            InputOperand::Planes(x, window) => {
+                arrays.convolve_weight(&self.output_grad, &one_cotangent(arrays, x), window)
+            }
             InputOperand::Ids { ids, rows } => {
                 arrays.scatter(&self.positions(arrays), &arrays.indices(ids, *rows, true), n * rows)
             }
             InputOperand::Last => arrays.sum(&self.positions(arrays), &[1]),
             InputOperand::Channels => {
                 let t = numel(&shape[2..]);
-                arrays.sum(&arrays.reshape(&self.right, &[n, shape[1], t]), &[2])
+                arrays.sum(&arrays.reshape(&self.output_grad, &[n, shape[1], t]), &[2])
             }
-            InputOperand::Rows => self.right.clone(),
+            InputOperand::Rows => self.output_grad.clone(),
         };
         arrays.reshape(&rows, &[n, self.width(arrays)])
     }
 
-    /// p, the number of entries of a gradient.
+    /// The number p of entries of a gradient.
     fn width(&self, arrays: &B) -> usize {
-        let s = arrays.shape(&self.right);
+        let s = arrays.shape(&self.output_grad);
         let last = if s.len() > 1 { s[s.len() - 1] } else { 1 };
-        match &self.left {
+        match &self.input {
             InputOperand::Features(a) => last * arrays.shape(a)[2],
             InputOperand::Patches(x, w) => s[1] * arrays.shape(x)[1] / w.groups * w.kernel[0] * w.kernel[1],
             InputOperand::Planes(x, w) => arrays.shape(x)[1] * s[1] / w.groups * w.kernel[0] * w.kernel[1],
@@ -142,19 +146,19 @@ impl<B: Arrays> Factor<B> {
         }
     }
 
-    /// The gradient summed over samples: \[p\].
+    /// The gradient summed over samples: `[p]`.
     pub fn gradient(&self, arrays: &B) -> B::Tensor {
         let flat = |x: &B::Tensor| {
             let s = arrays.shape(x);
             arrays.reshape(x, &[s[0] * s[1], s[2]])
         };
-        let gradient = match &self.left {
+        let gradient = match &self.input {
             InputOperand::Features(a) => arrays.matmul(&flat(&self.positions(arrays)), true, &flat(a), false),
             InputOperand::Patches(x, window) => {
-                arrays.convolve_weight_sum(x, &one_cotangent(arrays, &self.right), window)
+                arrays.convolve_weight_sum(x, &one_cotangent(arrays, &self.output_grad), window)
             }
             InputOperand::Planes(x, window) => {
-                arrays.convolve_weight_sum(&self.right, &one_cotangent(arrays, x), window)
+                arrays.convolve_weight_sum(&self.output_grad, &one_cotangent(arrays, x), window)
             }
             InputOperand::Ids { ids, rows } => {
                 arrays.scatter(&self.positions(arrays), &arrays.indices(ids, *rows, false), *rows)
@@ -165,30 +169,32 @@ impl<B: Arrays> Factor<B> {
         arrays.reshape(&gradient, &[numel(arrays.shape(&gradient))])
     }
 
-    /// The gradient summed over samples as one row, \[1, p\].
+    /// The gradient summed over samples as one row, `[1, p]`.
     pub fn gradient_row(&self, arrays: &B) -> B::Tensor {
         let gradient = self.gradient(arrays);
         arrays.reshape(&gradient, &[1, numel(arrays.shape(&gradient))])
     }
 
-    /// J v for a direction `v`, \[p\]: \[n\]. The op is linear in its parameter: what it makes of `v` meets dy.
+    /// J v for a direction `v`, `[p]`: `[n]`. The op is linear in its parameter, so its result for `v` is multiplied by
+    /// dy.
     pub fn jv(&self, arrays: &B, v: &B::Tensor) -> B::Tensor {
-        let shape = arrays.shape(&self.right);
-        let (n, p) = (shape[0], numel(arrays.shape(v)));
+        let shape = arrays.shape(&self.output_grad);
+        let n = shape[0];
+        let p = numel(arrays.shape(v));
         let weight = |rows: usize| arrays.reshape(v, &[rows, p.checked_div(rows).unwrap_or(0)]);
-        let moved = match &self.left {
+        let result = match &self.input {
             InputOperand::Features(a) => {
                 let b = self.positions(arrays);
-                let moved = arrays.matmul(a, false, &weight(arrays.shape(&b)[2]), true);
-                arrays.reshape(&moved, shape)
+                let result = arrays.matmul(a, false, &weight(arrays.shape(&b)[2]), true);
+                arrays.reshape(&result, shape)
             }
             InputOperand::Patches(x, window) => arrays.reshape(&arrays.convolve(x, &weight(shape[1]), window), shape),
             InputOperand::Planes(x, window) => {
                 arrays.convolve_input(x, &weight(arrays.shape(x)[1]), window, [shape[2], shape[3]])
             }
             InputOperand::Ids { ids, rows } => {
-                let moved = arrays.gather(&weight(*rows), &arrays.indices(ids, *rows, false));
-                arrays.reshape(&moved, shape)
+                let result = arrays.gather(&weight(*rows), &arrays.indices(ids, *rows, false));
+                arrays.reshape(&result, shape)
             }
             InputOperand::Last | InputOperand::Rows => v.clone(),
             InputOperand::Channels => {
@@ -197,73 +203,77 @@ impl<B: Arrays> Factor<B> {
                 arrays.reshape(v, &broadcast)
             }
         };
-        let product = arrays.mul(&self.right, &moved);
+        let product = arrays.mul(&self.output_grad, &result);
         let axes: Vec<usize> = (1..shape.len()).collect();
         arrays.reshape(&arrays.sum(&product, &axes), &[n])
     }
 
-    /// J^T u for weights `u` of the samples, \[n\]: \[p\].
+    /// J^T u for weights `u` of the samples, `[n]`: `[p]`.
     pub fn jtu(&self, arrays: &B, u: &B::Tensor) -> B::Tensor {
-        let mut shape = vec![1; arrays.shape(&self.right).len()];
+        let mut shape = vec![1; arrays.shape(&self.output_grad).len()];
         shape[0] = numel(arrays.shape(u));
-        let weighted = arrays.mul(&self.right, &arrays.reshape(u, &shape));
-        Factor { left: self.left.clone(), right: weighted }.gradient(arrays)
+        let weighted = arrays.mul(&self.output_grad, &arrays.reshape(u, &shape));
+        Factor { input: self.input.clone(), output_grad: weighted }.gradient(arrays)
     }
 
-    /// The Gram of the per-sample gradients of `self` and `other`: \[n, m\]. Both are uses of one parameter.
+    /// The Gram of the per-sample gradients of `self` and `other`, two uses of one parameter: `[n, m]`.
     ///
-    /// Composed of array kernels, so that it also runs in forward mode, and checks the tiles of
+    /// It is composed of primitives, so that it also runs in forward mode. It serves as a reference for the tiles of
     /// [`Gram`](crate::backend::Gram).
     pub fn gram(&self, arrays: &B, other: &Self) -> B::Tensor {
-        match (self.sides(arrays), other.sides(arrays)) {
-            (Some(one), Some(two)) if one.meets(arrays, &two) => one.gram(arrays, &two),
+        match (self.operands(arrays), other.operands(arrays)) {
+            (Some(first), Some(second)) if first.has_layout_of(arrays, &second) => first.gram(arrays, &second),
             _ => arrays.matmul(&self.jacobian(arrays), false, &other.jacobian(arrays), true),
         }
     }
 
-    /// Both sides position by position, if the form has them.
-    pub fn sides(&self, arrays: &B) -> Option<Sides<B>> {
-        let (a, b) = (self.side_a(arrays)?, self.side_b(arrays)?);
-        Some(Sides { a, b, swapped: matches!(self.left, InputOperand::Planes(..)) })
+    /// Both operands by position, if the structure has them.
+    pub fn operands(&self, arrays: &B) -> Option<Operands<B>> {
+        Some(Operands {
+            inputs: self.inputs(arrays)?,
+            output_grads: self.output_grads(arrays)?,
+            swapped: matches!(self.input, InputOperand::Planes(..)),
+        })
     }
 
-    /// a\[n,g,t,i\] of the sides: it does not depend on the output.
-    pub(crate) fn side_a(&self, arrays: &B) -> Option<B::Tensor> {
-        Some(match &self.left {
+    /// The inputs `a[n,g,t,i]` of the operands. They do not depend on the output.
+    pub(crate) fn inputs(&self, arrays: &B) -> Option<B::Tensor> {
+        Some(match &self.input {
             InputOperand::Features(a) => {
                 let s = arrays.shape(a);
                 arrays.reshape(a, &[s[0], 1, s[1], s[2]])
             }
             InputOperand::Patches(x, window) => arrays.patches(x, window),
-            InputOperand::Planes(x, window) => sides::by_position(arrays, x, window.groups),
+            InputOperand::Planes(x, window) => operands::by_position(arrays, x, window.groups),
             _ => return None,
         })
     }
 
-    /// b\[n,g,t,o\] of the sides.
-    pub(crate) fn side_b(&self, arrays: &B) -> Option<B::Tensor> {
-        Some(match &self.left {
+    /// The output gradients `b[n,g,t,o]` of the operands.
+    pub(crate) fn output_grads(&self, arrays: &B) -> Option<B::Tensor> {
+        Some(match &self.input {
             InputOperand::Features(_) => {
                 let b = self.positions(arrays);
                 let s = arrays.shape(&b);
                 arrays.reshape(&b, &[s[0], 1, s[1], s[2]])
             }
-            InputOperand::Patches(_, window) => sides::by_position(arrays, &self.right, window.groups),
-            InputOperand::Planes(_, window) => arrays.patches(&self.right, window),
+            InputOperand::Patches(_, window) => operands::by_position(arrays, &self.output_grad, window.groups),
+            InputOperand::Planes(_, window) => arrays.patches(&self.output_grad, window),
             _ => return None,
         })
     }
 
-    /// dy as \[n,t,o\].
+    /// The output gradient dy, as `[n,t,o]`.
     fn positions(&self, arrays: &B) -> B::Tensor {
-        let shape = arrays.shape(&self.right);
-        let (n, o) = (shape[0], if shape.len() > 1 { shape[shape.len() - 1] } else { 1 });
+        let shape = arrays.shape(&self.output_grad);
+        let n = shape[0];
+        let o = if shape.len() > 1 { shape[shape.len() - 1] } else { 1 };
         let t = if shape.len() > 2 { numel(&shape[1..shape.len() - 1]) } else { 1 };
-        arrays.reshape(&self.right, &[n, t, o])
+        arrays.reshape(&self.output_grad, &[n, t, o])
     }
 }
 
-/// \[n, ...\] as \[n, 1, ...\]: one cotangent for each sample.
+/// Reshapes `[n, ...]` to `[n, 1, ...]`: one cotangent per sample.
 fn one_cotangent<B: Arrays>(arrays: &B, dy: &B::Tensor) -> B::Tensor {
     let shape = arrays.shape(dy);
     arrays.reshape(dy, &[&shape[..1], &[1], &shape[1..]].concat())

@@ -1,7 +1,7 @@
-//! A device at work: panels of blocks of samples, and units of K from them.
+//! The workers of one device: they compute panels of blocks of samples, and regions of K from these.
 //!
-//! Panels are held for the rows of a band of units, for all samples if they fit. A column that is not held has its
-//! panels made where it is needed, by the worker that needs it, and let go.
+//! The panels of a row block of regions stay in memory; all panels do, if they fit. The worker that needs any other
+//! column computes its panels and then drops them.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -9,32 +9,33 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::schedule::{Job, Queue, Side, Source};
-use super::sink::RegionData;
+use super::schedule::{Axis, Job, Queue, Source};
+use super::sink::{Region, RegionData};
 use crate::backend::{Gram, Panels};
 use crate::error::{Error, Result};
 use crate::real::Real;
 use crate::shape::blocks;
 
-/// A device, with the panels that it makes itself.
+/// A device and the source of its panels.
 pub(crate) struct DeviceWorker<'a, B: Gram> {
     pub arrays: &'a B,
     pub source: &'a dyn Source<B>,
-    /// As many as fit in memory; one computes on the calling thread.
+    /// The number of workers that fit in memory. A single worker computes on the calling thread.
     pub workers: usize,
-    /// Workers mostly wait for the device, so that they are threads of their own.
+    /// True if workers mostly wait for the device. They are then separate threads.
     pub waits: bool,
-    /// Blocks that it makes are steps of progress.
+    /// True if its blocks count as steps of progress.
     pub counts: bool,
 }
 
-/// The panels that are held: by block, for rows and for other columns.
-struct Held<P> {
+/// The panels in memory: one entry per block, for rows and for the columns of K(X, Z).
+struct ResidentPanels<P> {
     rows: Vec<Option<P>>,
     cols: Vec<Option<P>>,
 }
 
-/// A worker's memory: the tiles of all slots and their sum, the unit that they are part of, a column that is not held.
+/// The buffers of a worker: the tiles of all accumulators, the region that they belong to, and the panels of a column
+/// that is not resident.
 struct Worker<B: Gram> {
     scratch: B::Scratch,
     accumulators: Vec<B::Number>,
@@ -43,13 +44,13 @@ struct Worker<B: Gram> {
 }
 
 impl<B: Gram> DeviceWorker<'_, B> {
-    /// Computes units from `queue`, which has some of `regions`, until none is left.
+    /// Computes regions from `queue`, which holds some of `regions`, until it is empty.
     ///
     /// # Errors
-    /// The device failed, and gave back what it had. Whatever else goes wrong is told to the queue, for all.
+    /// Returns an error if the device failed; its region is then back in the queue. All other errors close the queue.
     pub fn work(&self, job: &Job<'_, B::Number>, regions: &[usize], queue: &Queue) -> Result<()> {
-        let resident = match self.hold(job, regions) {
-            Err(error) if is_the_devices(&error) => return Err(error),
+        let resident = match self.resident_panels(job, regions) {
+            Err(error) if is_device_failure(&error) => return Err(error),
             Err(error) => {
                 queue.close(error);
                 return Ok(());
@@ -65,7 +66,7 @@ impl<B: Gram> DeviceWorker<'_, B> {
             };
             while let Some(index) = queue.take() {
                 match self.region(job, index, &resident, &mut worker) {
-                    Err(error) if is_the_devices(&error) => {
+                    Err(error) if is_device_failure(&error) => {
                         queue.give_back(index);
                         return Err(error);
                     }
@@ -80,23 +81,24 @@ impl<B: Gram> DeviceWorker<'_, B> {
         })
     }
 
-    /// The panels of all blocks that `regions` need along their rows, and along their columns if all are held.
-    fn hold(&self, job: &Job<'_, B::Number>, regions: &[usize]) -> Result<Held<B::Packed>> {
+    /// Computes the panels of the blocks along the rows of `regions`, and along their columns if all panels stay in
+    /// memory.
+    fn resident_panels(&self, job: &Job<'_, B::Number>, regions: &[usize]) -> Result<ResidentPanels<B::Packed>> {
         let Job { partition, resident, .. } = job;
         let [rows, cols] = partition.resident(regions, *resident);
-        let partitions = partition.cols.as_deref().unwrap_or_default();
-        Ok(Held {
-            rows: self.packed(job, Side::Rows, &partition.rows, &rows)?,
-            cols: self.packed(job, Side::Cols, partitions, &cols)?,
+        let sample_blocks = partition.cols.as_deref().unwrap_or_default();
+        Ok(ResidentPanels {
+            rows: self.packed(job, Axis::Rows, &partition.rows, &rows)?,
+            cols: self.packed(job, Axis::Cols, sample_blocks, &cols)?,
         })
     }
 
-    /// The panels of the blocks that are flagged. Threads take chunks, and who finishes a block packs it.
+    /// Computes the panels of the flagged blocks. Threads take chunks, and the thread that finishes a block packs it.
     fn packed(
         &self,
         job: &Job<'_, B::Number>,
-        side: Side,
-        partitions: &[Range<usize>],
+        side: Axis,
+        sample_blocks: &[Range<usize>],
         needed: &[bool],
     ) -> Result<Vec<Option<B::Packed>>> {
         struct Block<T, P> {
@@ -109,17 +111,17 @@ impl<B: Gram> DeviceWorker<'_, B> {
             let parts = Mutex::new((parts, (0..parts).map(|_| None).collect()));
             Block::<B::Tensor, B::Packed> { range: range.clone(), parts, packed: Mutex::new(None) }
         };
-        let list: Vec<_> = partitions.iter().zip(needed).map(block).collect();
+        let blocks_in_work: Vec<_> = sample_blocks.iter().zip(needed).map(block).collect();
         let open = |(k, &needed): (usize, &bool)| {
-            let parts = if needed { blocks(partitions[k].len(), job.chunk) } else { Vec::new() };
+            let parts = if needed { blocks(sample_blocks[k].len(), job.chunk) } else { Vec::new() };
             parts.into_iter().enumerate().map(move |(part, range)| (k, part, range))
         };
         let jobs: Vec<_> = needed.iter().enumerate().flat_map(open).collect();
         let next = AtomicUsize::new(0);
         self.in_parallel(jobs.len(), &|| {
-            move_on(&next, jobs.len(), |mine| {
-                let (k, part, range) = &jobs[mine];
-                let block = &list[*k];
+            take_jobs(&next, jobs.len(), |job_index| {
+                let (k, part, range) = &jobs[job_index];
+                let block = &blocks_in_work[*k];
                 let start = block.range.start;
                 let panels = self.source.panels(side, start + range.start..start + range.end)?;
                 let mut parts = block.parts.lock().unwrap_or_else(|poison| poison.into_inner());
@@ -135,15 +137,18 @@ impl<B: Gram> DeviceWorker<'_, B> {
                 if self.counts { job.counter.step() } else { Ok(()) }
             })
         })?;
-        Ok(list.into_iter().map(|block| block.packed.into_inner().unwrap_or_else(|p| p.into_inner())).collect())
+        Ok(blocks_in_work
+            .into_iter()
+            .map(|block| block.packed.into_inner().unwrap_or_else(|p| p.into_inner()))
+            .collect())
     }
 
-    /// Computes a unit.
+    /// Computes a region.
     fn region(
         &self,
         job: &Job<'_, B::Number>,
         index: usize,
-        resident: &Held<B::Packed>,
+        resident: &ResidentPanels<B::Packed>,
         worker: &mut Worker<B>,
     ) -> Result<()> {
         let Job { partition, frame, .. } = job;
@@ -153,26 +158,25 @@ impl<B: Gram> DeviceWorker<'_, B> {
         let per_matrix = frame.blocks * place.entries();
         worker.region.resize(frame.matrices.len() * per_matrix, B::Number::default());
         let Worker { scratch, accumulators, region: entries, column } = worker;
-        let mut there = None;
+        let mut column_block = None;
         for [i, j] in partition.tiles(region) {
-            let rows = resident.rows[i].as_ref().expect("rows are held");
+            let rows = resident.rows[i].as_ref().expect("the panels of rows are resident");
             let cols = if partition.is_symmetric() { &resident.rows } else { &resident.cols };
             let cols = match cols.get(j).and_then(Option::as_ref) {
                 Some(resident) => resident,
                 None => {
-                    if there != Some(j) {
+                    if column_block != Some(j) {
                         self.stream(job, j, column)?;
-                        there = Some(j);
+                        column_block = Some(j);
                     }
                     &*column
                 }
             };
-            let at = |blocks: &[Range<usize>], k: usize, start: usize| {
-                let [from, to] =
-                    [blocks[k].start, blocks[k].end].map(|sample| sample * partition.outputs_per_sample - start);
-                from..to
-            };
-            let rect = [at(&partition.rows, i, place.rows.start), at(partition.columns(), j, place.cols.start)];
+            let per_sample = partition.outputs_per_sample;
+            let rect = [
+                range_in_region(&partition.rows[i], per_sample, place.rows.start),
+                range_in_region(&partition.columns()[j], per_sample, place.cols.start),
+            ];
             self.tile(job, rows, cols, partition.is_symmetric() && i == j, rect, size, scratch, accumulators, entries)?;
         }
         if partition.is_symmetric() && place.rows.end > place.cols.start {
@@ -185,11 +189,11 @@ impl<B: Gram> DeviceWorker<'_, B> {
         Ok(())
     }
 
-    /// The panels of a column that is not held.
+    /// Computes the panels of a column that is not resident.
     fn stream(&self, job: &Job<'_, B::Number>, j: usize, packed: &mut B::Packed) -> Result<()> {
         let (side, range) = match &job.partition.cols {
-            Some(cols) => (Side::Cols, &cols[j]),
-            None => (Side::Rows, &job.partition.rows[j]),
+            Some(cols) => (Axis::Cols, &cols[j]),
+            None => (Axis::Rows, &job.partition.rows[j]),
         };
         let chunks = blocks(range.len(), job.chunk).into_iter();
         let chunk = |part: Range<usize>| self.source.panels(side, range.start + part.start..range.start + part.end);
@@ -197,7 +201,8 @@ impl<B: Gram> DeviceWorker<'_, B> {
         self.arrays.pack(self.source.contraction_plan(), &parts, packed)
     }
 
-    /// Computes a tile and puts it at `rect` of the unit, the sum of slots first, then the slots if they are kept.
+    /// Computes a tile and writes it to `rect` of the region: the sum of the accumulators, then the accumulators if
+    /// components are kept.
     #[expect(clippy::too_many_arguments, reason = "the parts of a worker, borrowed apart")]
     fn tile(
         &self,
@@ -216,7 +221,7 @@ impl<B: Gram> DeviceWorker<'_, B> {
         let entries = high * wide;
         let kept = job.frame.matrices.len() - 1;
         let per_matrix = region.len() / (kept + 1);
-        // One tile that is the whole unit, and one slot: nothing to put together.
+        // The region is one tile of one accumulator: compute it in place.
         if contraction_plan.accumulators == 1 && kept == 0 && per_matrix == contraction_plan.blocks * entries {
             self.compute(job, rows, cols, on_diagonal, scratch, region)?;
             return Ok(());
@@ -226,19 +231,22 @@ impl<B: Gram> DeviceWorker<'_, B> {
         let block_entries = per_matrix / contraction_plan.blocks;
         for block in 0..contraction_plan.blocks {
             for row in 0..high {
-                let tile_at =
+                let accumulator_start =
                     |accumulator: usize| ((accumulator * contraction_plan.blocks + block) * high + row) * wide;
-                let unit_at = |matrix: usize| {
+                let region_start = |matrix: usize| {
                     matrix * per_matrix + block * block_entries + (rect[0].start + row) * width + rect[1].start
                 };
-                let total = &mut region[unit_at(0)..][..wide];
-                total.copy_from_slice(&accumulators[tile_at(0)..][..wide]);
+                let total = &mut region[region_start(0)..][..wide];
+                total.copy_from_slice(&accumulators[accumulator_start(0)..][..wide]);
                 for accumulator in 1..contraction_plan.accumulators {
-                    total.iter_mut().zip(&accumulators[tile_at(accumulator)..][..wide]).for_each(|(sum, &x)| *sum += x);
+                    total
+                        .iter_mut()
+                        .zip(&accumulators[accumulator_start(accumulator)..][..wide])
+                        .for_each(|(sum, &x)| *sum += x);
                 }
                 for accumulator in 0..kept {
-                    region[unit_at(1 + accumulator)..][..wide]
-                        .copy_from_slice(&accumulators[tile_at(accumulator)..][..wide]);
+                    region[region_start(1 + accumulator)..][..wide]
+                        .copy_from_slice(&accumulators[accumulator_start(accumulator)..][..wide]);
                 }
             }
         }
@@ -263,32 +271,37 @@ impl<B: Gram> DeviceWorker<'_, B> {
         Ok(())
     }
 
-    /// Runs `work` on as many workers as there are, and no more than `jobs`.
+    /// Runs `work` on all workers, but on no more than `jobs`.
     fn in_parallel(&self, jobs: usize, work: &(dyn Fn() -> Result<()> + Sync)) -> Result<()> {
         match self.workers.min(jobs) {
             0 => Ok(()),
             1 => work(),
             workers if self.waits => std::thread::scope(|scope| {
                 let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
-                let mine = work();
-                others.into_iter().fold(mine, |result, other| result.and(joined(other.join())))
+                let job_index = work();
+                others.into_iter().fold(job_index, |result, other| result.and(joined(other.join())))
             }),
             workers => (0..workers).into_par_iter().with_max_len(1).try_for_each(|_| work()),
         }
     }
 }
 
-/// The result of a thread; its panic goes on here.
+/// The rows of K of a block of samples, counted from the row `start`.
+fn range_in_region(samples: &Range<usize>, outputs_per_sample: usize, start: usize) -> Range<usize> {
+    samples.start * outputs_per_sample - start..samples.end * outputs_per_sample - start
+}
+
+/// Returns the result of a thread, or resumes its panic.
 fn joined<T>(result: std::thread::Result<T>) -> T {
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Did the device fail, where another might not?
-fn is_the_devices(error: &Error) -> bool {
+/// True for failures that another device may not have.
+fn is_device_failure(error: &Error) -> bool {
     error.is_device() || error.is_memory()
 }
 
-/// Gives a unit to the sink.
+/// Checks a region and passes it to the sink.
 fn deliver<R: Real>(job: &Job<'_, R>, index: usize, entries: &[R]) -> Result<()> {
     check(job, index, entries)?;
     job.sink.put(&RegionData { frame: job.frame, index, entries })?;
@@ -296,46 +309,51 @@ fn deliver<R: Real>(job: &Job<'_, R>, index: usize, entries: &[R]) -> Result<()>
 }
 
 /// # Errors
-/// An entry of the unit that is on the diagonal of K(X, X), or of K(X, Z) any entry, is not finite: a derivative was
-/// not, or overflowed.
+/// Returns an error if an entry is not finite: an entry on the diagonal of K(X, X), or any entry of K(X, Z).
 fn check<R: Real>(job: &Job<'_, R>, index: usize, entries: &[R]) -> Result<()> {
     let place = &job.frame.regions[index];
-    let finite = |matrix: &[R]| match job.frame.symmetric {
-        // No entry of K(X, X) is larger than the largest of its diagonal.
-        true => {
-            let diagonal = matrix.get((place.cols.start - place.rows.start) * place.cols.len()..).unwrap_or_default();
-            diagonal.iter().step_by(place.cols.len() + 1).all(|x| x.is_finite())
-        }
-        false => matrix.iter().all(|x| x.is_finite()),
+    let blocks: Vec<&[R]> = entries.chunks_exact(place.entries()).collect();
+    let is_finite = |matrix: &usize| {
+        blocks[matrix * job.frame.blocks..][..job.frame.blocks]
+            .iter()
+            .all(|block| block_is_finite(block, place, job.frame.symmetric))
     };
-    let matrices: Vec<&[R]> = entries.chunks_exact(place.entries()).collect();
-    let wrong = |name: usize| matrices[name * job.frame.blocks..][..job.frame.blocks].iter().any(|m| !finite(m));
     let count = job.frame.matrices.len();
-    // A component tells more than the total.
-    let Some(culprit) = (1..count).chain([0]).find(|&name| wrong(name)) else { return Ok(()) };
-    let name = if culprit == 0 { "the kernel" } else { &job.frame.matrices[culprit] };
+    // Components first: their names say more than the total.
+    let Some(matrix) = (1..count).chain([0]).find(|matrix| !is_finite(matrix)) else { return Ok(()) };
+    let name = if matrix == 0 { "the kernel" } else { &job.frame.matrices[matrix] };
     Err(Error::value(format!(
-        "{name} is not finite: a derivative of the network is not at one of the samples, such as that of sqrt at 0, or \
-         it is too large for {}",
+        "{name} is not finite: at one of the samples a derivative of the network is not finite (for example that of \
+         sqrt at 0) or overflows {}; check the samples and the parameters",
         R::NAME
     )))
 }
 
-/// Takes jobs in their order until none is left; `next` is shared by all workers. After an error nobody takes another.
-fn move_on(next: &AtomicUsize, jobs: usize, mut job: impl FnMut(usize) -> Result<()>) -> Result<()> {
+/// True if the diagonal of a region of K(X, X), or every entry of a region of K(X, Z), is finite.
+fn block_is_finite<R: Real>(block: &[R], region: &Region, symmetric: bool) -> bool {
+    if !symmetric {
+        return block.iter().all(|x| x.is_finite());
+    }
+    // The largest entry of K(X, X) is on its diagonal.
+    let diagonal = block.get((region.cols.start - region.rows.start) * region.cols.len()..).unwrap_or_default();
+    diagonal.iter().step_by(region.cols.len() + 1).all(|x| x.is_finite())
+}
+
+/// Runs jobs in order until none is left. All workers share `next`. After an error no worker takes another job.
+fn take_jobs(next: &AtomicUsize, jobs: usize, mut job: impl FnMut(usize) -> Result<()>) -> Result<()> {
     loop {
-        let mine = next.fetch_add(1, Ordering::Relaxed);
-        if mine >= jobs {
+        let job_index = next.fetch_add(1, Ordering::Relaxed);
+        if job_index >= jobs {
             return Ok(());
         }
-        if let Err(error) = job(mine) {
+        if let Err(error) = job(job_index) {
             next.store(jobs, Ordering::Relaxed);
             return Err(error);
         }
     }
 }
 
-/// Copies the upper triangle of a square to the lower one; rows are `stride` apart.
+/// Copies the upper triangle of a square to the lower one. Rows are `stride` apart.
 fn mirror<R: Copy>(matrix: &mut [R], side: usize, stride: usize) {
     for row in 1..side {
         for col in 0..row {
@@ -348,7 +366,7 @@ fn mirror<R: Copy>(matrix: &mut [R], side: usize, stride: usize) {
 mod tests {
     use super::*;
 
-    /// Products happen to be symmetric already, so no kernel shows whether this works.
+    /// Products are symmetric already, so no kernel tests this.
     #[test]
     fn the_lower_triangle_becomes_the_upper_one() {
         let mut tile = [1, 2, 3, 0, 40, 5, 6, 0, 70, 80, 9, 0];

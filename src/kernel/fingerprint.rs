@@ -1,4 +1,4 @@
-//! What tells one run from another: the manifest, and fingerprints of the model and the samples.
+//! The fingerprint of a run: hashes of the model, the samples and the options, and the manifest.
 
 use super::Ntk;
 use super::manifest::Manifest;
@@ -8,15 +8,15 @@ use crate::error::Result;
 use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
-/// Samples are read and hashed so many at a time.
-const SAMPLES: usize = 1024;
+/// The number of samples that are read and hashed at a time.
+const SAMPLES_PER_READ: usize = 1024;
 
-/// A fingerprint that grows with what it is fed: FNV-1a of 64-bit words, with the high bits stirred in.
-struct Fingerprint(u64);
+/// A running hash: FNV-1a of 64-bit words, with the high bits mixed in.
+struct Hasher(u64);
 
-impl Fingerprint {
+impl Hasher {
     fn new() -> Self {
-        Fingerprint(0xcbf2_9ce4_8422_2325)
+        Hasher(0xcbf2_9ce4_8422_2325)
     }
 
     fn feed(&mut self, word: u64) {
@@ -30,8 +30,8 @@ impl Fingerprint {
     }
 }
 
-/// The identity of a run, as JSON.
-pub(super) fn of<B: Gram, O: Op>(
+/// The fingerprint of a run, as JSON.
+pub(super) fn fingerprint<B: Gram, O: Op>(
     ntk: &Ntk<'_, B, O>,
     data: Data<'_, B::Number>,
     manifest: &Manifest,
@@ -50,30 +50,30 @@ pub(super) fn of<B: Gram, O: Op>(
 
 fn model<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>) -> Result<u64> {
     let model = ntk.session.model();
-    let mut print = Fingerprint::new();
-    print.text(&model.graph().outline());
+    let mut hasher = Hasher::new();
+    hasher.text(&model.graph().outline());
     for (info, values) in model.valued_parameters()?.into_iter().chain(model.valued_buffers()?) {
-        print.text(&info.name);
-        info.shape.iter().for_each(|&size| print.feed(size as u64));
-        values.iter().for_each(|x| print.feed(x.to_bits()));
+        hasher.text(&info.name);
+        info.shape.iter().for_each(|&size| hasher.feed(size as u64));
+        values.iter().for_each(|x| hasher.feed(x.to_bits()));
     }
-    Ok(print.0)
+    Ok(hasher.0)
 }
 
 fn samples<R: Real>(x: &dyn Samples<R>) -> Result<u64> {
-    let mut print = Fingerprint::new();
+    let mut hasher = Hasher::new();
     for input in 0..x.inputs() {
-        for start in (0..x.samples()).step_by(SAMPLES) {
-            let numbers = x.read(input, start..x.samples().min(start + SAMPLES))?;
-            numbers.iter().for_each(|number| print.feed(number.f64().to_bits()));
+        for start in (0..x.samples()).step_by(SAMPLES_PER_READ) {
+            let numbers = x.read(input, start..x.samples().min(start + SAMPLES_PER_READ))?;
+            numbers.iter().for_each(|number| hasher.feed(number.f64().to_bits()));
         }
     }
-    Ok(print.0)
+    Ok(hasher.0)
 }
 
-/// Options that the manifest does not tell.
+/// Hashes the options that are not in the manifest.
 fn options<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>) -> u64 {
-    let mut print = Fingerprint::new();
-    print.text(&format!("{:?} {} {:?}", ntk.metric, ntk.components, ntk.wanted().unwrap_or_default()));
-    print.0
+    let mut hasher = Hasher::new();
+    hasher.text(&format!("{:?} {} {:?}", ntk.metric, ntk.components, ntk.selected_parameters().unwrap_or_default()));
+    hasher.0
 }

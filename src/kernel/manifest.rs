@@ -1,4 +1,4 @@
-//! What a kernel was computed with: kept beside it, so that a number can be traced.
+//! How a kernel was computed. It is stored next to the kernel, so that a number can be traced.
 
 use super::plan::Plan;
 use super::{Method, Ntk};
@@ -15,25 +15,26 @@ pub struct Manifest {
     pub device: String,
     /// The method.
     pub method: Method,
-    /// The plan: ways, tile and chunk sizes, rates. Methods other than structured share its sizes only.
+    /// The plan: strategies, tile and chunk sizes, rates. Only its sizes apply to methods other than structured.
     pub plan: Plan,
 }
 
 impl Manifest {
-    pub(super) fn of<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, plan: Plan) -> Self {
+    pub(super) fn new<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, plan: Plan) -> Self {
         let device = ntk.session.arrays().name();
         Manifest { version: env!("CARGO_PKG_VERSION"), device, method: ntk.method, plan }
     }
 
-    /// The manifest as JSON, to be written beside the kernel.
+    /// The manifest as JSON, to be written next to the kernel.
     pub fn to_json(&self) -> String {
         let Manifest { version, device, method, plan } = self;
-        // A driver may call its device whatever it likes.
+        // The name comes from a driver and can hold any character.
         let device: String =
             device.chars().map(|c| if c == '"' || c == '\\' || c.is_control() { '_' } else { c }).collect();
         let plan = plan.to_json().replace('\n', "\n  ");
         format!(
-            "{{\n  \"version\": \"{version}\",\n  \"device\": \"{device}\",\n  \"method\": \"{method}\",\n  \"plan\": {plan}\n}}\n"
+            "{{\n  \"version\": \"{version}\",\n  \"device\": \"{device}\",\n  \"method\": \"{method}\",\n  \
+             \"plan\": {plan}\n}}\n"
         )
     }
 }

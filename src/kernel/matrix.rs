@@ -1,12 +1,16 @@
-//! Kernels as results: dense matrices with names.
+//! Kernels in memory: dense matrices with names.
+
+use std::iter::{Chain, Map, Once, once};
+use std::slice;
 
 use super::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::real::Real;
+use crate::tape::layer_name;
 
-/// One or more dense matrices of one size, row-major: \[blocks, rows, cols\].
+/// One or more dense matrices of one size, row-major: `[blocks, rows, cols]`.
 ///
-/// There is one block but for [`Outputs::PerOutput`](super::Outputs::PerOutput), where there is one for each output.
+/// There is one block, or one per output for [`Outputs::PerOutput`](super::Outputs::PerOutput).
 #[derive(Clone, PartialEq)]
 pub struct Matrix<R> {
     blocks: usize,
@@ -15,7 +19,7 @@ pub struct Matrix<R> {
     data: Vec<R>,
 }
 
-/// Its sizes, not its entries: a kernel may have millions.
+/// Prints the shape only: a kernel may have millions of entries.
 impl<R> std::fmt::Debug for Matrix<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Matrix of {} x {} x {} entries", self.blocks, self.rows, self.cols)
@@ -23,14 +27,15 @@ impl<R> std::fmt::Debug for Matrix<R> {
 }
 
 impl<R: Real> Matrix<R> {
-    /// The matrices \[blocks, rows, cols\] with the entries `data`, row-major.
+    /// Creates the matrices `[blocks, rows, cols]` from the entries `data`, row-major.
     ///
     /// # Errors
-    /// The sizes do not multiply to the number of entries.
+    /// Returns an error if the product of the sizes is not the number of entries.
     pub fn from_vec(blocks: usize, rows: usize, cols: usize, data: Vec<R>) -> Result<Self> {
         if crate::shape::checked_numel(&[blocks, rows, cols]) != Some(data.len()) {
             return Err(Error::shape(format!(
-                "{blocks} matrices of {rows} x {cols} do not have {} entries",
+                "a matrix of shape [{blocks}, {rows}, {cols}] needs {} entries, got {}",
+                blocks as u128 * rows as u128 * cols as u128,
                 data.len()
             )));
         }
@@ -42,17 +47,17 @@ impl<R: Real> Matrix<R> {
         self.blocks
     }
 
-    /// The number of rows of each.
+    /// The number of rows of each matrix.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// The number of columns of each.
+    /// The number of columns of each matrix.
     pub fn cols(&self) -> usize {
         self.cols
     }
 
-    /// \[blocks, rows, cols\]
+    /// The shape `[blocks, rows, cols]`.
     pub fn shape(&self) -> [usize; 3] {
         [self.blocks, self.rows, self.cols]
     }
@@ -65,7 +70,7 @@ impl<R: Real> Matrix<R> {
     /// The entries of one block, row-major.
     ///
     /// # Panics
-    /// If there is no such block.
+    /// Panics if `block` is out of range.
     pub fn block(&self, block: usize) -> &[R] {
         let size = self.rows * self.cols;
         &self.data[block * size..][..size]
@@ -85,10 +90,14 @@ impl<R: Real> Matrix<R> {
     /// |self - other|_F, in f64.
     ///
     /// # Errors
-    /// The shapes differ.
+    /// Returns an error if the shapes differ.
     pub fn distance(&self, other: &Matrix<R>) -> Result<f64> {
         if self.shape() != other.shape() {
-            return Err(Error::shape(format!("kernels of shapes {:?} and {:?}", self.shape(), other.shape())));
+            return Err(Error::shape(format!(
+                "distance: the matrices have different shapes, {:?} and {:?}",
+                self.shape(),
+                other.shape()
+            )));
         }
         let square = |(x, y): (&R, &R)| (x.f64() - y.f64()).powi(2);
         Ok(self.data.iter().zip(&other.data).map(square).sum::<f64>().sqrt())
@@ -102,19 +111,40 @@ impl<R: Real> Matrix<R> {
 impl<R: Real> std::ops::Index<(usize, usize)> for Matrix<R> {
     type Output = R;
 
-    /// The entry at row and column of the first block.
+    /// The entry at (row, column) of the first block.
     ///
     /// # Panics
-    /// If there is no such row or column.
+    /// Panics if the row or the column is out of range.
     fn index(&self, (row, col): (usize, usize)) -> &R {
-        assert!(row < self.rows && col < self.cols, "entry ({row}, {col}) of a {} x {} kernel", self.rows, self.cols);
+        assert!(
+            row < self.rows && col < self.cols,
+            "entry ({row}, {col}) is outside a {} x {} matrix",
+            self.rows,
+            self.cols
+        );
         &self.data[row * self.cols + col]
     }
 }
 
-/// A kernel: its total and, if they were asked for, its components.
+type Named<'a, R> = (&'a str, &'a Matrix<R>);
+
+/// The iterator of [`Kernel::iter`].
+pub type KernelIter<'a, R> =
+    Chain<Map<slice::Iter<'a, (String, Matrix<R>)>, fn(&'a (String, Matrix<R>)) -> Named<'a, R>>, Once<Named<'a, R>>>;
+
+impl<'a, R: Real> IntoIterator for &'a Kernel<R> {
+    type Item = Named<'a, R>;
+    type IntoIter = KernelIter<'a, R>;
+
+    fn into_iter(self) -> KernelIter<'a, R> {
+        self.iter()
+    }
+}
+
+/// A kernel: its total and, if requested, one component per parameter.
 ///
-/// K(X, X) equals its transpose to the bit.
+/// K(X, X) equals its transpose bit for bit. Iteration gives (name, matrix) pairs: the components in the order of the
+/// model, then the total as `"total"`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kernel<R> {
     pub(crate) total: Matrix<R>,
@@ -128,36 +158,44 @@ impl<R: Real> Kernel<R> {
         &self.total
     }
 
-    /// The part of every parameter under its name, in the order of the model; empty if none were asked for.
+    /// The component of every parameter with its name, in the order of the model. Empty if components were not
+    /// requested.
     pub fn components(&self) -> &[(String, Matrix<R>)] {
         &self.components
     }
 
-    /// What it was computed with; `None` if this crate did not compute it.
+    /// Iterates over (name, matrix): the components, then the total as `"total"`.
+    pub fn iter(&self) -> KernelIter<'_, R> {
+        let component: fn(&(String, Matrix<R>)) -> (&str, &Matrix<R>) = |(name, matrix)| (name.as_str(), matrix);
+        self.components.iter().map(component).chain(once(("total", &self.total)))
+    }
+
+    /// How the kernel was computed; `None` if this crate did not compute it.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_ref()
     }
 
-    /// The part of parameter `name`.
+    /// The component of parameter `name`.
     ///
     /// # Errors
-    /// There is no such component, or components were not asked for.
+    /// Returns an error if no component has this name, or if components were not requested.
     pub fn component(&self, name: &str) -> Result<&Matrix<R>> {
-        let found = self.components.iter().find(|(own, _)| own == name);
+        let found = self.components.iter().find(|(component, _)| component == name);
         found.map(|(_, matrix)| matrix).ok_or_else(|| {
             let names: Vec<&str> = self.components.iter().map(|(name, _)| name.as_str()).collect();
-            Error::name(format!("there is no component '{name}'; the kernel has [{}]", names.join(", ")))
+            Error::name(format!("the kernel has no component '{name}'; its components are [{}]", names.join(", ")))
         })
     }
 
-    /// The kernel with its components summed by layer, as the paper counts them (Engel et al., section 3): a layer is what
-    /// stands before the last dot of a parameter's name, its weight and its bias together. In the order of the model.
+    /// Sums the components by layer, as the paper counts them (Engel et al., section 3). A layer is the part of a
+    /// parameter's name before its last dot: its weight and its bias together. The layers are in the order of the
+    /// model.
     #[must_use]
     pub fn by_layer(self) -> Kernel<R> {
         let mut layers: Vec<(String, Matrix<R>)> = Vec::new();
         for (name, matrix) in self.components {
-            let layer = name.rsplit_once('.').map_or(name.as_str(), |(layer, _)| layer);
-            match layers.iter_mut().find(|(own, _)| own == layer) {
+            let layer = layer_name(&name);
+            match layers.iter_mut().find(|(found, _)| found == layer) {
                 Some((_, sum)) => sum.add(&matrix),
                 None => layers.push((layer.to_string(), matrix)),
             }
@@ -165,17 +203,18 @@ impl<R: Real> Kernel<R> {
         Kernel { total: self.total, components: layers, manifest: self.manifest }
     }
 
-    /// The sum of the components whose names begin with `prefix`.
+    /// Sums the components whose names begin with `prefix`.
     ///
     /// # Errors
-    /// No name does, or components were not asked for.
+    /// Returns an error if no name begins with `prefix`, or if components were not requested.
     pub fn group(&self, prefix: &str) -> Result<Matrix<R>> {
-        let mut list = self.components.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, matrix)| matrix);
-        let mut sum = match list.next() {
+        let in_group = |component: &&(String, Matrix<R>)| component.0.starts_with(prefix);
+        let mut group = self.components.iter().filter(in_group).map(|(_, matrix)| matrix);
+        let mut sum = match group.next() {
             Some(matrix) => matrix.clone(),
             None => self.component(prefix)?.clone(),
         };
-        list.for_each(|matrix| sum.add(matrix));
+        group.for_each(|matrix| sum.add(matrix));
         Ok(sum)
     }
 }

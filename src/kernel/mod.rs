@@ -1,27 +1,34 @@
 //! Kernels: from a session and samples to K, total and by component.
 //!
-//! [`Session::ntk`] starts one; [`Ntk`] holds the options. Every method ends in the same place: panels for blocks of
-//! samples, a recipe that tells how a tile of K is put together from them, and one walk over the tiles of the upper
-//! triangle. What differs is where the panels come from: factors (`structured`), the recursion of [`mlp`]
-//! (`closed-structure`), or Jacobian rows (all others).
+//! [`Session::ntk`] returns an [`Ntk`], which holds the options. All methods share the last steps: panels for blocks of
+//! samples, a plan of contractions that computes a tile of K from them, and a schedule over the tiles of the upper
+//! triangle. The methods differ in where panels come from: factors (`structured`), the recursion of [`mlp`]
+//! (`closed-form`), or Jacobian rows (all others).
 //!
 //! # Numbers
 //!
-//! K(X, X) equals its transpose to the bit, and no bit depends on threads, units, budgets or shares. A product's sum runs
-//! over k in one order, in the precision of the kernel, rounded once a step where the processor can. At N = 2,000 kernels in
-//! `f32` differ from those in `f64` by 5.1e-7 for the paper's MLP and by 3.4e-6 for its MLP-h, in the Frobenius norm and
-//! relative to it, and by 1.3e-6 and 8.4e-6 of the largest entry at worst; the smallest eigenvalues of all four are positive
-//! (`benches/record.sh precision`).
+//! K(X, X) equals its transpose bit for bit. No bit depends on threads, regions, budgets or shards. The sum of a
+//! product runs over k in one order, in the precision of the kernel, with fused multiply-adds if the processor has
+//! them.
+//!
+//! The table compares kernels in `f32` with those in `f64` at N = 2,000 (`benches/record.sh precision`). The smallest
+//! eigenvalues of all four kernels are positive.
+//!
+//! | network of the paper | relative Frobenius norm of the difference | largest difference / largest entry |
+//! |---|---|---|
+//! | MLP | 5.1e-7 | 1.3e-6 |
+//! | MLP-h | 3.4e-6 | 8.4e-6 |
 
-mod choice;
 mod constant;
 mod contraction_plan;
 mod device_worker;
 mod diagonal;
+mod dyn_session;
 mod fingerprint;
 mod manifest;
 mod matrix;
 mod method;
+mod metric;
 pub mod mlp;
 mod options;
 mod outputs;
@@ -38,6 +45,7 @@ mod structured;
 mod verify;
 
 pub use diagonal::Diagonal;
+pub use dyn_session::{DynNtk, DynSession};
 pub use manifest::Manifest;
 pub use matrix::{Kernel, Matrix};
 pub use method::Method;
@@ -49,10 +57,7 @@ pub use verify::{FORWARD_MODE_ENTRIES, Verification, Verified, worst_difference}
 
 pub use crate::backend::Rates;
 
-#[cfg(feature = "onnx")]
-pub(crate) use choice::fits;
-pub(crate) use choice::matching;
-pub(crate) use constant::{Constant, left};
+pub(crate) use constant::{Constant, input_operand};
 pub(crate) use plan::pass_samples;
 
 use crate::backend::Gram;
@@ -60,12 +65,12 @@ use crate::error::{Error, Result};
 use crate::model::Session;
 use crate::ops::Op;
 use crate::samples::Samples;
-use choice::Metric;
+use metric::Metric;
 use progress::Callback;
 use run::Data;
 use sink::{Requirements, Sink};
 
-/// A kernel that is asked for: the options, then [`compute`](Ntk::compute) or [`between`](Ntk::between).
+/// The options of a kernel. Set them, then call [`compute`](Ntk::compute) or [`between`](Ntk::between).
 ///
 /// ```
 /// use tangent_kernels::{Batch, Cpu, Outputs, Sequential, Session, unary::Tanh};
@@ -77,7 +82,7 @@ use sink::{Requirements, Sink};
 /// let x = [0.3, -0.7, 1.1];
 /// let kernel = session.ntk().compute(&Batch::new(&x, &[3, 1])?)?;
 ///
-/// // The read-out layer's component is the Gram of what comes in at it.
+/// // The component of the read-out layer is the Gram matrix of its inputs.
 /// let hidden = |x: f64| [(0.5 * x).tanh(), (-x).tanh()];
 /// let (h, g) = (hidden(x[0]), hidden(x[1]));
 /// let component = kernel.component("d2.weight")?;
@@ -90,26 +95,26 @@ pub struct Ntk<'s, B: Gram, O: Op> {
     outputs: Outputs,
     method: Method,
     components: bool,
-    /// Patterns of the parameters that the kernel is of; `None` for all.
+    /// Patterns of the parameters to include; `None` includes all.
     parameters: Option<Vec<String>>,
-    /// One for every parameter of the model.
+    /// One entry per parameter of the model.
     metric: Vec<Metric>,
-    /// Patterns of parameters and the ways that they must go.
+    /// Patterns of parameters and the strategies forced on them.
     forced: Vec<(String, Strategy)>,
-    /// One for every parameter: its left side's products are left out.
+    /// One flag per parameter: skip the products of its input operand.
     without_input_gram: Vec<bool>,
     rates: Option<Rates>,
     budget: Option<u64>,
     shard: (usize, usize),
     pool: Option<&'s rayon::ThreadPool>,
     progress: Option<Callback<'s>>,
-    /// The first thing that was wrong with an option.
-    wrong: Option<Error>,
+    /// The first error of an option; the run returns it.
+    option_error: Option<Error>,
 }
 
 impl<B: Gram, O: Op> Session<'_, B, O> {
-    /// The neural tangent kernel of the model, to be computed: by default the full kernel, structured, with the
-    /// component of every parameter.
+    /// Starts a neural tangent kernel of the model. By default it is the full kernel by the structured method, with one
+    /// component per parameter.
     pub fn ntk(&self) -> Ntk<'_, B, O> {
         Ntk {
             session: self,
@@ -125,23 +130,26 @@ impl<B: Gram, O: Op> Session<'_, B, O> {
             shard: (0, 1),
             pool: None,
             progress: None,
-            wrong: None,
+            option_error: None,
         }
     }
 }
 
 impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
-    /// K(X, X). It equals its transpose to the bit, and is the same for any number of threads.
+    /// Computes K(X, X). It equals its transpose bit for bit, and is the same for any number of threads.
     ///
     /// # Errors
-    /// Samples of other shapes than the model's inputs; a number that is NaN or infinite; samples that cannot be read; an
-    /// option that fits nothing; a method that cannot do this model; samples that depend on each other; a budget that is
-    /// too small; a derivative that is not finite; a cancelled run; a failed device.
+    /// Returns an error if:
+    ///
+    /// - the shapes of the samples do not match the inputs of the model, a number is NaN or infinite, or reading fails;
+    /// - an option is invalid, or the method does not support this model;
+    /// - samples depend on each other, or a derivative is not finite;
+    /// - the memory budget is too small, the caller cancels, or the device fails.
     pub fn compute(&self, x: &dyn Samples<B::Number>) -> Result<Kernel<B::Number>> {
         run::dense(self, Data { x, z: None })
     }
 
-    /// K(X, Z): rows belong to `x`, columns to `z`.
+    /// Computes K(X, Z). Rows belong to `x`, columns to `z`.
     ///
     /// # Errors
     /// As [`compute`](Ntk::compute).
@@ -149,16 +157,15 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
         run::dense(self, Data { x, z: Some(z) })
     }
 
-    /// K(X, X) into a sink: files, sums that store nothing, or a place of your own. See [`sink`].
+    /// Computes K(X, X) into a sink: files, sums that store nothing, or a sink of your own. See [`sink`].
     ///
     /// # Errors
-    /// As [`compute`](Ntk::compute), or the sink failed. The methods that go parameter by parameter need a kernel in
-    /// memory.
+    /// As [`compute`](Ntk::compute), and if the sink fails. The layerwise methods need a kernel in memory.
     pub fn fill<S: Sink<B::Number>>(&self, x: &dyn Samples<B::Number>, sink: &mut S) -> Result<Manifest> {
         run::fill(self, Data { x, z: None }, sink)
     }
 
-    /// K(X, Z) into a sink.
+    /// Computes K(X, Z) into a sink.
     ///
     /// # Errors
     /// As [`fill`](Ntk::fill).
@@ -171,8 +178,8 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
         run::fill(self, Data { x, z: Some(z) }, sink)
     }
 
-    /// The plan of K(X, X), before anything is computed: how every parameter's part is contracted, what that costs in
-    /// flops, bytes and predicted seconds, and the peak of memory. It prints as a table.
+    /// Plans K(X, X) without computing it. The plan says how the part of every parameter is contracted, its cost in
+    /// flops, bytes and predicted seconds, and the peak memory. It prints as a table.
     ///
     /// ```
     /// use tangent_kernels::{Cpu, Sequential, Session, kernel::Strategy, unary::Tanh};
@@ -181,19 +188,19 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
     /// # model.set("d2.weight", &[1, 50], vec![0.1; 50])?;
     /// let session = Session::new(&model, Cpu::<f32>::new())?;
     /// let plan = session.ntk().plan(10_000)?;
-    /// assert_eq!(plan.parameters[0].way, Strategy::Hadamard);
-    /// assert_eq!(plan.parameters[1].way, Strategy::ReadOut);
+    /// assert_eq!(plan.parameters[0].strategy, Strategy::Hadamard);
+    /// assert_eq!(plan.parameters[1].strategy, Strategy::ReadOut);
     /// println!("{plan}");
     /// # Ok::<(), tangent_kernels::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As [`compute`](Ntk::compute), but for what only numbers show.
+    /// As [`compute`](Ntk::compute), except for errors that depend on the values of parameters and samples.
     pub fn plan(&self, samples: usize) -> Result<Plan> {
         plan::plan(self, (samples, None), Requirements::dense::<B::Number>())
     }
 
-    /// The plan of K(X, Z) for `rows` and `columns` samples.
+    /// Plans K(X, Z) for `rows` and `columns` samples.
     ///
     /// # Errors
     /// As [`plan`](Ntk::plan).
@@ -201,8 +208,8 @@ impl<'s, B: Gram, O: Op> Ntk<'s, B, O> {
         plan::plan(self, (rows, Some(columns)), Requirements::dense::<B::Number>())
     }
 
-    /// The diagonal of K(X, X) alone: the squared norm of every sample's gradient, total and by parameter, without
-    /// anything of size N x N.
+    /// Computes the diagonal of K(X, X): the squared norm of every sample's gradient, total and per parameter. No N x N
+    /// matrix is formed.
     ///
     /// # Errors
     /// As [`compute`](Ntk::compute).

@@ -1,4 +1,4 @@
-//! How K is cut: samples into blocks, and blocks into units.
+//! Partitions K: samples into blocks, and blocks into regions.
 
 use std::ops::Range;
 
@@ -6,13 +6,14 @@ use super::sink::Region;
 use crate::backend::TileConfig;
 use crate::shape::blocks;
 
-/// A tile has at least so many rows, if there are.
-const MIN_SIDE: usize = 16;
-/// The numbers in a vector of the CPU: sides are multiples of it where that leaves as many blocks.
-const VECTOR: usize = 16;
+/// The least number of rows of a tile, if there are enough samples.
+const MIN_ROWS: usize = 16;
+/// The lanes of a CPU vector. Sides are multiples of it if that does not change the number of blocks.
+const LANES: usize = 16;
 
-/// The number of samples in a block where K has `outputs_per_sample` rows for a sample, `matrices` tiles are computed side by side, and
-/// a tile has at most `most` rows. A pure function of these, so that nothing depends on the number of threads.
+/// The number of samples in a block. K has `outputs_per_sample` rows per sample, `matrices` tiles are computed
+/// together, and a tile has at most `most` rows. The result is a pure function of the arguments, so it does not depend
+/// on the number of threads.
 pub(crate) fn block(
     tile_config: &TileConfig,
     samples: usize,
@@ -22,11 +23,11 @@ pub(crate) fn block(
 ) -> usize {
     let rows = samples.saturating_mul(outputs_per_sample);
     let most = if matrices > 1 { most.min(tile_config.tile_sides[1]) } else { most };
-    let most = (tile_config.tile_entries / matrices.max(1)).isqrt().clamp(MIN_SIDE, most);
-    let side = rows.div_ceil(tile_config.least_blocks).clamp(MIN_SIDE, most);
-    let whole = side.next_multiple_of(VECTOR).min(most);
+    let most = (tile_config.tile_entries / matrices.max(1)).isqrt().clamp(MIN_ROWS, most);
+    let side = rows.div_ceil(tile_config.least_blocks).clamp(MIN_ROWS, most);
+    let whole = side.next_multiple_of(LANES).min(most);
     let side = if rows.div_ceil(whole) >= tile_config.least_blocks { whole } else { side };
-    // Of a large tile no odd rest is left, which would be slow; nor is a small one, of a kernel that is one tile.
+    // A large tile has no odd remainder, which would be slow. A kernel of a single tile keeps its size.
     let side = if side > 2 * tile_config.multiple && side < rows {
         side / tile_config.multiple * tile_config.multiple
     } else {
@@ -35,21 +36,22 @@ pub(crate) fn block(
     side.div_ceil(outputs_per_sample.max(1))
 }
 
-/// K in units, and samples in blocks.
+/// A partition of K into regions and of the samples into blocks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Partition {
     /// Blocks of samples along the rows.
     pub rows: Vec<Range<usize>>,
     /// Blocks along the columns; `None` for K(X, X).
     pub cols: Option<Vec<Range<usize>>>,
-    /// The number of rows of K for a sample.
+    /// The number of rows of K per sample.
     pub outputs_per_sample: usize,
-    /// Units as ranges of blocks along rows and columns, band by band: all that share their rows stand together.
+    /// Regions as ranges of blocks along rows and columns. Regions of the same row block are consecutive.
     pub regions: Vec<[Range<usize>; 2]>,
 }
 
 impl Partition {
-    /// Cuts into blocks of `block` samples and units of `tall` x `wide` blocks; `tall` is a multiple of `wide`.
+    /// Partitions samples into blocks of `block` samples, and K into regions of `tall` x `wide` blocks. `tall` is a
+    /// multiple of `wide`.
     pub fn new(
         samples: (usize, Option<usize>),
         block: usize,
@@ -80,25 +82,26 @@ impl Partition {
         self.cols.is_none()
     }
 
-    /// The rows and columns of K.
+    /// The numbers of rows and columns of K.
     pub fn size(&self) -> [usize; 2] {
         [&self.rows[..], self.columns()]
             .map(|blocks| blocks.last().map_or(0, |last| last.end) * self.outputs_per_sample)
     }
 
-    /// The units by rows and columns of K.
+    /// The regions by rows and columns of K.
     pub fn places(&self) -> Vec<Region> {
         let range = |blocks: &[Range<usize>], region: &Range<usize>| {
             blocks[region.start].start * self.outputs_per_sample..blocks[region.end - 1].end * self.outputs_per_sample
         };
-        let place = |[rows, cols]: &[Range<usize>; 2]| Region {
+        let to_region = |[rows, cols]: &[Range<usize>; 2]| Region {
             rows: range(&self.rows, rows),
             cols: range(self.columns(), cols),
         };
-        self.regions.iter().map(place).collect()
+        self.regions.iter().map(to_region).collect()
     }
 
-    /// The blocks whose panels are held for some units: along their rows, and along their columns too if `all` are held.
+    /// Flags the blocks whose panels stay in memory for some regions: along their rows, and along their columns too if
+    /// `all` is true.
     pub fn resident(&self, regions: &[usize], all: bool) -> [Vec<bool>; 2] {
         let mut resident = [vec![false; self.rows.len()], vec![false; self.cols.as_ref().map_or(0, Vec::len)]];
         for &region in regions {
@@ -111,14 +114,16 @@ impl Partition {
         resident
     }
 
-    /// `regions` in bands, each of which has blocks of its own to hold; one if `all` are held.
+    /// Splits `regions` into row blocks, whose panels are in memory one after another. There is a single row block if
+    /// `all` is true.
     pub fn row_blocks<'a>(&self, regions: &'a [usize], all: bool) -> impl Iterator<Item = &'a [usize]> {
-        regions.chunk_by(move |&one, &two| all || self.regions[one][0].start == self.regions[two][0].start)
+        regions.chunk_by(move |&first, &second| all || self.regions[first][0].start == self.regions[second][0].start)
     }
 
-    /// The tiles of a unit that are computed: of K(X, X), those on and above the diagonal.
+    /// The tiles of a region that are computed. For K(X, X) these are the tiles on and above the diagonal.
     pub fn tiles(&self, [rows, cols]: &[Range<usize>; 2]) -> impl Iterator<Item = [usize; 2]> {
-        let (rows, symmetric) = (rows.clone(), self.is_symmetric());
+        let rows = rows.clone();
+        let symmetric = self.is_symmetric();
         cols.clone().flat_map(move |j| rows.clone().filter(move |&i| !symmetric || i <= j).map(move |i| [i, j]))
     }
 }
@@ -150,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn units_cover_every_tile_once() {
+    fn regions_cover_every_tile_once() {
         for (samples, cols) in [(0, None), (1, None), (50, None), (50, Some(23)), (7, Some(0)), (0, Some(7))] {
             for [tall, wide] in [[1, 1], [2, 2], [4, 2], [6, 3], [20, 1], [20, 20]] {
                 let partition = Partition::new((samples, cols), 4, 3, [tall, wide]);
@@ -158,7 +163,8 @@ mod tests {
                 for region in &partition.regions {
                     assert!(partition.tiles(region).all(|tile| seen.insert(tile)));
                 }
-                let (n, m) = (partition.rows.len(), partition.columns().len());
+                let n = partition.rows.len();
+                let m = partition.columns().len();
                 assert_eq!(seen.len(), if cols.is_some() { n * m } else { n * (n + 1) / 2 });
                 let [rows, columns] = partition.size();
                 assert_eq!([rows, columns], [samples * 3, cols.unwrap_or(samples) * 3]);

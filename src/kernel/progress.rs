@@ -1,11 +1,11 @@
-//! How far a long computation has come.
+//! Progress of a long computation.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
-/// How far a computation has come: `done` of `total` steps, blocks of samples and tiles of K alike.
+/// The progress of a computation: `done` of `total` steps. A step is a block of samples or a region of K.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -15,7 +15,7 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// What a caller wants to be told; breaking cancels. Called from worker threads.
+/// The caller's callback. `Break` cancels. It is called from worker threads.
 pub(crate) type Callback<'a> = &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync);
 
 pub(crate) struct Counter<'a> {
@@ -29,15 +29,15 @@ impl<'a> Counter<'a> {
         Counter { done: AtomicUsize::new(0), total, callback }
     }
 
-    /// Steps that an earlier run did.
+    /// Skips steps of an earlier run.
     pub fn skip(&self, steps: usize) {
         self.done.fetch_add(steps, Ordering::Relaxed);
     }
 
-    /// One more step is done.
+    /// Counts one step.
     ///
     /// # Errors
-    /// The caller asked to stop.
+    /// Returns an error if the caller cancels.
     pub fn step(&self) -> Result<()> {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let Some(callback) = self.callback else { return Ok(()) };

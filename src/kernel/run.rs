@@ -1,4 +1,4 @@
-//! From options to a sink: the plan, the cut, and one walk over K for each pass.
+//! Runs a kernel: options, plan, partition, and one schedule over K per pass.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -12,10 +12,10 @@ use super::outputs::Layout;
 use super::partition::Partition;
 use super::plan::{Plan, plan};
 use super::progress::Counter;
-use super::rows::{self, Rows};
-use super::schedule::{Job, Schedule, Side, Source, steps};
+use super::rows::{self, Rows, selected_indices};
+use super::schedule::{Axis, Job, Schedule, Source, steps};
 use super::sink::{Dense, Frame, Sink};
-use super::structured::{self, Making};
+use super::structured::{self, PanelContext};
 use super::{Ntk, fingerprint, mlp};
 use crate::backend::{ContractionPlan, Gram, Panels};
 use crate::error::{Error, Result};
@@ -24,18 +24,18 @@ use crate::model::undefined::first_undefined;
 use crate::ops::Op;
 use crate::samples::Samples;
 
-/// Where panels come from in one pass.
+/// The source of the panels of one pass.
 enum Pass {
     Factors,
-    Recursion(mlp::Plain),
-    /// Jacobian rows of the parameters that are flagged.
+    Recursion(mlp::PlainMlp),
+    /// Jacobian rows of the selected parameters.
     Rows {
         rows: Rows,
-        wanted: Vec<bool>,
+        selected: Vec<bool>,
     },
 }
 
-/// The samples along the rows, and along the columns if those are others.
+/// The samples along the rows and, for K(X, Z), along the columns.
 #[derive(Clone, Copy)]
 pub(super) struct Data<'a, R: crate::Real> {
     pub x: &'a dyn Samples<R>,
@@ -48,47 +48,49 @@ impl<R: crate::Real> Data<'_, R> {
     }
 }
 
-/// K in memory.
+/// Computes K in memory.
 pub(super) fn dense<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, data: Data<'_, B::Number>) -> Result<Kernel<B::Number>> {
     let mut sink = Dense::default();
     let manifest = in_pool(ntk, data, &mut sink, |_| Ok(()))?;
     sink.into_kernel(manifest)
 }
 
-/// K into a sink.
+/// Computes K into a sink.
 pub(super) fn fill<B: Gram, O: Op, S: Sink<B::Number>>(
     ntk: &Ntk<'_, B, O>,
     data: Data<'_, B::Number>,
     sink: &mut S,
 ) -> Result<Manifest> {
-    let once = |_: &mut S| {
-        Err(Error::unsupported(format!(
-            "{} goes through the kernel once for every parameter, which only a kernel in memory can take",
-            ntk.method
-        )))
-    };
-    in_pool(ntk, data, sink, once)
+    let refuse = |_: &mut S| Err(several_passes(ntk.method));
+    in_pool(ntk, data, sink, refuse)
+}
+
+fn several_passes(method: Method) -> Error {
+    Error::unsupported(format!(
+        "method {method} fills the kernel once per parameter, and this sink can be filled only once; \
+         use `Ntk::compute`, or another method"
+    ))
 }
 
 fn in_pool<B: Gram, O: Op, S: Sink<B::Number>>(
     ntk: &Ntk<'_, B, O>,
     data: Data<'_, B::Number>,
     sink: &mut S,
-    again: impl Fn(&mut S) -> Result<()> + Send,
+    prepare_next_pass: impl Fn(&mut S) -> Result<()> + Send,
 ) -> Result<Manifest> {
     let result = match ntk.pool {
-        Some(pool) => pool.install(|| run(ntk, data, sink, again)),
-        None => run(ntk, data, sink, again),
+        Some(pool) => pool.install(|| run(ntk, data, sink, prepare_next_pass)),
+        None => run(ntk, data, sink, prepare_next_pass),
     };
-    result.map_err(|error| explained(ntk.session, data, error))
+    result.map_err(|error| with_cause(ntk.session, data, error))
 }
 
-/// An error about a value that is not finite, with the op and the sample where the network has none, if that is the cause.
-fn explained<B: Gram, O: Op>(session: &Session<'_, B, O>, data: Data<'_, B::Number>, error: Error) -> Error {
+/// Adds the op and the sample to an error about a value that is not finite, if the network's output is not finite there.
+fn with_cause<B: Gram, O: Op>(session: &Session<'_, B, O>, data: Data<'_, B::Number>, error: Error) -> Error {
     if !error.is_value() {
         return error;
     }
-    // Samples that cannot be read are the cause themselves.
+    // If samples cannot be read, that is the cause.
     let mut causes = std::iter::once(data.x).chain(data.z).filter_map(|x| first_undefined(session, x).ok()?);
     match causes.next() {
         Some(cause) => Error::value(format!("{error}: {cause}")),
@@ -96,27 +98,27 @@ fn explained<B: Gram, O: Op>(session: &Session<'_, B, O>, data: Data<'_, B::Numb
     }
 }
 
-/// Fills `sink`; `again` makes it ready for another pass that adds to its total.
+/// Fills `sink`. `prepare_next_pass` prepares it for a pass that adds to its total.
 fn run<B: Gram, O: Op, S: Sink<B::Number>>(
     ntk: &Ntk<'_, B, O>,
     data: Data<'_, B::Number>,
     sink: &mut S,
-    again: impl Fn(&mut S) -> Result<()>,
+    prepare_next_pass: impl Fn(&mut S) -> Result<()>,
 ) -> Result<Manifest> {
     let model = ntk.session.model();
     let layout = ntk.outputs.layout(model.outputs())?;
     for samples in std::iter::once(data.x).chain(data.z) {
         ntk.session.check(samples)?;
     }
-    let wanted = ntk.wanted()?;
+    let selected = ntk.selected_parameters()?;
     let requirements = sink.requirements();
     if ntk.shard != (0, 1) && !requirements.shards {
         return Err(Error::unsupported(
-            "a share of a kernel goes to files, where other shares meet it; this goes elsewhere",
+            "shard: shards of a kernel need a sink on disk (`NpyFile`, `ZarrStore`), and this sink is in memory",
         ));
     }
     let plan = plan(ntk, data.samples(), requirements)?;
-    let passes = passes(ntk, &wanted)?;
+    let passes = passes(ntk, &selected)?;
     let helpers = ntk.session.arrays().helpers();
     let others = helpers.others.into_iter().map(|arrays| Session::new(model, arrays)).collect::<Result<Vec<_>>>()?;
     let last = helpers.last.map(|arrays| Session::new(model, arrays)).transpose()?;
@@ -124,35 +126,36 @@ fn run<B: Gram, O: Op, S: Sink<B::Number>>(
         independence_check(std::iter::once(ntk.session).chain(&others).chain(&last), samples)?;
     }
     let partition = Partition::new(data.samples(), plan.block, layout.outputs_per_sample, [plan.tall, plan.wide]);
-    let manifest = Manifest::of(ntk, plan);
-    let fingerprint = if requirements.fingerprint { fingerprint::of(ntk, data, &manifest)? } else { String::new() };
-    let regions: Vec<usize> = part(partition.regions.len(), ntk.shard).collect();
-    let counter = Counter::new(passes.len() * steps(&partition, &regions, manifest.plan.is_held()), ntk.progress);
+    let manifest = Manifest::new(ntk, plan);
+    let fingerprint =
+        if requirements.fingerprint { fingerprint::fingerprint(ntk, data, &manifest)? } else { String::new() };
+    let regions: Vec<usize> = shard_range(partition.regions.len(), ntk.shard).collect();
+    let counter = Counter::new(passes.len() * steps(&partition, &regions, manifest.plan.is_resident()), ntk.progress);
     for (k, pass) in passes.iter().enumerate() {
         if k > 0 {
-            again(sink)?;
+            prepare_next_pass(sink)?;
         }
-        let running = |session| Running {
+        let pass_run = |session| PassRun {
             ntk,
             session,
             pass,
             data,
             layout: &layout,
             plan: &manifest.plan,
-            wanted: pass.flags(&wanted),
+            selected: pass.flags(&selected),
             contraction_plan: OnceLock::new(),
         };
-        let frame = frame(ntk, &partition, &layout, pass.flags(&wanted), &fingerprint);
+        let frame = frame(ntk, &partition, &layout, pass.flags(&selected), &fingerprint);
         sink.begin(&frame)?;
-        let sources: Vec<_> = std::iter::once(ntk.session).chain(&others).map(running).collect();
-        let last = last.as_ref().map(running);
+        let sources: Vec<_> = std::iter::once(ntk.session).chain(&others).map(pass_run).collect();
+        let last = last.as_ref().map(pass_run);
         let job = Job {
             partition: &partition,
             frame: &frame,
             sink: &*sink,
             scale: layout.scale,
             chunk: manifest.plan.chunk,
-            resident: manifest.plan.is_held(),
+            resident: manifest.plan.is_resident(),
             counter: &counter,
         };
         let device_workers = sources.iter().enumerate().map(|(k, source)| source.device_worker(k == 0)).collect();
@@ -162,7 +165,7 @@ fn run<B: Gram, O: Op, S: Sink<B::Number>>(
     Ok(manifest)
 }
 
-/// Looks whether samples are independent, on the first device that does not fail.
+/// Tests that samples are independent, on the first device that does not fail.
 fn independence_check<'a, B: Gram + 'a, O: Op + 'a>(
     sessions: impl Iterator<Item = &'a Session<'a, B, O>>,
     samples: &dyn Samples<B::Number>,
@@ -177,8 +180,8 @@ fn independence_check<'a, B: Gram + 'a, O: Op + 'a>(
     result
 }
 
-/// The i-th of n even parts of `count` things.
-fn part(count: usize, (i, n): (usize, usize)) -> Range<usize> {
+/// The i-th of n equal shards of `count` regions.
+fn shard_range(count: usize, (i, n): (usize, usize)) -> Range<usize> {
     count * i / n..count * (i + 1) / n
 }
 
@@ -186,11 +189,11 @@ fn frame<B: Gram, O: Op>(
     ntk: &Ntk<'_, B, O>,
     partition: &Partition,
     layout: &Layout,
-    wanted: &[bool],
+    selected: &[bool],
     fingerprint: &str,
 ) -> Frame {
     let infos = ntk.session.model().parameters();
-    let names = rows::chosen(wanted).map(|parameter| infos[parameter].name.clone());
+    let names = selected_indices(selected).map(|parameter| infos[parameter].name.clone());
     let components: Vec<String> = if ntk.components { names.collect() } else { Vec::new() };
     let [rows, cols] = partition.size();
     let regions = if rows > 0 && cols > 0 { partition.places() } else { Vec::new() };
@@ -200,26 +203,26 @@ fn frame<B: Gram, O: Op>(
         rows,
         cols,
         symmetric: partition.is_symmetric(),
-        shard: part(regions.len(), ntk.shard),
+        shard: shard_range(regions.len(), ntk.shard),
         regions,
         part: ntk.shard,
         fingerprint: fingerprint.to_string(),
     }
 }
 
-/// What each walk over K is for: one for everything, or one for each parameter.
-fn passes<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, wanted: &[bool]) -> Result<Vec<Pass>> {
-    let together = |rows| vec![Pass::Rows { rows, wanted: wanted.to_vec() }];
+/// The passes over K: one for all parameters, or one per parameter.
+fn passes<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, selected: &[bool]) -> Result<Vec<Pass>> {
+    let together = |rows| vec![Pass::Rows { rows, selected: selected.to_vec() }];
     let one_by_one = |rows| {
-        let only = |k| (0..wanted.len()).map(|own| own == k).collect();
-        let passes: Vec<Pass> = rows::chosen(wanted).map(|k| Pass::Rows { rows, wanted: only(k) }).collect();
+        let only = |k| (0..selected.len()).map(|parameter| parameter == k).collect();
+        let passes: Vec<Pass> = selected_indices(selected).map(|k| Pass::Rows { rows, selected: only(k) }).collect();
         if passes.is_empty() { together(rows) } else { passes }
     };
     Ok(match ntk.method {
         Method::Structured => vec![Pass::Factors],
         Method::ClosedForm => {
             ntk.refuse_metric_per_entry()?;
-            vec![Pass::Recursion(mlp::plain(ntk.session)?)]
+            vec![Pass::Recursion(mlp::plain_mlp(ntk.session)?)]
         }
         Method::FullJacobian => together(Rows::Batched),
         Method::Autograd => together(Rows::SampleBySample),
@@ -230,30 +233,30 @@ fn passes<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, wanted: &[bool]) -> Result<Vec<Pa
 }
 
 impl Pass {
-    /// The parameters that it is for.
-    fn flags<'a>(&'a self, wanted: &'a [bool]) -> &'a [bool] {
+    /// The parameters of this pass.
+    fn flags<'a>(&'a self, selected: &'a [bool]) -> &'a [bool] {
         match self {
-            Pass::Rows { wanted, .. } => wanted,
-            _ => wanted,
+            Pass::Rows { selected, .. } => selected,
+            _ => selected,
         }
     }
 }
 
-/// One pass on its way.
-struct Running<'a, B: Gram, O: Op> {
+/// One pass on one device.
+struct PassRun<'a, B: Gram, O: Op> {
     ntk: &'a Ntk<'a, B, O>,
-    /// The model on the device that this is for.
+    /// The model on this device.
     session: &'a Session<'a, B, O>,
     pass: &'a Pass,
     data: Data<'a, B::Number>,
     layout: &'a Layout,
     plan: &'a Plan,
-    wanted: &'a [bool],
-    /// What the first panels told.
+    selected: &'a [bool],
+    /// Known once the first panels are computed.
     contraction_plan: OnceLock<ContractionPlan>,
 }
 
-impl<B: Gram, O: Op> Running<'_, B, O> {
+impl<B: Gram, O: Op> PassRun<'_, B, O> {
     fn device_worker(&self, counts: bool) -> DeviceWorker<'_, B> {
         let arrays = self.session.arrays();
         let workers = arrays.tile_config().workers;
@@ -261,44 +264,50 @@ impl<B: Gram, O: Op> Running<'_, B, O> {
         DeviceWorker { arrays, source: self, workers: workers.unwrap_or_else(|| self.plan.workers()), waits, counts }
     }
 
-    fn recipe_of(&self, pairs: &[Pair]) -> ContractionPlan {
-        let list: Vec<usize> = rows::chosen(self.wanted).collect();
+    fn plan_contractions(&self, pairs: &[Pair]) -> ContractionPlan {
+        let indices: Vec<usize> = selected_indices(self.selected).collect();
         let components = self.ntk.components;
-        let own_slot = |parameter: usize| list.iter().position(|&chosen| chosen == parameter).unwrap_or(0);
-        let accumulator = |parameter: usize| if components { own_slot(parameter) } else { 0 };
-        let accumulators = if components { list.len().max(1) } else { 1 };
-        // The recursion knows all parameters; those that are not wanted are left out here.
-        let pairs: Vec<Pair> = pairs.iter().filter(|pair| self.wanted[pair.parameter]).copied().collect();
+        let position = |parameter: usize| indices.iter().position(|&index| index == parameter).unwrap_or(0);
+        let accumulator = |parameter: usize| if components { position(parameter) } else { 0 };
+        let accumulators = if components { indices.len().max(1) } else { 1 };
+        // The recursion computes all parameters; those that are not selected are dropped here.
+        let pairs: Vec<Pair> = pairs.iter().filter(|pair| self.selected[pair.parameter]).copied().collect();
         contraction_plan(&pairs, self.layout, &accumulator, accumulators)
     }
 }
 
-impl<B: Gram, O: Op> Source<B> for Running<'_, B, O> {
-    fn panels(&self, side: Side, range: Range<usize>) -> Result<Panels<B::Tensor>> {
-        let (session, metric) = (self.session, &self.ntk.metric[..]);
-        let x = match side {
-            Side::Rows => self.data.x,
-            Side::Cols => self.data.z.expect("columns have samples of their own"),
+impl<B: Gram, O: Op> Source<B> for PassRun<'_, B, O> {
+    fn panels(&self, axis: Axis, range: Range<usize>) -> Result<Panels<B::Tensor>> {
+        let session = self.session;
+        let metric = &self.ntk.metric[..];
+        let x = match axis {
+            Axis::Rows => self.data.x,
+            Axis::Cols => self.data.z.expect("K(X, Z) has samples along its columns"),
         };
         let (panels, pairs) = match self.pass {
             Pass::Factors => {
                 let samples = range.len();
                 let tape = session.tape_of(x, range)?;
-                let (layout, plan, wanted) = (self.layout, self.plan, self.wanted);
-                let making = Making { layout, plan, wanted, metric, without_input_gram: &self.ntk.without_input_gram };
-                structured::panels(&tape, session.arrays(), samples, &making)?
+                let context = PanelContext {
+                    layout: self.layout,
+                    plan: self.plan,
+                    selected: self.selected,
+                    metric,
+                    without_input_gram: &self.ntk.without_input_gram,
+                };
+                structured::panels(&tape, session.arrays(), samples, &context)?
             }
             Pass::Recursion(network) => {
                 let inputs = session.upload(session.arrays(), x, range)?;
                 mlp::panels(session.arrays(), session.parameters(), network, self.layout, metric, &inputs[0])
             }
-            Pass::Rows { rows, wanted } => rows::panels(session, *rows, self.layout, wanted, metric, x, range)?,
+            Pass::Rows { rows, selected } => rows::panels(session, *rows, self.layout, selected, metric, x, range)?,
         };
-        self.contraction_plan.get_or_init(|| self.recipe_of(&pairs));
+        self.contraction_plan.get_or_init(|| self.plan_contractions(&pairs));
         Ok(panels)
     }
 
     fn contraction_plan(&self) -> &ContractionPlan {
-        self.contraction_plan.get().expect("panels were made before")
+        self.contraction_plan.get().expect("panels are computed before their contractions are asked for")
     }
 }

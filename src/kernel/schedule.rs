@@ -1,7 +1,7 @@
-//! The walk over K, unit by unit, from panels of blocks of samples to a sink.
+//! The schedule: computes K region by region, from panels of blocks of samples into a sink.
 //!
-//! Devices take units from one queue. One that fails gives back what it had, and the others go on; a unit reaches the sink
-//! once, when it is whole.
+//! Devices take regions from one queue. A device that fails returns its region to the queue, and the others continue. A
+//! region reaches the sink once, when it is complete.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -13,57 +13,58 @@ use super::sink::{Frame, Sink};
 use crate::backend::{ContractionPlan, Gram, Panels};
 use crate::error::{Error, Result};
 
-/// Which samples are meant.
+/// The samples along the rows or along the columns of K(X, Z).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum Axis {
     Rows,
     Cols,
 }
 
-/// Where panels come from: those of a chunk of samples, and the recipe for what is made of them.
+/// A source of panels of a chunk of samples, and of the contractions of these panels.
 pub(crate) trait Source<B: Gram>: Sync {
-    fn panels(&self, side: Side, samples: Range<usize>) -> Result<Panels<B::Tensor>>;
-    /// Known once there are panels.
+    fn panels(&self, axis: Axis, samples: Range<usize>) -> Result<Panels<B::Tensor>>;
+    /// Known once panels have been computed.
     fn contraction_plan(&self) -> &ContractionPlan;
 }
 
-/// What a walk is for: the same for all devices.
+/// The data of a schedule that all devices share.
 pub(crate) struct Job<'a, R> {
     pub partition: &'a Partition,
     pub frame: &'a Frame,
     pub sink: &'a dyn Sink<R>,
-    /// What every entry is multiplied by.
+    /// The factor of all entries.
     pub scale: f64,
     /// Samples in a forward pass.
     pub chunk: usize,
-    /// Panels of all samples are held.
+    /// True if the panels of all samples stay in memory.
     pub resident: bool,
     pub counter: &'a Counter<'a>,
 }
 
-/// One walk.
+/// One run over K.
 pub(crate) struct Schedule<'a, B: Gram> {
     pub job: Job<'a, B::Number>,
-    /// Devices that work side by side.
+    /// Devices that work in parallel.
     pub device_workers: Vec<DeviceWorker<'a, B>>,
-    /// The one that is asked when all of these have failed.
+    /// The device that takes over after all of these have failed.
     pub last: Option<DeviceWorker<'a, B>>,
 }
 
 impl<B: Gram> Schedule<'_, B> {
     /// # Errors
-    /// All devices failed, or a source of samples; the sink refused, an entry is not finite, or the caller cancelled.
+    /// Returns an error if all devices or a source of samples failed, if the sink failed, if an entry is not finite, or
+    /// if the caller cancelled.
     pub fn run(&self) -> Result<()> {
         let Job { partition, frame, sink, resident, counter, .. } = &self.job;
         let open: Vec<usize> = frame.shard.clone().filter(|&region| !sink.has(region)).collect();
         let all: Vec<usize> = frame.shard.clone().collect();
         counter.skip(steps(partition, &all, *resident) - steps(partition, &open, *resident));
-        // What made a device fail, by device.
+        // The error of every failed device.
         let failures = Mutex::new(vec![None; self.device_workers.len()]);
         partition.row_blocks(&open, *resident).try_for_each(|row_block| self.row_block(row_block, &failures))
     }
 
-    /// Units that share what panels are held.
+    /// Runs the regions of one row block, which share their panels.
     fn row_block(&self, regions: &[usize], failures: &Mutex<Vec<Option<Error>>>) -> Result<()> {
         let queue = Queue::new(regions);
         let failures = || failures.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,38 +91,38 @@ impl<B: Gram> Schedule<'_, B> {
                 let result = last.work(&self.job, &rest, &queue);
                 queue.outcome().and(result)
             }
-            None => Err(failures().iter().flatten().next().cloned().expect("units are left where devices failed")),
+            None => Err(failures().iter().flatten().next().cloned().expect("regions remain only if a device failed")),
         }
     }
 }
 
-/// The units that are to be computed.
-pub(crate) struct Queue(Mutex<State>);
+/// The queue of regions.
+pub(crate) struct Queue(Mutex<QueueState>);
 
-struct State {
-    /// The next one last.
+struct QueueState {
+    /// Regions not yet taken, the next one last.
     open: Vec<usize>,
-    /// Why nobody is to go on.
+    /// The error that closed the queue.
     error: Option<Error>,
 }
 
 impl Queue {
     fn new(regions: &[usize]) -> Self {
-        Queue(Mutex::new(State { open: regions.iter().rev().copied().collect(), error: None }))
+        Queue(Mutex::new(QueueState { open: regions.iter().rev().copied().collect(), error: None }))
     }
 
-    /// The next unit, unless something went wrong.
+    /// Takes the next region. Returns `None` if the queue is empty or closed.
     pub fn take(&self) -> Option<usize> {
         let mut state = self.state();
         if state.error.is_some() { None } else { state.open.pop() }
     }
 
-    /// A unit that a device could not compute.
+    /// Returns a region that a device could not compute.
     pub fn give_back(&self, region: usize) {
         self.state().open.push(region);
     }
 
-    /// Nobody takes another unit.
+    /// Closes the queue: no worker takes another region.
     pub fn close(&self, error: Error) {
         self.state().error.get_or_insert(error);
     }
@@ -130,19 +131,19 @@ impl Queue {
         self.state().error.clone().map_or(Ok(()), Err)
     }
 
-    /// The units that nobody computed, in order, if there are any.
+    /// The regions that were not computed, in order, or `None` after a complete run.
     fn rest(&self) -> Option<Vec<usize>> {
         let mut rest = self.state().open.clone();
         rest.sort_unstable();
         (!rest.is_empty()).then_some(rest)
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, QueueState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a walk over `regions` counts: blocks whose panels are held, and units.
+/// The steps of a run over `regions`: blocks whose panels stay in memory, and regions.
 pub(crate) fn steps(partition: &Partition, regions: &[usize], resident: bool) -> usize {
     let blocks = |row_block: &[usize]| {
         partition.resident(row_block, resident).iter().flatten().filter(|&&resident| resident).count()

@@ -1,35 +1,36 @@
-//! The exact ways to contract a parameter's part of a kernel.
+//! The exact strategies to contract a parameter's part of a kernel.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// How a parameter's part of the kernel is contracted, for samples n and m. All ways are exact; the [`Plan`](super::Plan)
-/// takes the cheapest that the parameter's uses allow.
+/// How a parameter's part of the kernel is contracted, for samples n and m. All strategies are exact. The
+/// [`Plan`](super::Plan) takes the cheapest that the parameter's uses allow.
 ///
-/// With t positions, i features in and o out, a\[n,t\] what came in and b\[n,t\] the cotangent of what went out:
+/// Notation: t positions, i input features, o output features; `a[n,t]` the input of the op and `b[n,t]` the cotangent
+/// of its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// The last layer: its cotangents are unit vectors, so (a\[n\] . a\[m\]) stands where c = c', and nothing is multiplied
-    /// for a bias.
+    /// The last layer. Its cotangents are unit vectors, so the part is `a[n] . a[m]` if c = c', and 0 otherwise. Its
+    /// bias needs no product.
     ReadOut,
-    /// One position: (a\[n\] . a\[m\]) (b\[n\] . b\[m\]).
+    /// One position: the Hadamard product of two Grams, `(a[n] . a[m]) (b[n] . b[m])`.
     Hadamard,
-    /// The per-sample gradients sum over t of b a, multiplied out, then their product.
+    /// The per-sample gradients, sum over t of b a, are materialised and multiplied.
     Materialise,
-    /// sum over t, u of (a\[n,t\] . a\[m,u\]) (b\[n,t\] . b\[m,u\]): no gradient is formed; with several outputs b\[m\] is
-    /// contracted first, b\[n\] second.
+    /// sum over t, u of `(a[n,t] . a[m,u]) (b[n,t] . b[m,u])`. No gradient is formed. With several outputs, `b[m]` is
+    /// contracted first and `b[n]` second.
     PositionPairs,
-    /// The gradients of one side, multiplied out, against a and b of the other.
+    /// The materialised gradients of one sample, contracted with a and b of the other.
     Mixed,
-    /// Embeddings: cotangents summed by row of the table, multiplied where both samples have the row.
+    /// Embeddings: cotangents are summed by row of the table, and multiplied if both samples have the row.
     Join,
 }
 
 impl Strategy {
-    /// All ways.
+    /// All strategies.
     pub const ALL: [Strategy; 6] = [
         Strategy::ReadOut,
         Strategy::Hadamard,
@@ -39,7 +40,7 @@ impl Strategy {
         Strategy::Join,
     ];
 
-    /// The way's name: `read-out`, `hadamard`, `materialise`, `position-pairs`, `mixed` or `join`.
+    /// The strategy's name: `read-out`, `hadamard`, `materialise`, `position-pairs`, `mixed` or `join`.
     pub fn name(self) -> &'static str {
         match self {
             Strategy::ReadOut => "read-out",
@@ -64,7 +65,7 @@ impl FromStr for Strategy {
     fn from_str(name: &str) -> Result<Self> {
         Strategy::ALL.into_iter().find(|strategy| strategy.name() == name).ok_or_else(|| {
             let names: Vec<&str> = Strategy::ALL.iter().map(|strategy| strategy.name()).collect();
-            Error::name(format!("there is no way '{name}'; there are {}", names.join(", ")))
+            Error::name(format!("unknown strategy '{name}'; use one of {}", names.join(", ")))
         })
     }
 }

@@ -28,8 +28,13 @@ pub struct ParameterInfo {
 impl ParameterInfo {
     /// The layer: the part of the name before the last dot, or the whole name if there is no dot.
     pub fn layer(&self) -> &str {
-        self.name.rsplit_once('.').map_or(&self.name, |(layer, _)| layer)
+        layer_name(&self.name)
     }
+}
+
+/// The layer of a parameter: the part of its name before the last dot, or the whole name if there is no dot.
+pub(crate) fn layer_name(parameter: &str) -> &str {
+    parameter.rsplit_once('.').map_or(parameter, |(layer, _)| layer)
 }
 
 /// One op on values and parameters.

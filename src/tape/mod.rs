@@ -5,6 +5,7 @@ mod graph;
 mod run;
 mod weights;
 
+pub(crate) use graph::layer_name;
 pub use graph::{Graph, Node, Parameter, ParameterInfo, Value};
 pub use run::{SweepTargets, Swept, Tape, Use};
 pub(crate) use weights::View;

@@ -185,11 +185,7 @@ fn weights_that_are_none_are_refused_by_name() {
         refused(session.ntk().metric("d2.*", bad), Error::is_value, &["d2.weight", word, "positive"]);
         let mut list = vec![1.0; 5];
         list[3] = bad;
-        refused(
-            session.ntk().metric_diagonal("d1.bias", list.clone()),
-            Error::is_value,
-            &["d1.bias", "number 3", word],
-        );
+        refused(session.ntk().metric_diagonal("d1.bias", list.clone()), Error::is_value, &["d1.bias", "entry 3", word]);
         let rank_one = session.ntk().metric_rank_one("d1.weight", list, vec![1.0; 4]);
         refused(rank_one, Error::is_value, &["d1.weight", word]);
     }

@@ -1,9 +1,9 @@
-//! Where samples come from: several inputs, readers, mapped files, row numbers.
+//! Samples of several inputs, from readers, from mapped files, and as row numbers.
 
 use super::*;
 
 #[test]
-fn several_inputs_are_read_side_by_side() {
+fn several_inputs_are_read_together() {
     let model = ids_and_features();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
     let data = Data::of(&model, 20, 2);
@@ -12,48 +12,51 @@ fn several_inputs_are_read_side_by_side() {
     let kernel = session.ntk().compute(&[ids.clone(), features.clone()]).unwrap();
     assert_close(&kernel, &want, "two inputs");
     assert_eq!(kernel, session.ntk().compute(&data.batches()).unwrap(), "an array and a list");
-    // The same network on one input that is not looked up: f depends on both.
+    // The output depends on both inputs.
     let other = session.ntk().compute(&[ids.clone(), Batch::new(&numbers(40, 77), &[20, 2]).unwrap()]).unwrap();
     assert!(other.total().distance(want.total()).unwrap() > 1e-3);
 
-    let one = session.ntk().compute(features).unwrap_err();
-    says(one, Error::is_shape, &["takes 2 inputs", "each sample has 1"]);
+    let too_few = session.ntk().compute(features).unwrap_err();
+    says(too_few, Error::is_shape, &["takes 2 inputs", "each sample has 1"]);
     let three = [ids.clone(), features.clone(), features.clone()];
     says(session.ntk().compute(&three).unwrap_err(), Error::is_shape, &["takes 2 inputs", "each sample has 3"]);
     says(session.ntk().compute(&Vec::new()).unwrap_err(), Error::is_shape, &["takes 2 inputs", "each sample has 0"]);
-    let turned = [features.clone(), ids.clone()];
-    says(session.ntk().compute(&turned).unwrap_err(), Error::is_shape, &["input 0", "[4]", "[20, 2]"]);
+    let swapped = [features.clone(), ids.clone()];
+    says(session.ntk().compute(&swapped).unwrap_err(), Error::is_shape, &["input 0", "[4]", "[20, 2]"]);
     for method in Method::ALL.into_iter().filter(|&method| method != Method::ClosedForm) {
         for short in [19, 1, 0] {
             let unlike = [ids.clone(), features.rows(0..short)];
             let error = session.ntk().method(method).compute(&unlike).unwrap_err();
-            says(error, Error::is_shape, &["20 samples of one input", &format!("{short} of another")]);
+            says(error, Error::is_shape, &[&format!("got 20 and {short}")]);
             let unlike = vec![ids.rows(0..short), features.clone()];
             let error = session.ntk().method(method).compute(&unlike).unwrap_err();
-            says(error, Error::is_shape, &[&format!("{short} samples of one input"), "20 of another"]);
+            says(error, Error::is_shape, &[&format!("got {short} and 20")]);
         }
     }
     let unlike = [ids.rows(0..0), features.clone()];
-    says(session.ntk().diagonal(&unlike).unwrap_err(), Error::is_shape, &["20 of another"]);
-    says(session.run(&unlike).unwrap_err(), Error::is_shape, &["20 of another"]);
-    says(session.gradient(&unlike, &[]).unwrap_err(), Error::is_shape, &["20 of another"]);
-    says(session.jacobian(&unlike).unwrap_err(), Error::is_shape, &["20 of another"]);
-    says(session.ntk().between(&data.batches(), &unlike).unwrap_err(), Error::is_shape, &["20 of another"]);
+    says(session.ntk().diagonal(&unlike).unwrap_err(), Error::is_shape, &["got 0 and 20"]);
+    says(session.run(&unlike).unwrap_err(), Error::is_shape, &["got 0 and 20"]);
+    says(session.gradient(&unlike, &[]).unwrap_err(), Error::is_shape, &["got 0 and 20"]);
+    says(session.jacobian(&unlike).unwrap_err(), Error::is_shape, &["got 0 and 20"]);
+    says(session.ntk().between(&data.batches(), &unlike).unwrap_err(), Error::is_shape, &["got 0 and 20"]);
 }
 
-fn a_reader_gives_the_bits_of_memory<R: Real>() {
+fn a_reader_equals_memory_bit_for_bit<R: Real>() {
     for (name, model) in models() {
         let session = Session::new(&model, Cpu::<R>::new()).unwrap();
         let data = Data::of(&model, 40, 1);
-        let own: Vec<Vec<R>> =
+        let numbers_of_inputs: Vec<Vec<R>> =
             data.inputs.iter().map(|(list, _)| list.iter().map(|&x| R::from_f64(x)).collect()).collect();
         let shapes: Vec<&[usize]> = model.input_shapes().iter().map(Vec::as_slice).collect();
         let reader = Reader::new(40, &shapes, |input, range| {
             let size = shapes[input].iter().product::<usize>();
-            Ok(own[input][range.start * size..range.end * size].to_vec())
+            Ok(numbers_of_inputs[input][range.start * size..range.end * size].to_vec())
         });
-        let batches: Vec<Batch<'_, R>> =
-            own.iter().zip(&data.inputs).map(|(list, (_, shape))| Batch::new(list, shape).unwrap()).collect();
+        let batches: Vec<Batch<'_, R>> = numbers_of_inputs
+            .iter()
+            .zip(&data.inputs)
+            .map(|(list, (_, shape))| Batch::new(list, shape).unwrap())
+            .collect();
         for method in [Method::Structured, Method::Layerwise] {
             let ntk = || session.ntk().method(method).outputs(Outputs::TraceSum);
             assert_eq!(ntk().compute(&reader).unwrap(), ntk().compute(&batches).unwrap(), "{name}, {method}");
@@ -67,14 +70,14 @@ fn a_reader_gives_the_bits_of_memory<R: Real>() {
 }
 
 #[test]
-fn samples_that_are_read_give_the_bits_of_those_in_memory() {
-    a_reader_gives_the_bits_of_memory::<f32>();
-    a_reader_gives_the_bits_of_memory::<f64>();
+fn samples_of_a_reader_equal_those_in_memory_bit_for_bit() {
+    a_reader_equals_memory_bit_for_bit::<f32>();
+    a_reader_equals_memory_bit_for_bit::<f64>();
 }
 
 #[cfg(feature = "mmap")]
 #[test]
-fn samples_of_a_mapped_file_give_the_bits_of_those_in_memory() {
+fn samples_of_a_mapped_file_equal_those_in_memory_bit_for_bit() {
     use tangent_kernels::io::npy;
     let (model, folder) = (planes(), tempfile::tempdir().unwrap());
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
@@ -93,14 +96,17 @@ fn samples_of_a_mapped_file_give_the_bits_of_those_in_memory() {
 }
 
 #[test]
-fn errors_of_a_reader_come_out() {
+fn errors_of_a_reader_are_returned() {
     let model = mlp();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
     let data = Data::of(&model, 4, 1);
     let good = data.batches();
-    let broken = Reader::new(64, &[&[4]], |_, range| match range.contains(&40) {
-        false => Ok(vec![0.5; range.len() * 4]),
-        true => Err(Error::io("the tape is torn at sample 40")),
+    let broken = Reader::new(64, &[&[4]], |_, range| {
+        if range.contains(&40) {
+            Err(Error::io("the tape is torn at sample 40"))
+        } else {
+            Ok(vec![0.5; range.len() * 4])
+        }
     });
     let short = Reader::new(64, &[&[4]], |_, range| Ok(vec![0.5; range.len() * 4 - usize::from(range.contains(&40))]));
     let nan = Reader::new(64, &[&[4]], |_, range| {
@@ -125,7 +131,7 @@ fn errors_of_a_reader_come_out() {
 }
 
 #[test]
-fn row_numbers_that_are_none_are_named() {
+fn invalid_row_numbers_are_errors_that_name_them() {
     let model = ids_and_features();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
     let features = numbers(6, 1);
@@ -146,7 +152,7 @@ fn row_numbers_that_are_none_are_named() {
             says(error, Error::is_value, &["input 0", word, "entry 1 of sample 2"]);
         }
     }
-    // Row numbers must be an input's: what is computed has no row.
+    // Row numbers must come straight from an input.
     let mut graph = Graph::new(&[3]).unwrap();
     let table = graph.parameter("t", &[5, 2]).unwrap();
     let x = graph.input();
@@ -154,7 +160,7 @@ fn row_numbers_that_are_none_are_named() {
     says(graph.embedding(h, table).unwrap_err(), Error::is_unsupported, &["embedding", "directly from an input"]);
 }
 
-/// Row numbers beside other numbers in one input. What is no row there is not taken for one.
+/// Row numbers next to other numbers in one input. An invalid row number is not rounded to a valid one.
 #[test]
 fn row_numbers_in_a_part_of_an_input_are_not_rounded() {
     let mut graph = Graph::new(&[4]).unwrap();
@@ -166,9 +172,9 @@ fn row_numbers_in_a_part_of_an_input_are_not_rounded() {
     let y = read_out(&mut graph, h, 2);
     let model = filled(Model::new(graph, y).unwrap());
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-    let by = |ids: [f64; 2]| session.ntk().compute(&Batch::new(&[0.3, ids[0], ids[1], -7.5], &[1, 4]).unwrap());
-    assert!(by([4.0, 0.0]).is_ok());
+    let kernel_of = |ids: [f64; 2]| session.ntk().compute(&Batch::new(&[0.3, ids[0], ids[1], -7.5], &[1, 4]).unwrap());
+    assert!(kernel_of([4.0, 0.0]).is_ok());
     for bad in [[5.0, 0.0], [-1.0, 0.0], [0.0, 2.4]] {
-        says(by(bad).unwrap_err(), Error::is_value, &["not finite"]);
+        says(kernel_of(bad).unwrap_err(), Error::is_value, &["not finite"]);
     }
 }

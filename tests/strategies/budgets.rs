@@ -1,8 +1,8 @@
-//! Plans under a budget of memory.
+//! Plans under a memory budget.
 
 use super::*;
 
-/// A tight budget takes smaller tiles before it gives a way up.
+/// A tight budget takes smaller tiles before it changes a strategy.
 #[test]
 fn a_tight_budget_makes_tiles_smaller_first() {
     let network = mlp(1);
@@ -15,11 +15,12 @@ fn a_tight_budget_makes_tiles_smaller_first() {
     assert_eq!(strategies(&tight), strategies(&free));
 }
 
-/// Lowers the budget to just below what is needed, again and again, until the kernel is refused.
+/// Lowers the budget to just below the need, until the kernel is rejected.
 #[test]
-fn a_budget_makes_other_ways_go_or_refuses_with_what_is_needed() {
-    let (mut turns, mut cuts) = (0, 0);
-    // Slow products make gradients go first, of which more is held than of sides.
+fn a_budget_changes_strategies_or_is_rejected_with_the_need() {
+    let mut strategy_changes = 0;
+    let mut partition_changes = 0;
+    // Slow products favour gradients, which take more memory than operands.
     let mut slow = Rates::shipped::<f64>();
     (slow.positions, slow.product) = (slow.positions / 100.0, slow.product / 100.0);
     let cases = networks().into_iter().flat_map(|network| {
@@ -37,20 +38,20 @@ fn a_budget_makes_other_ways_go_or_refuses_with_what_is_needed() {
             loop {
                 let budget = plan.peak_bytes(1) as u64;
                 let enough = ntk().memory_budget(budget).plan(ROWS).unwrap();
-                assert_eq!(strategies(&enough), strategies(&plan), "what is needed is enough: {}", network.name);
+                assert_eq!(strategies(&enough), strategies(&plan), "the need is enough: {}", network.name);
                 match ntk().memory_budget(budget - 1).compute(&x) {
                     Ok(kernel) => {
                         assert_close(&kernel, &want, &format!("{}, {outputs:?}, {budget} bytes", network.name));
                         let other = kernel.manifest().unwrap().plan.clone();
                         assert!(other.peak_bytes(1) < plan.peak_bytes(1));
-                        assert_eq!((other.resident, other.made), held_and_made(&other));
-                        // Factors are made again before a way is left.
-                        let cut = |plan: &Plan| (plan.resident, plan.tall, plan.wide);
+                        assert_eq!((other.resident, other.computed_samples), resident_and_computed(&other));
+                        // Factors are computed again before a strategy changes.
+                        let partition = |plan: &Plan| (plan.resident, plan.tall, plan.wide);
                         if strategies(&other) == strategies(&plan) {
-                            assert_ne!(cut(&other), cut(&plan));
-                            cuts += 1;
+                            assert_ne!(partition(&other), partition(&plan));
+                            partition_changes += 1;
                         } else {
-                            turns += 1;
+                            strategy_changes += 1;
                         }
                         plan = other;
                     }
@@ -65,37 +66,38 @@ fn a_budget_makes_other_ways_go_or_refuses_with_what_is_needed() {
             assert!(ntk().memory_budget(0).plan(ROWS).unwrap_err().is_memory());
         }
     }
-    assert!(turns > 20, "{turns} times there was a way that holds less");
-    assert!(cuts > 10, "{cuts} times there was a cut that holds less");
+    assert!(strategy_changes > 20, "{strategy_changes} changes of a strategy");
+    assert!(partition_changes > 10, "{partition_changes} changes of the partition");
 }
 
-/// Room for four threads would leave bands of one block, for which factors are made 26 times over: two threads that make
-/// them a few times are sooner done.
+/// Four threads would leave room for row blocks of one block, for which factors are computed 26 times. Two threads,
+/// which compute them a few times, finish sooner.
 #[test]
-fn threads_are_not_bought_with_factors_that_are_made_again() {
+fn fewer_threads_are_taken_if_factors_would_be_computed_too_often() {
     let model = mlp_h();
     let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
     let n = 20_000;
-    let beside = 4 * (n * n) as u64;
-    let plan = session.ntk().components(false).memory_budget(beside + (512 << 20)).plan(n).unwrap();
-    assert!(!plan.is_held() && plan.peak_bytes(2) <= (beside + (512 << 20)) as f64, "{plan}");
-    assert!(plan.made < 10.0 * n as f64, "{plan}");
+    let result_bytes = 4 * (n * n) as u64;
+    let plan = session.ntk().components(false).memory_budget(result_bytes + (512 << 20)).plan(n).unwrap();
+    assert!(!plan.is_resident() && plan.peak_bytes(2) <= (result_bytes + (512 << 20)) as f64, "{plan}");
+    assert!(plan.computed_samples < 10.0 * n as f64, "{plan}");
 }
 
-/// Samples held at a time and samples made of a symmetric kernel, by walking its bands.
-fn held_and_made(plan: &Plan) -> (usize, f64) {
+/// The resident samples and the computed samples of a symmetric kernel, by a loop over its row blocks.
+fn resident_and_computed(plan: &Plan) -> (usize, f64) {
     let n = plan.samples.0;
-    if plan.is_held() {
+    if plan.is_resident() {
         return (n, n as f64);
     }
-    let band = plan.tall * plan.block;
-    let (mut start, mut made) = (0, 0);
+    let row_block = plan.tall * plan.block;
+    let mut start = 0;
+    let mut computed = 0;
     while start < n {
-        // A band meets itself and all to the right of it.
-        made += n - start;
-        start += band;
+        // The columns of the row block, and all to its right.
+        computed += n - start;
+        start += row_block;
     }
-    (band.min(n), made as f64)
+    (row_block.min(n), computed as f64)
 }
 
 fn strategies(plan: &Plan) -> Vec<Strategy> {
@@ -103,23 +105,23 @@ fn strategies(plan: &Plan) -> Vec<Strategy> {
 }
 
 #[test]
-fn a_budget_does_not_undo_what_was_forced() {
+fn a_budget_does_not_change_a_forced_strategy() {
     let network = planes(3);
     let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
     let forced = || session.ntk().force("grouped.weight", Strategy::PositionPairs);
-    let held = |plan: &Plan| plan.peak_bytes(1) as u64;
-    let (straight, out) = (
+    let needed = |plan: &Plan| plan.peak_bytes(1) as u64;
+    let (pairs, materialised) = (
         forced().plan(ROWS).unwrap(),
         session.ntk().force("grouped.weight", Strategy::Materialise).plan(ROWS).unwrap(),
     );
-    assert!(held(&out) < held(&straight), "the test needs a way that holds less");
-    let mut budget = held(&straight);
+    assert!(needed(&materialised) < needed(&pairs), "the test needs a strategy that takes less memory");
+    let mut budget = needed(&pairs);
     let error = loop {
         match forced().memory_budget(budget - 1).plan(ROWS) {
             Ok(plan) => {
                 assert_eq!(plan.parameters[0].strategy, Strategy::PositionPairs);
-                assert!(held(&plan) < budget, "a plan of {} bytes for {}", held(&plan), budget - 1);
-                budget = held(&plan);
+                assert!(needed(&plan) < budget, "a plan of {} bytes for {}", needed(&plan), budget - 1);
+                budget = needed(&plan);
             }
             Err(error) => break error,
         }

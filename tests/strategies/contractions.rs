@@ -1,18 +1,18 @@
-//! Every way gives the same kernel.
+//! Every strategy gives the same kernel.
 
 use super::*;
 
-/// A parameter and a way that it can go.
-fn all_ways(plan: &Plan) -> Vec<(String, Strategy)> {
-    let of = |p: &tangent_kernels::kernel::PlannedParameter| {
+/// All pairs of a parameter and a strategy that it allows.
+fn allowed_strategies(plan: &Plan) -> Vec<(String, Strategy)> {
+    let strategies_of = |p: &tangent_kernels::kernel::PlannedParameter| {
         let strategies = p.alternatives.iter().map(|(strategy, _)| *strategy).chain([p.strategy]);
         strategies.map(|strategy| (p.name.clone(), strategy)).collect::<Vec<_>>()
     };
-    plan.parameters.iter().flat_map(of).collect()
+    plan.parameters.iter().flat_map(strategies_of).collect()
 }
 
 #[test]
-fn every_way_gives_the_kernel_of_jacobians() {
+fn every_strategy_gives_the_kernel_of_jacobians() {
     let mut seen = Vec::new();
     for network in networks() {
         let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
@@ -24,7 +24,7 @@ fn every_way_gives_the_kernel_of_jacobians() {
             let rows = ntk().method(Method::FullJacobian);
             let (want, want_between) = (rows.compute(&x).unwrap(), rows.between(&x, &z).unwrap());
             let plan = ntk().plan(ROWS).unwrap();
-            let allowed = all_ways(&plan);
+            let allowed = allowed_strategies(&plan);
             let compare = |ntk: Ntk<'_, _, _>, what: String| {
                 let what = format!("{}, {outputs:?}, {what}", network.name);
                 let kernel = ntk.compute(&x).unwrap();
@@ -32,7 +32,7 @@ fn every_way_gives_the_kernel_of_jacobians() {
                 assert_close(&ntk.between(&x, &z).unwrap(), &want_between, &format!("{what}, between"));
                 kernel.manifest().unwrap().plan.clone()
             };
-            compare(ntk(), "the plan's own ways".into());
+            compare(ntk(), "the strategies of the plan".into());
             for (name, strategy) in &allowed {
                 let taken = compare(ntk().force(name, *strategy), format!("{name} by {strategy}"));
                 assert_eq!(taken.parameters.iter().find(|p| &p.name == name).unwrap().strategy, *strategy);
@@ -55,12 +55,12 @@ fn every_way_gives_the_kernel_of_jacobians() {
         }
     }
     for strategy in Strategy::ALL {
-        assert!(seen.contains(&strategy), "no network goes the way {strategy}");
+        assert!(seen.contains(&strategy), "no network uses the strategy {strategy}");
     }
 }
 
 #[test]
-fn a_way_that_a_parameter_cannot_go_is_an_error_that_names_both() {
+fn a_strategy_that_a_parameter_does_not_allow_is_an_error_that_names_both() {
     let network = mlp(2);
     let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
     for (pattern, strategy) in
@@ -79,7 +79,7 @@ fn a_way_that_a_parameter_cannot_go_is_an_error_that_names_both() {
 }
 
 #[test]
-fn the_later_of_two_forced_ways_counts() {
+fn the_later_of_two_forced_strategies_counts() {
     let network = tokens(9, 3, 2);
     let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
     let plan =
@@ -90,9 +90,9 @@ fn the_later_of_two_forced_ways_counts() {
     }
 }
 
-/// A block whose forward pass is cut into parts, whose panels are put together again.
+/// A block whose forward pass is split into chunks, whose panels are then joined.
 #[test]
-fn ways_survive_blocks_that_are_run_in_parts() {
+fn strategies_agree_if_blocks_run_in_chunks() {
     const SAMPLES: usize = 17;
     let network = sentences(400, 24, 2);
     let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
@@ -108,7 +108,7 @@ fn ways_survive_blocks_that_are_run_in_parts() {
             plan.block
         );
         let want = ntk().method(Method::FullJacobian).compute(&x).unwrap();
-        for (name, strategy) in all_ways(&plan) {
+        for (name, strategy) in allowed_strategies(&plan) {
             let kernel = ntk().force(&name, strategy).compute(&x).unwrap();
             assert_close(&kernel, &want, &format!("{outputs:?}, {name} by {strategy}"));
         }

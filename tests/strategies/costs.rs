@@ -233,7 +233,7 @@ fn a_weight_and_its_transpose() {
 fn jacobians_that_are_held() {
     let model = small_mlp();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-    let held = |method: Method| session.ntk().method(method).plan(10).unwrap().held_bytes;
+    let held = |method: Method| session.ntk().method(method).plan(10).unwrap().resident_bytes;
     assert_eq!(held(Method::FullJacobian), 8.0 * 10.0 * 3.0 * 66.0);
     assert_eq!(held(Method::Layerwise), 8.0 * 10.0 * 3.0 * 35.0);
 }

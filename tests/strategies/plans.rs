@@ -1,9 +1,9 @@
-//! Plans: what is chosen, and how it is told.
+//! Plans: the chosen strategies, the table and the JSON.
 
 use super::*;
 
 #[test]
-fn a_plan_is_the_same_for_any_number_of_threads_and_is_the_one_that_is_followed() {
+fn a_plan_is_the_same_for_any_number_of_threads_and_the_run_follows_it() {
     for network in networks() {
         let session = Session::new(&network.model, Cpu::<f32>::new()).unwrap();
         let (x, z) = (network.input(ROWS, 8), network.input(COLUMNS, 9));
@@ -27,7 +27,7 @@ fn a_plan_is_the_same_for_any_number_of_threads_and_is_the_one_that_is_followed(
 }
 
 #[test]
-fn the_cheapest_way_is_taken_and_other_rates_make_another_plan() {
+fn the_cheapest_strategy_is_taken_and_other_rates_change_the_plan() {
     for network in networks() {
         let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
         let plan = session.ntk().plan(1000).unwrap();
@@ -39,7 +39,7 @@ fn the_cheapest_way_is_taken_and_other_rates_make_another_plan() {
             }
         }
     }
-    // Where forming gradients is all but free, they are formed; where it is ruinous, they are not.
+    // Gradients are formed if that is almost free, and not if it is very expensive.
     let network = tokens(6, 6, 1);
     let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
     let strategy = |forming: f64| {
@@ -65,8 +65,8 @@ fn a_plan_is_json() {
         assert_eq!(json["block"], plan.block);
         assert_eq!(json["chunk"], plan.chunk);
         assert_eq!(json["budget_bytes"], 1 << 30);
-        // serde_json reads numbers to the last bit but one.
-        let number = |json: &Json, name: &str| json[name].as_f64().unwrap_or_else(|| panic!("{name} is no number"));
+        // serde_json may read the last bit of a number wrong.
+        let number = |json: &Json, name: &str| json[name].as_f64().unwrap_or_else(|| panic!("{name} is not a number"));
         let same = |x: f64, y: f64| assert!((x - y).abs() <= 1e-15 * y.abs(), "{x:e} {y:e}");
         same(number(&json, "forward_flops"), plan.forward_flops);
         same(number(&json, "reverse_flops"), plan.reverse_flops);
@@ -81,7 +81,7 @@ fn a_plan_is_json() {
             assert_eq!(json["name"], p.name);
             assert_eq!(json["shape"], serde_json::json!(p.shape));
             assert_eq!((&json["uses"], &json["positions"]), (&p.uses.into(), &p.positions.into()));
-            assert_eq!(json["way"], p.strategy.name());
+            assert_eq!(json["strategy"], p.strategy.name());
             for (name, value) in [
                 ("forming_flops", p.forming_flops),
                 ("gram_flops", p.gram_flops),
@@ -119,9 +119,10 @@ fn names_of_any_characters_are_json() {
     assert_eq!(json["parameters"][0]["name"], name);
 }
 
-/// 3 numbers to one, f64: products of 3 for every pair of samples, and 3 features of every sample resident.
+/// A layer from 3 numbers to one in f64: products of 3 for every pair of samples, and 3 features of every sample in
+/// memory.
 #[test]
-fn sizes_and_times_are_told_in_words() {
+fn sizes_and_times_have_units() {
     let model = Model::from_fn(&[&[3]], |graph, inputs| {
         let weight = graph.parameter_filled("weight", &[1, 3], 0.5)?;
         let bias = graph.parameter_filled("bias", &[1], 0.5)?;
@@ -136,15 +137,18 @@ fn sizes_and_times_are_told_in_words() {
         let line = table.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().map(str::to_string).collect::<Vec<_>>().join(" ")
     };
-    // 6 flops a pair.
-    let told = line(1_000, "weight");
-    assert!(told.contains("read-out - 6.00 M 48.0 kB 6.0 us"), "{told}");
-    let told = line(1_000_000, "weight");
-    assert!(told.contains("read-out - 6.00 G 24.0 MB 6.00 ms"), "{told}");
-    let told = line(1_000_000_000, "weight");
-    assert!(told.contains("read-out - 6.00 T 24.00 GB 6.00 s"), "{told}");
-    let told = line(1_000, "bias");
-    assert!(told.contains("read-out - - - -") && told.ends_with("materialise"), "{told}");
+    // 6 flops per pair.
+    let line_of_parameter = line(1_000, "weight");
+    assert!(line_of_parameter.contains("read-out - 6.00 M 48.0 kB 6.0 us"), "{line_of_parameter}");
+    let line_of_parameter = line(1_000_000, "weight");
+    assert!(line_of_parameter.contains("read-out - 6.00 G 24.0 MB 6.00 ms"), "{line_of_parameter}");
+    let line_of_parameter = line(1_000_000_000, "weight");
+    assert!(line_of_parameter.contains("read-out - 6.00 T 24.00 GB 6.00 s"), "{line_of_parameter}");
+    let line_of_parameter = line(1_000, "bias");
+    assert!(
+        line_of_parameter.contains("read-out - - - -") && line_of_parameter.ends_with("materialise"),
+        "{line_of_parameter}"
+    );
     assert!(line(1_000, "kernel").starts_with("kernel of 1000 x 1000 samples"));
 }
 
@@ -160,8 +164,8 @@ fn a_plan_is_a_table_with_every_parameter() {
     }
 }
 
-/// Weights that are large are read for many samples at once, those of many positions for few; and the predicted time of
-/// passes is that of their products, not of reading the weights for every sample.
+/// Large weights are read for many samples at once, and weights with many positions for few. The predicted time of
+/// passes is that of their products, not that of reading the weights for every sample.
 #[test]
 fn passes_are_over_enough_samples_for_their_weights() {
     let wide = mlp_h();

@@ -41,9 +41,10 @@ pub use ntk::{Fisher, NtkOperator};
 
 use crate::backend::Gram;
 use crate::error::{Error, Result};
-use crate::kernel::{matching, pass_samples};
+use crate::kernel::pass_samples;
 use crate::model::Session;
 use crate::ops::Op;
+use crate::pattern::matching;
 use crate::real::Real;
 use crate::samples::Samples;
 use crate::shape::numel;

@@ -5,11 +5,12 @@ use std::sync::OnceLock;
 use crate::backend::{Arrays, Cpu, Gram};
 use crate::error::Result;
 use crate::kernel::sink::{Frame, Region, RegionData};
-use crate::kernel::{Constant, Ntk, left};
+use crate::kernel::{Constant, Ntk, input_operand};
 use crate::model::Session;
 use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
+use crate::tape::layer_name;
 
 /// The layers of a kernel and which components they are the sums of. A layer is what its parameters' names have before the
 /// last dot.
@@ -25,7 +26,7 @@ impl Layers {
     pub fn of(frame: &Frame) -> Self {
         let mut layers = Layers::default();
         for name in &frame.matrices[1..] {
-            let layer = name.rsplit_once('.').map_or(name.as_str(), |(layer, _)| layer);
+            let layer = layer_name(name);
             let known = layers.names.iter().position(|own| own == layer);
             layers.of.push(known.unwrap_or(layers.names.len()));
             if known.is_none() {
@@ -42,7 +43,7 @@ impl Layers {
         out.fill(R::default());
         let (layers, total) = out.split_at_mut((self.names.len() - 1) * width);
         for (component, &layer) in self.of.iter().enumerate() {
-            let from = &part.of(1 + component, 0)[row * width..][..width];
+            let from = &part.block(1 + component, 0)[row * width..][..width];
             let to = &mut layers[layer * width..][..width];
             match constants.row(component, part, row) {
                 Some((gram, 1)) => to.iter_mut().zip(from).zip(gram).for_each(|((to, &x), &g)| *to += x * g),
@@ -82,8 +83,8 @@ impl<R: Real> Grams<R> {
         (x, z): (&dyn Samples<R>, Option<&dyn Samples<R>>),
     ) -> Result<Self> {
         let of = |constant: Constant| {
-            let rows = left(session, x, constant)?;
-            let cols = z.map(|z| left(session, z, constant)).transpose()?;
+            let rows = input_operand(session, x, constant)?;
+            let cols = z.map(|z| input_operand(session, z, constant)).transpose()?;
             let width = rows.len() / x.samples().max(1);
             Ok(Constants { constant, width, sides: (rows, cols), inner: 1, tiles: Vec::new() })
         };
@@ -94,7 +95,7 @@ impl<R: Real> Grams<R> {
     /// The same kernel with all components, those that these Grams belong to without them.
     pub fn without_input_gram<'s, B: Gram<Number = R>, O: Op>(&self, ntk: Ntk<'s, B, O>) -> Ntk<'s, B, O> {
         let constants: Vec<Constant> = self.list.iter().map(|own| own.constant).collect();
-        ntk.components(true).without_lefts(&constants)
+        ntk.components(true).without_input_grams(&constants)
     }
 
     /// Called before units come, which are the same every time.

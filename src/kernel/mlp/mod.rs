@@ -1,7 +1,7 @@
-//! The closed form for multilayer perceptrons, without the tape: the method `closed-structure`.
+//! The closed form for multilayer perceptrons, without the tape: the method `closed-form`.
 //!
-//! The network (Engel et al., section 3.2; here with samples first, W of shape \[out, in\], and any number of outputs)
-//! with X_0 = X and hidden layers l = 1..L of widths d_l is
+//! The network of Engel et al., section 3.2, here with samples first, W of shape `[out, in]` and any number of outputs.
+//! With X_0 = X and hidden layers l = 1..L of widths d_l it is
 //!
 //! ```text
 //! Z_l = X_{l-1} W_l^T + b_l            [n, d_l]
@@ -9,7 +9,7 @@
 //! f   = s (X_L W^T + b)                [n, C]       s = 1 in the paper
 //! ```
 //!
-//! With S_l\[n,c\] the derivative of f_c(x_n) at Z_l, a vector of d_l entries,
+//! With `S_l[n,c]` the derivative of f_c(x_n) at Z_l, a vector of d_l entries,
 //!
 //! ```text
 //! S_{L+1}[n,c] = s e_c
@@ -17,22 +17,25 @@
 //! K[n,c; m,c'] = sum over l = 1..L+1 of (S_l[n,c] . S_l[m,c']) (X_{l-1}[n] . X_{l-1}[m] + 1)
 //! ```
 //!
-//! where o multiplies entry by entry, the first addend of a bracket is the weight's component and the 1 the bias's.
+//! where o is the entrywise product. The first addend in brackets is the weight's component and the 1 is the bias's.
 //!
-//! This is the paper's recursion with its print put right. It writes the output bias's part as J^T J with J the
-//! d_L x n matrix of ones, which is d_L 1 1^T; one output has one bias, so the part is 1 1^T. It prints W_{l+1}^T in its
-//! column convention where the recursion needs W_{l+1}, and W without its transpose inside D. And the X_l of its section
-//! 3.1 must be that of 3.2, which carries the 1 / sqrt(d_l).
+//! This corrects misprints in the paper's recursion:
 //!
-//! The module knows array kernels and parameters, and no tape: it is the fastest path for plain MLPs and an independent
-//! witness for all others.
+//! - It writes the output bias's part as J^T J with J the d_L x n matrix of ones, which is d_L 1 1^T. One output has
+//!   one bias, so the part is 1 1^T.
+//! - It prints W_{l+1}^T in its column convention, but the recursion needs W_{l+1}. It also prints W without its
+//!   transpose inside D.
+//! - The X_l of section 3.1 must be that of section 3.2, which carries the 1 / sqrt(d_l).
+//!
+//! The module uses backend primitives and parameters, and no tape. It is the fastest path for plain MLPs and an
+//! independent check of all others.
 
 mod plain;
 
-pub(crate) use plain::plain;
+pub(crate) use plain::plain_mlp;
 
-use super::choice::Metric;
 use super::contraction_plan::Pair;
+use super::metric::Metric;
 use super::outputs::{Layout, Seeds};
 use super::pack;
 use crate::backend::{Arrays, Panels, RightPanel};
@@ -40,15 +43,15 @@ use crate::real::Real;
 use crate::shape::numel;
 use crate::unary::{Order, Unary};
 
-/// A plain multilayer perceptron: what the recursion needs to know of it, parameters by index.
+/// A plain multilayer perceptron, with parameters by index.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Plain {
-    pub layers: Vec<Layer>,
+pub(crate) struct PlainMlp {
+    pub layers: Vec<DenseLayer>,
 }
 
-/// A linear layer and what follows it: X = after sigma(before Z). The last one has no function.
+/// A linear layer and its activation: X = after sigma(before Z). The last layer has no activation.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Layer {
+pub(crate) struct DenseLayer {
     pub weight: usize,
     pub bias: Option<usize>,
     pub before: f64,
@@ -56,11 +59,11 @@ pub(crate) struct Layer {
     pub after: f64,
 }
 
-/// The panels of the samples `x`, \[n, ...\]: left sides X_{l-1}, right sides S_l.
+/// The panels of the samples `x`, `[n, ...]`: left panels X_{l-1}, right panels S_l.
 pub(crate) fn panels<B: Arrays>(
     arrays: &B,
     parameters: &[B::Tensor],
-    network: &Plain,
+    network: &PlainMlp,
     layout: &Layout,
     metric: &[Metric],
     x: &B::Tensor,
@@ -73,17 +76,17 @@ pub(crate) fn panels<B: Arrays>(
     let weight = |parameter: usize| metric[parameter].uniform();
     for (l, (layer, input)) in network.layers.iter().zip(&inputs).enumerate() {
         lefts.push(arrays.reshape(input, &[1, n, 1, arrays.shape(input)[1]]));
-        pairs.push(Pair::alone(layer.weight, Some(l), l, weight(layer.weight)));
-        pairs.extend(layer.bias.map(|bias| Pair::alone(bias, None, l, weight(bias))));
+        pairs.push(Pair::with_itself(layer.weight, Some(l), l, weight(layer.weight)));
+        pairs.extend(layer.bias.map(|bias| Pair::with_itself(bias, None, l, weight(bias))));
     }
     (Panels { samples: n, lefts, rights }, pairs)
 }
 
-/// X_{l-1} of every layer, and s_l r_l sigma_l'(r_l Z_l) of every hidden one.
+/// X_{l-1} of every layer, and s_l r_l sigma_l'(r_l Z_l) of every hidden layer.
 fn forward<B: Arrays>(
     arrays: &B,
     parameters: &[B::Tensor],
-    network: &Plain,
+    network: &PlainMlp,
     x: &B::Tensor,
 ) -> (Vec<B::Tensor>, Vec<B::Tensor>) {
     let shape = arrays.shape(x);
@@ -110,11 +113,11 @@ fn forward<B: Arrays>(
     (inputs, slopes)
 }
 
-/// S_l of every layer, the first layer's first, packed.
+/// S_l of every layer, packed, in the order of the layers.
 fn backward<B: Arrays>(
     arrays: &B,
     parameters: &[B::Tensor],
-    network: &Plain,
+    network: &PlainMlp,
     layout: &Layout,
     slopes: &[B::Tensor],
     n: usize,
@@ -124,9 +127,9 @@ fn backward<B: Arrays>(
     let count = layout.seeds.len();
     // S_{L+1}, [s, C], is the same for all samples, and so is its product with W.
     let seeds = seeds(arrays, &layout.seeds, last.after, outputs);
-    let region = matches!(layout.seeds, Seeds::Units(_)) && last.after == 1.0;
+    let is_unit = matches!(layout.seeds, Seeds::Outputs(_)) && last.after == 1.0;
     let read_out = || arrays.add(&arrays.reshape(&seeds, &[1, count, outputs]), &arrays.full(0.0, &[n, 1, 1]));
-    let mut panels = vec![if region { RightPanel::OneHot } else { packed(arrays, layout, &read_out()) }];
+    let mut panels = vec![if is_unit { RightPanel::OneHot } else { packed(arrays, layout, &read_out()) }];
     let pull = |s: &B::Tensor, weight: usize| {
         let shape = arrays.shape(s);
         let flat = arrays.reshape(s, &[shape[0] * shape[1], shape[2]]);
@@ -144,17 +147,17 @@ fn backward<B: Arrays>(
     panels
 }
 
-/// after e_c for every seed c, or after times ones: \[s, C\].
+/// The seeds `[s, C]`: after e_c for every seed c, or after times ones.
 fn seeds<B: Arrays>(arrays: &B, seeds: &Seeds, after: f64, outputs: usize) -> B::Tensor {
-    let Seeds::Units(list) = seeds else { return arrays.full(after, &[1, outputs]) };
-    let mut rows = vec![B::Number::default(); list.len() * outputs];
-    list.iter().enumerate().for_each(|(row, &c)| rows[row * outputs + c] = B::Number::from_f64(after));
-    arrays.upload(&rows, &[list.len(), outputs])
+    let Seeds::Outputs(indices) = seeds else { return arrays.full(after, &[1, outputs]) };
+    let mut rows = vec![B::Number::default(); indices.len() * outputs];
+    indices.iter().enumerate().for_each(|(row, &c)| rows[row * outputs + c] = B::Number::from_f64(after));
+    arrays.upload(&rows, &[indices.len(), outputs])
 }
 
-/// S\[n,s,o\] as K wants its right sides.
+/// Packs `S[n,s,o]` as a right panel.
 fn packed<B: Arrays>(arrays: &B, layout: &Layout, s: &B::Tensor) -> RightPanel<B::Tensor> {
-    RightPanel::Array(pack::rows(arrays, layout, s))
+    RightPanel::Array(pack::pack_rows(arrays, layout, s))
 }
 
 fn scaled<B: Arrays>(arrays: &B, x: B::Tensor, factor: f64) -> B::Tensor {

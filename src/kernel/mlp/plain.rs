@@ -1,6 +1,6 @@
-//! Is a model a plain multilayer perceptron, so that the closed form applies?
+//! Recognises plain multilayer perceptrons, to which the closed form applies.
 
-use super::{Layer, Plain};
+use super::{DenseLayer, PlainMlp};
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 use crate::model::Session;
@@ -8,69 +8,74 @@ use crate::ops::{Flatten, Linear, Op, Scale};
 use crate::tape::{Node, Value};
 use crate::unary::Unary;
 
-/// The recursion's view of the session's model.
+/// The session's model as a plain multilayer perceptron.
 ///
 /// # Errors
-/// The model is no chain of linear layers on vectors with one function each in between, scaled before or after; or a
-/// parameter is used twice.
-pub(crate) fn plain<B: Arrays, O: Op>(session: &Session<'_, B, O>) -> Result<Plain> {
+/// Returns an error if the model is not a chain of linear layers on vectors with one activation each in between, scaled
+/// before or after, or if a parameter is used twice.
+pub(crate) fn plain_mlp<B: Arrays, O: Op>(session: &Session<'_, B, O>) -> Result<PlainMlp> {
     let model = session.model();
     if model.input_shapes().len() > 1 {
-        return Err(Error::unsupported("closed-form: the model has several inputs; use structured"));
+        return Err(Error::unsupported(
+            "closed-form: a model with several inputs is not supported; use the method structured",
+        ));
     }
-    let mut layers: Vec<Layer> = Vec::new();
+    let mut layers: Vec<DenseLayer> = Vec::new();
     let refused = |index: usize, node: &Node<O>, why: &str| {
         Error::unsupported(format!(
-            "closed-form: the model is no plain multilayer perceptron: op {index} ({}) {why}; use structured",
+            "closed-form: the model is not a plain multilayer perceptron, because op {index} ({}) {why}; \
+             use the method structured",
             node.op.name()
         ))
     };
     for (place, node) in model.graph().nodes_up_to(model.output()).iter().enumerate() {
         if node.inputs != [Value(place)] {
-            return Err(refused(place, node, "does not take the result of the op before it"));
+            return Err(refused(place, node, "does not take the result of the previous op"));
         }
         let op = node.op.leaf();
         if op.is::<Linear>() {
             if model.graph().shape(node.inputs[0]).len() != 1 {
-                return Err(refused(place, node, "has positions"));
+                return Err(refused(place, node, "has inputs with positions"));
             }
             if let Some(layer) = layers.last_mut()
                 && layer.function.is_none()
             {
-                // Z is scaled once, before or after no function at all.
+                // A layer without an activation scales Z once.
                 layer.after *= std::mem::replace(&mut layer.before, 1.0);
             }
             let index = |k: usize| model.graph().parameter_index(node.parameters[k]);
-            let (weight, biased) = (index(0), node.parameters.len() > 1);
+            let biased = node.parameters.len() > 1;
             let bias = if biased { index(1) } else { None };
-            let Some(weight) = weight.filter(|_| !biased || bias.is_some()) else {
-                return Err(refused(place, node, "has a weight that is no parameter of its own"));
+            let Some(weight) = index(0).filter(|_| !biased || bias.is_some()) else {
+                return Err(refused(place, node, "has a weight that is not a parameter itself"));
             };
-            layers.push(Layer { weight, bias, before: 1.0, function: None, after: 1.0 });
+            layers.push(DenseLayer { weight, bias, before: 1.0, function: None, after: 1.0 });
         } else if let Some(scale) = op.downcast_ref::<Scale>() {
-            let layer = layers.last_mut().ok_or_else(|| refused(place, node, "stands before the first layer"))?;
+            let layer = layers.last_mut().ok_or_else(|| refused(place, node, "comes before the first linear layer"))?;
             let factor = if layer.function.is_none() { &mut layer.before } else { &mut layer.after };
             *factor *= scale.factor;
         } else if let Some(&function) = op.downcast_ref::<Unary>() {
-            let layer = layers.last_mut().ok_or_else(|| refused(place, node, "stands before the first layer"))?;
+            let layer = layers.last_mut().ok_or_else(|| refused(place, node, "comes before the first linear layer"))?;
             if layer.function.replace(function).is_some() {
-                return Err(refused(place, node, "is a second function on one layer"));
+                return Err(refused(place, node, "is a second activation of one layer"));
             }
         } else if !(op.is::<Flatten>() && layers.is_empty()) {
-            return Err(refused(place, node, "is neither a layer, a function of one number, nor a scale"));
+            return Err(refused(place, node, "is not a linear layer, an activation or a scale"));
         }
     }
     let Some(last) = layers.last_mut() else {
-        return Err(Error::unsupported("closed-form: the model has no linear layer; use structured"));
+        return Err(Error::unsupported("closed-form: the model has no linear layer; use the method structured"));
     };
     if last.function.is_some() {
-        return Err(Error::unsupported("closed-form: a function follows the last linear layer; use structured"));
+        return Err(Error::unsupported(
+            "closed-form: an activation follows the last linear layer; use the method structured",
+        ));
     }
     last.after *= std::mem::replace(&mut last.before, 1.0);
     let mut used: Vec<usize> = layers.iter().flat_map(|layer| [Some(layer.weight), layer.bias]).flatten().collect();
     used.sort_unstable();
     if used.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(Error::unsupported("closed-form: a parameter is used by two layers; use structured"));
+        return Err(Error::unsupported("closed-form: a parameter is used by two layers; use the method structured"));
     }
-    Ok(Plain { layers })
+    Ok(PlainMlp { layers })
 }

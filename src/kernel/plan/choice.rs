@@ -1,8 +1,8 @@
-//! Which way every parameter goes, and what changes where a budget is tight.
+//! Chooses a strategy for every parameter, also under a memory budget.
 
 use super::cost::{Cost, Problem};
 use super::layer::{Layer, Structure};
-use super::memory::{Memory, Room};
+use super::memory::{MemoryModel, MemoryPlan};
 use super::{PlannedParameter, table};
 use crate::backend::Gram;
 use crate::error::{Error, Result};
@@ -11,11 +11,11 @@ use crate::kernel::strategy::Strategy;
 use crate::model::Model;
 use crate::ops::Op;
 
-/// The ways that a parameter can go, the cheapest first, and which one it does.
+/// The strategies that a parameter allows, the cheapest first, and the chosen one.
 pub(super) struct Choice {
     candidates: Vec<(Strategy, Cost)>,
     chosen: usize,
-    /// The caller said so, and no budget undoes it.
+    /// True if the caller forced the strategy. No budget changes it.
     forced: bool,
 }
 
@@ -36,7 +36,7 @@ impl Choice {
             name: info.name.clone(),
             shape: info.shape.clone(),
             uses: layer.uses.len(),
-            positions: layer.uses.iter().map(|one| positions(one.structure)).max().unwrap_or(1),
+            positions: layer.uses.iter().map(|layer_use| positions(layer_use.structure)).max().unwrap_or(1),
             strategy,
             forming_flops: cost.forming,
             gram_flops: cost.gram,
@@ -47,10 +47,10 @@ impl Choice {
     }
 }
 
-/// The cheapest way of every layer, or the one that the caller forced.
+/// The cheapest strategy of every layer, or the one that the caller forced.
 ///
 /// # Errors
-/// A way that was forced and fits nothing.
+/// Returns an error if a forced strategy applies to no parameter.
 pub(super) fn choices<B: Gram, O: Op>(
     ntk: &Ntk<'_, B, O>,
     problem: &Problem<'_>,
@@ -67,42 +67,41 @@ pub(super) fn choices<B: Gram, O: Op>(
     Ok(choices)
 }
 
-/// The cut of a kernel whose panels take `panel` bytes a sample, in the first of `rooms` that has place for all panels, or
-/// else in the first that can do. Where none fits the budget, trades time for memory, parameter by parameter, until one
-/// does: each time the change that costs least for a byte saved.
+/// The memory plan of a kernel whose panels take `panel` bytes per sample. It takes the first of `models` with room for
+/// all panels, or else the first that fits the budget. If none fits, it trades time for memory: each time it makes the
+/// change of a strategy with the lowest cost per byte saved.
 ///
 /// # Errors
-/// It cannot fit.
+/// Returns an error if the kernel cannot fit.
 pub(super) fn fit<'a>(
-    rooms: &'a [Room],
+    models: &'a [MemoryModel],
     choices: &mut [Choice],
     panel: &dyn Fn(&[Choice]) -> f64,
     result: f64,
-) -> Result<(&'a Room, Memory)> {
+) -> Result<(&'a MemoryModel, MemoryPlan)> {
     loop {
         let products = choices.iter().map(|choice| choice.cost().seconds).sum();
-        let partitions: Vec<_> = rooms.iter().map(|room| (room, room.partition(panel(choices), products))).collect();
-        let fitting =
-            || partitions.iter().filter_map(|(room, partition)| partition.as_ref().ok().map(|memory| (*room, *memory)));
+        let plans: Vec<_> = models.iter().map(|model| (model, model.plan(panel(choices), products))).collect();
+        let fitting = || plans.iter().filter_map(|(model, plan)| plan.as_ref().ok().map(|memory| (*model, *memory)));
         if let Some(found) = fitting().find(|(_, memory)| memory.resident).or_else(|| fitting().next()) {
             return Ok(found);
         }
-        let (room, needed) = partitions
+        let (model, needed) = plans
             .iter()
-            .filter_map(|(room, partition)| partition.err().map(|needed| (*room, needed)))
-            .min_by(|one, two| one.1.total_cmp(&two.1))
-            .expect("there are rooms, and none fits");
+            .filter_map(|(model, plan)| plan.err().map(|needed| (*model, needed)))
+            .min_by(|first, second| first.1.total_cmp(&second.1))
+            .expect("there is a memory model, and none fits");
         let Some((k, other)) = cheapest_change(choices) else {
-            let Some(budget) = room.budget.filter(|_| needed.is_finite()) else {
-                return Err(room.too_large(panel(choices)));
+            let Some(budget) = model.budget.filter(|_| needed.is_finite()) else {
+                return Err(model.too_large(panel(choices)));
             };
             return Err(Error::memory(format!(
-                "the kernel needs {} with one thread (K {}, parameters {}, factors and work {}), which is {} more than the \
-                 budget of {}",
+                "memory budget: the kernel needs {} with one thread (K {}, parameters {}, factors and work {}), which \
+                 is {} more than the budget of {}; raise the budget, drop the components, or use a sink on disk",
                 table::bytes(needed),
                 table::bytes(result),
-                table::bytes(room.fixed - result),
-                table::bytes(needed - room.fixed),
+                table::bytes(model.fixed - result),
+                table::bytes(needed - model.fixed),
                 table::bytes(needed - budget),
                 table::bytes(budget)
             )));
@@ -111,7 +110,7 @@ pub(super) fn fit<'a>(
     }
 }
 
-/// The choice to change, and to which of its candidates, so that a byte saved costs least; a forced one stays.
+/// The choice to change, and the index of its new candidate, at the lowest cost per byte saved. A forced choice stays.
 fn cheapest_change(choices: &[Choice]) -> Option<(usize, usize)> {
     let mut best: Option<(f64, usize, usize)> = None;
     for (k, choice) in choices.iter().enumerate().filter(|(_, choice)| !choice.forced) {

@@ -1,37 +1,37 @@
-//! What every way of contracting a parameter's part costs, counted.
+//! Counts the cost of every strategy for a parameter's part.
 
 use super::layer::{Layer, Structure};
 use crate::backend::Rates;
-use crate::kernel::choice::Metric;
+use crate::kernel::metric::Metric;
 use crate::kernel::outputs::{Layout, Seeds};
 use crate::kernel::strategy::Strategy;
 
-/// Entries in cache are so many times faster than those that are not.
+/// The ratio of the speed of entries in cache to that of entries in memory.
 pub(crate) const IN_CACHE: f64 = 16.0;
 
-/// What is the same for all parameters.
+/// The data that all parameters share.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem<'a> {
     pub layout: &'a Layout,
-    /// Samples whose sides are needed: n, or n + m.
+    /// Samples whose operands are needed: n, or n + m.
     pub samples: f64,
-    /// Pairs of samples that are computed: n (n + 1) / 2, or n m.
+    /// Pairs of samples to compute: n (n + 1) / 2, or n m.
     pub pairs: f64,
-    /// Bytes of a number.
+    /// The bytes per number.
     pub number: f64,
     pub rates: Rates,
 }
 
-/// What a way costs.
+/// The cost of a strategy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Cost {
-    /// Multiplications and additions where gradients are multiplied out, for all samples.
+    /// Flops of materialising gradients, for all samples.
     pub forming: f64,
-    /// The same in products of sides, for all pairs of samples.
+    /// Flops of products of operands, for all pairs of samples.
     pub gram: f64,
-    /// Bytes of the sides that are held for all samples.
+    /// Bytes of the operands in memory, for all samples.
     pub bytes: f64,
-    /// Predicted, on one thread.
+    /// Predicted seconds on one thread.
     pub seconds: f64,
 }
 
@@ -39,100 +39,105 @@ impl Problem<'_> {
     fn seeds(&self) -> f64 {
         self.layout.seeds.len() as f64
     }
-    /// Rows of K for a sample.
+    /// Rows of K per sample.
     fn outputs_per_sample(&self) -> f64 {
         self.layout.outputs_per_sample as f64
     }
-    /// Matrices times their outputs squared: products of right sides for a pair of samples.
+    /// Products of output gradients per pair of samples: matrices times their outputs squared.
     fn products(&self) -> f64 {
         self.layout.blocks as f64 * self.outputs_per_sample() * self.outputs_per_sample()
     }
-    /// Seeds that are summed over as features.
+    /// Seeds that are concatenated as features, so that their sum is part of a product.
     fn summed(&self) -> f64 {
         self.seeds() / (self.outputs_per_sample() * self.layout.blocks as f64)
     }
 
-    /// Every way that the layer can go, the cheapest first; of equal ones the simpler.
+    /// All strategies that the layer allows, the cheapest first. The order of equal ones is that of [`Strategy::ALL`].
     pub fn candidates(&self, layer: &Layer, metric: &Metric) -> Vec<(Strategy, Cost)> {
-        let mut list: Vec<(Strategy, Cost)> = Strategy::ALL
+        let mut candidates: Vec<(Strategy, Cost)> = Strategy::ALL
             .into_iter()
             .filter_map(|strategy| Some((strategy, self.cost(layer, metric, strategy)?)))
             .collect();
-        list.sort_by(|(_, one), (_, two)| one.seconds.total_cmp(&two.seconds));
-        list
+        candidates.sort_by(|(_, first), (_, second)| first.seconds.total_cmp(&second.seconds));
+        candidates
     }
 
-    /// `None` if the layer cannot go that way.
+    /// The cost of a strategy; `None` if the layer does not allow it.
     fn cost(&self, layer: &Layer, metric: &Metric, strategy: Strategy) -> Option<Cost> {
         let plain = matches!(metric, Metric::One | Metric::Uniform(_));
-        let sided = plain || (matches!(metric, Metric::RankOne { .. }) && scales_sides(layer));
+        let scalable = plain || (matches!(metric, Metric::RankOne { .. }) && scales_operands(layer));
         match strategy {
-            Strategy::Materialise => Some(self.multiply_out(layer)),
+            Strategy::Materialise => Some(self.materialise(layer)),
             Strategy::ReadOut if plain => self.read_out(layer),
-            Strategy::Hadamard if sided && positions(layer)? == 1.0 => self.straight(layer),
-            Strategy::PositionPairs if sided && positions(layer)? > 1.0 => self.straight(layer),
+            Strategy::Hadamard if scalable && positions(layer)? == 1.0 => self.use_pairs(layer),
+            Strategy::PositionPairs if scalable && positions(layer)? > 1.0 => self.use_pairs(layer),
             Strategy::Mixed if plain => self.mixed(layer),
             Strategy::Join if plain => self.join(layer),
             _ => None,
         }
     }
 
-    /// Gradients for all samples, then one product.
-    fn multiply_out(&self, layer: &Layer) -> Cost {
-        let (p, seeds) = (layer.entries as f64, self.seeds());
+    /// Gradients of all samples, then one product.
+    fn materialise(&self, layer: &Layer) -> Cost {
+        let p = layer.entries as f64;
+        let seeds = self.seeds();
         let mut forming = 0.0;
         let mut touched = seeds * p;
-        for one in &layer.uses {
-            match one.structure {
+        for layer_use in &layer.uses {
+            match layer_use.structure {
                 Structure::Sides { g, t, i, o, .. } => forming += 2.0 * seeds * float(g * t) * float(i) * float(o),
                 Structure::Ids { t, o, .. } => touched += seeds * float(t) * float(o),
                 // Read in order, from cache.
                 Structure::Sum { t, o } => touched += seeds * float(t) * float(o) / IN_CACHE,
                 Structure::Rows => touched += seeds * p,
             }
-            if !one.direct {
+            if !layer_use.direct {
                 touched += 2.0 * seeds * p;
             }
         }
         let gram = 2.0 * self.products() * self.summed() * p;
-        self.total(Parts { forming, gram, touched, resident: seeds * p, rate: self.rates.product, between: 0.0 })
+        self.total(UnitCosts { forming, gram, touched, resident: seeds * p, rate: self.rates.product, between: 0.0 })
     }
 
-    /// Region vectors meet themselves only.
+    /// Unit vectors have a product only with themselves.
     fn read_out(&self, layer: &Layer) -> Option<Cost> {
-        let [one] = &layer.uses[..] else { return None };
-        if !one.is_seed || !one.direct || !matches!(self.layout.seeds, Seeds::Units(_)) {
+        let [layer_use] = &layer.uses[..] else { return None };
+        if !layer_use.is_seed || !layer_use.direct || !matches!(self.layout.seeds, Seeds::Outputs(_)) {
             return None;
         }
-        let i = match one.structure {
+        let i = match layer_use.structure {
             Structure::Sides { g: 1, t: 1, i, swapped: false, .. } => float(i),
             Structure::Sum { .. } => 0.0,
             _ => return None,
         };
         let rate = self.rates.product;
-        Some(self.total(Parts { forming: 0.0, gram: 2.0 * i, touched: 0.0, resident: i, rate, between: 0.0 }))
+        Some(self.total(UnitCosts { forming: 0.0, gram: 2.0 * i, touched: 0.0, resident: i, rate, between: 0.0 }))
     }
 
-    /// Products of both sides, use by use.
-    fn straight(&self, layer: &Layer) -> Option<Cost> {
-        let meetings = layer.meetings.as_ref()?;
-        if meetings.iter().any(|m| m.crossed) && self.summed() > 1.0 {
-            return None; // outputs cannot be summed over as features where sides swap
+    /// Products of both operands, for every pair of uses.
+    fn use_pairs(&self, layer: &Layer) -> Option<Cost> {
+        let use_pairs = layer.use_pairs.as_ref()?;
+        if use_pairs.iter().any(|m| m.transposed) && self.summed() > 1.0 {
+            return None; // outputs cannot be concatenated as features if operands are transposed
         }
-        let (mut gram, mut between, mut resident) = (0.0, 0.0, 0.0);
+        let mut gram = 0.0;
+        let mut between = 0.0;
+        let mut resident = 0.0;
         let mut rate = self.rates.product;
-        for one in &layer.uses {
-            let Structure::Sides { g, t, i, o, .. } = one.structure else { return None };
+        for layer_use in &layer.uses {
+            let Structure::Sides { g, t, i, o, .. } = layer_use.structure else { return None };
             resident += float(g * t) * (float(i) + self.seeds() * float(o));
             if g * t > 1 {
                 rate = self.rates.positions;
             }
         }
-        for meeting in meetings {
-            let [one, two] = meeting.uses.map(|k| layer.uses[k].structure);
-            let (Structure::Sides { g, t, i, o, .. }, Structure::Sides { t: u, .. }) = (one, two) else { return None };
-            let (g, t, u, i, o) = (float(g), float(t), float(u), float(i), float(o));
-            if meeting.crossed {
+        for pair in use_pairs {
+            let [first, second] = pair.uses.map(|k| layer.uses[k].structure);
+            let (Structure::Sides { g, t, i, o, .. }, Structure::Sides { t: u, .. }) = (first, second) else {
+                return None;
+            };
+            let [g, t, u, i, o] = [g, t, u, i, o].map(float);
+            if pair.transposed {
                 gram += 4.0 * self.outputs_per_sample() * i;
                 between += self.products();
             } else if t * u * g == 1.0 {
@@ -150,54 +155,57 @@ impl Problem<'_> {
                 between += g * outputs_per_sample * t * o;
             }
         }
-        Some(self.total(Parts { forming: 0.0, gram, touched: 0.0, resident, rate, between }))
+        Some(self.total(UnitCosts { forming: 0.0, gram, touched: 0.0, resident, rate, between }))
     }
 
-    /// Gradients of one side, both sides of the other.
+    /// Gradients of one sample, both operands of the other.
     fn mixed(&self, layer: &Layer) -> Option<Cost> {
-        let [one] = &layer.uses[..] else { return None };
-        let Structure::Sides { g: 1, t, i, o, swapped: false } = one.structure else { return None };
-        layer.meetings.as_ref()?;
-        // The gradients are the parameter's, in its order; the sides are those of the weight that was made of it.
-        if t == 1 || !one.direct {
+        let [layer_use] = &layer.uses[..] else { return None };
+        let Structure::Sides { g: 1, t, i, o, swapped: false } = layer_use.structure else { return None };
+        layer.use_pairs.as_ref()?;
+        // The gradients have the parameter's order; the operands are those of the weight derived from it.
+        if t == 1 || !layer_use.direct {
             return None;
         }
-        let out = self.multiply_out(layer);
-        let (t, i, o) = (float(t), float(i), float(o) * self.summed());
-        let (outputs_per_sample, blocks) = (self.outputs_per_sample(), self.layout.blocks as f64);
+        let materialised = self.materialise(layer);
+        let [t, i, o] = [float(t), float(i), float(o) * self.summed()];
+        let outputs_per_sample = self.outputs_per_sample();
+        let blocks = self.layout.blocks as f64;
         let gram = 2.0 * blocks * (t * i * outputs_per_sample * o + outputs_per_sample * outputs_per_sample * t * o);
-        let resident = self.seeds() * layer.entries as f64 + t * (i + self.seeds() * float(one_o(one.structure)));
-        let mixed = Parts {
-            forming: out.forming / self.samples.max(1.0),
+        let resident =
+            self.seeds() * layer.entries as f64 + t * (i + self.seeds() * float(output_features(layer_use.structure)));
+        let costs = UnitCosts {
+            forming: materialised.forming / self.samples.max(1.0),
             gram,
             touched: resident,
             resident,
             rate: self.rates.positions,
             between: blocks * outputs_per_sample * t * o,
         };
-        Some(self.total(mixed))
+        Some(self.total(costs))
     }
 
-    /// As many rows of the table as two samples have in common, were they drawn evenly.
+    /// The expected number of table rows that two samples share if rows are drawn uniformly.
     fn join(&self, layer: &Layer) -> Option<Cost> {
-        let meetings = layer.meetings.as_ref()?;
-        let (mut touched, mut gram) = (0.0, 0.0);
-        for one in &layer.uses {
-            let Structure::Ids { t, o, .. } = one.structure else { return None };
+        let use_pairs = layer.use_pairs.as_ref()?;
+        let mut touched = 0.0;
+        let mut gram = 0.0;
+        for layer_use in &layer.uses {
+            let Structure::Ids { t, o, .. } = layer_use.structure else { return None };
             touched += 4.0 * self.seeds() * float(t) * float(o);
         }
-        for meeting in meetings {
-            let [one, two] = meeting.uses.map(|k| layer.uses[k].structure);
-            let (Structure::Ids { t, o, rows }, Structure::Ids { t: u, .. }) = (one, two) else { return None };
-            let (t, u, rows) = (float(t), float(u), float(rows.max(1)));
+        for pair in use_pairs {
+            let [first, second] = pair.uses.map(|k| layer.uses[k].structure);
+            let (Structure::Ids { t, o, rows }, Structure::Ids { t: u, .. }) = (first, second) else { return None };
+            let [t, u, rows] = [t, u, rows.max(1)].map(float);
             gram += 2.0 * (t * u / rows).min(t.min(u)) * self.products() * self.summed() * float(o);
         }
         let resident = touched / 4.0;
-        Some(self.total(Parts { forming: 0.0, gram, touched, resident, rate: self.rates.positions, between: 0.0 }))
+        Some(self.total(UnitCosts { forming: 0.0, gram, touched, resident, rate: self.rates.positions, between: 0.0 }))
     }
 
-    fn total(&self, parts: Parts) -> Cost {
-        let Parts { forming, gram, touched, resident, rate, between } = parts;
+    fn total(&self, costs: UnitCosts) -> Cost {
+        let UnitCosts { forming, gram, touched, resident, rate, between } = costs;
         let seconds = self.samples * (forming / self.rates.forming + touched / self.rates.entries)
             + self.pairs * (gram / rate + between / (IN_CACHE * self.rates.entries));
         Cost {
@@ -209,36 +217,39 @@ impl Problem<'_> {
     }
 }
 
-/// Costs of a way: for a sample, and for a pair of samples.
-struct Parts {
-    /// Flops for a sample.
+/// The costs of a strategy per sample and per pair of samples.
+struct UnitCosts {
+    /// Flops per sample.
     forming: f64,
-    /// Flops for a pair, and at what rate.
+    /// Flops per pair of samples, and their rate.
     gram: f64,
     rate: f64,
-    /// Entries touched for a sample.
+    /// Entries touched per sample.
     touched: f64,
-    /// Entries held for a sample.
+    /// Entries in memory per sample.
     resident: f64,
-    /// Entries touched in cache for a pair.
+    /// Entries in cache touched per pair of samples.
     between: f64,
 }
 
-/// The positions of a layer whose uses all have sides; the most of them.
+/// The largest number of positions of a layer's uses; `None` if a use has no operands.
 fn positions(layer: &Layer) -> Option<f64> {
-    let of = |structure: &Structure| match structure {
+    let positions = |structure: &Structure| match structure {
         Structure::Sides { g, t, .. } => Some(float(g * t)),
         _ => None,
     };
-    layer.uses.iter().map(|one| of(&one.structure)).try_fold(0.0, |most: f64, t| Some(most.max(t?)))
+    layer.uses.iter().map(|layer_use| positions(&layer_use.structure)).try_fold(0.0, |most: f64, t| Some(most.max(t?)))
 }
 
-/// Can a metric of rank one be put into the sides?
-fn scales_sides(layer: &Layer) -> bool {
-    layer.uses.iter().all(|one| one.direct && matches!(one.structure, Structure::Sides { swapped: false, .. }))
+/// True if a metric of rank one can scale the operands.
+fn scales_operands(layer: &Layer) -> bool {
+    layer
+        .uses
+        .iter()
+        .all(|layer_use| layer_use.direct && matches!(layer_use.structure, Structure::Sides { swapped: false, .. }))
 }
 
-fn one_o(structure: Structure) -> usize {
+fn output_features(structure: Structure) -> usize {
     if let Structure::Sides { o, .. } = structure { o } else { 0 }
 }
 

@@ -1,4 +1,4 @@
-//! Runs on shapes alone.
+//! Counts the work of a model by runs on shapes.
 
 use super::layer::{self, Layer};
 use super::table::bytes;
@@ -12,83 +12,91 @@ use crate::real::Real;
 use crate::shape::numel;
 use crate::tape::{ParameterInfo, SweepTargets, Tape};
 
-/// What a run on shapes alone tells of a model.
-pub(super) struct Counted {
+/// The layers of a model and the counts of its passes.
+pub(super) struct ModelCounts {
     pub layers: Vec<Layer>,
-    /// For a sample: flops of the forward pass and of all sweeps, entries touched, entries held at a time.
+    /// Per sample: flops of the forward pass.
     pub forward: f64,
+    /// Per sample: flops of all sweeps.
     pub reverse: f64,
+    /// Per sample: entries touched.
     pub touched: f64,
+    /// Per sample: the most entries in memory.
     pub resident: f64,
 }
 
-pub(super) fn counted<R: Real, O: Op>(model: &Model<O>, layout: &Layout, wanted: &[bool]) -> Result<Counted> {
+pub(super) fn count_model<R: Real, O: Op>(model: &Model<O>, layout: &Layout, selected: &[bool]) -> Result<ModelCounts> {
     let arrays = Count::<R>::new();
     let weights = weights(model, &arrays);
-    let (before, flops, start) = (arrays.live_entries(), arrays.flops(), arrays.touched_entries());
+    let before = arrays.live_entries();
+    let flops = arrays.flops();
+    let start = arrays.touched_entries();
     let tape = Tape::run(model.graph(), model.output(), &arrays, &weights, inputs(model, &arrays, 1));
     let touched_forward = arrays.touched_entries() - start;
     let uses = tape.uses()?;
     let forward = arrays.flops() - flops;
-    let (flops, start) = (arrays.flops(), arrays.touched_entries());
-    let swept = tape.sweep(&tape.ones_seed(), SweepTargets { inputs: false, parameters: Some(wanted) });
+    let flops = arrays.flops();
+    let start = arrays.touched_entries();
+    let swept = tape.sweep(&tape.ones_seed(), SweepTargets { inputs: false, parameters: Some(selected) });
     let touched_sweep = arrays.touched_entries() - start;
     let seeds = layout.seeds.len() as f64;
-    let layers = layer::layers(model, &arrays, wanted, &uses, &swept);
-    // What the sweeps of all seeds leave is held together; the rest of a sweep is not.
+    let layers = layer::layers(model, &arrays, selected, &uses, &swept);
+    // The output gradients of all seeds are in memory together; the rest of a sweep is not.
     let kept: usize = swept.rights.iter().flatten().map(|right| numel(arrays.shape(right))).sum();
-    let two = touched::<R, O>(model, wanted, 2);
-    Ok(Counted {
+    let two_samples = touched::<R, O>(model, selected, 2);
+    Ok(ModelCounts {
         layers,
         forward: forward as f64,
         reverse: (arrays.flops() - flops) as f64 * seeds,
-        // What another sample touches: a pass reads its weights once.
-        touched: (two[0] - touched_forward) as f64 + (two[1] - touched_sweep) as f64 * seeds,
+        // The entries that a second sample touches: a pass reads its weights once.
+        touched: (two_samples[0] - touched_forward) as f64 + (two_samples[1] - touched_sweep) as f64 * seeds,
         resident: (arrays.peak_entries() - before) as f64 + (seeds - 1.0) * kept as f64,
     })
 }
 
-/// Samples of a pass of forward mode, and of a sweep over it: as many as stay in cache, and fit a budget of bytes with all
-/// threads at work.
+/// The samples of a pass of forward mode, and of a sweep over it: as many as stay in cache and fit the budget with all
+/// threads.
 ///
 /// # Errors
-/// One sample does not fit.
+/// Returns an error if one sample does not fit.
 pub(crate) fn pass_samples<R: Real, O: Op>(
     model: &Model<O>,
     tile_config: &TileConfig,
-    wanted: &[bool],
+    selected: &[bool],
     budget: Option<u64>,
 ) -> Result<usize> {
-    let Counted { resident, .. } = counted::<R, O>(model, &Outputs::SumOfOutputs.layout(model.outputs())?, wanted)?;
-    // Every array has a tangent beside it, and the sweep's are made from both.
+    let ModelCounts { resident, .. } =
+        count_model::<R, O>(model, &Outputs::SumOfOutputs.layout(model.outputs())?, selected)?;
+    // Every array has a tangent, and those of the sweep are computed from both.
     let sample = 3.0 * resident * size_of::<R>() as f64;
-    let in_cache = (tile_config.pass_bytes / sample.max(1.0)).max(SAMPLES_AT_LEAST);
+    let in_cache = (tile_config.pass_bytes / sample.max(1.0)).max(MIN_SAMPLES);
     let Some(budget) = budget else { return Ok(in_cache as usize) };
-    // Parameters, a direction, the gradients of a block and their sum.
+    // The memory of parameters, a direction, the gradients of a block and their sum.
     let parameters = 6.0 * model.parameter_count() as f64 * size_of::<f64>() as f64;
     let threads = tile_config.workers.unwrap_or_else(rayon::current_num_threads) as f64;
     let room = (budget as f64 - parameters) / (threads * sample);
-    match room >= 1.0 {
-        true => Ok(in_cache.min(room) as usize),
-        false => Err(Error::memory(format!(
-            "a product needs {} with {threads} threads, for a sample each, but the budget is {}",
+    if room < 1.0 || room.is_nan() {
+        return Err(Error::memory(format!(
+            "memory budget: a product needs {} with {threads} threads and one sample per thread, but the budget is {}; \
+             raise the budget or use fewer threads",
             bytes(parameters + threads * sample),
             bytes(budget as f64)
-        ))),
+        )));
     }
+    Ok(in_cache.min(room) as usize)
 }
 
-/// Fewer samples in a pass spend their time on weights.
-const SAMPLES_AT_LEAST: f64 = 64.0;
+/// The least number of samples in a pass. With fewer, most time goes into weights.
+const MIN_SAMPLES: f64 = 64.0;
 
-/// Entries that a forward pass over so many samples touches, and a sweep.
-fn touched<R: Real, O: Op>(model: &Model<O>, wanted: &[bool], samples: usize) -> [u64; 2] {
+/// The entries that a forward pass and a sweep over `samples` samples touch.
+fn touched<R: Real, O: Op>(model: &Model<O>, selected: &[bool], samples: usize) -> [u64; 2] {
     let arrays = Count::<R>::new();
     let weights = weights(model, &arrays);
     let start = arrays.touched_entries();
     let tape = Tape::run(model.graph(), model.output(), &arrays, &weights, inputs(model, &arrays, samples));
     let forward = arrays.touched_entries();
-    tape.sweep(&tape.ones_seed(), SweepTargets { inputs: false, parameters: Some(wanted) });
+    tape.sweep(&tape.ones_seed(), SweepTargets { inputs: false, parameters: Some(selected) });
     [forward - start, arrays.touched_entries() - forward]
 }
 

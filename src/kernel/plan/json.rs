@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::Plan;
+use super::{Plan, PlannedParameter};
 
-/// A string in quotes, escaped.
+/// Quotes and escapes a string.
 pub(crate) fn text(s: &str) -> String {
     let mut out = String::from('"');
     for c in s.chars() {
@@ -21,7 +21,7 @@ pub(crate) fn text(s: &str) -> String {
     out
 }
 
-/// `name: value` of an object, the value being JSON already.
+/// Formats the member `name: value` of an object. The value is JSON.
 fn member(name: &str, value: impl std::fmt::Display) -> String {
     format!("{}: {value}", text(name))
 }
@@ -34,28 +34,7 @@ fn object(members: &[String], indent: usize) -> String {
 impl Plan {
     /// The plan as JSON.
     pub fn to_json(&self) -> String {
-        let parameters: Vec<String> = self
-            .parameters
-            .iter()
-            .map(|p| {
-                let others = p.alternatives.iter();
-                let others: Vec<String> =
-                    others.map(|(strategy, s)| member(strategy.name(), format!("{s:e}"))).collect();
-                let members = [
-                    member("name", text(&p.name)),
-                    member("shape", format!("{:?}", p.shape)),
-                    member("uses", p.uses),
-                    member("positions", p.positions),
-                    member("strategy", text(p.strategy.name())),
-                    member("forming_flops", p.forming_flops),
-                    member("gram_flops", p.gram_flops),
-                    member("bytes", p.bytes),
-                    member("seconds", format!("{:e}", p.seconds)),
-                    member("alternatives", format!("{{{}}}", others.join(", "))),
-                ];
-                format!("{{{}}}", members.join(", "))
-            })
-            .collect();
+        let parameters: Vec<String> = self.parameters.iter().map(parameter).collect();
         let rates = [
             member("product", self.rates.product),
             member("positions", self.rates.positions),
@@ -82,6 +61,25 @@ impl Plan {
         ];
         object(&members, 0)
     }
+}
+
+fn parameter(p: &PlannedParameter) -> String {
+    let alternatives = p.alternatives.iter();
+    let alternatives: Vec<String> =
+        alternatives.map(|(strategy, s)| member(strategy.name(), format!("{s:e}"))).collect();
+    let members = [
+        member("name", text(&p.name)),
+        member("shape", format!("{:?}", p.shape)),
+        member("uses", p.uses),
+        member("positions", p.positions),
+        member("strategy", text(p.strategy.name())),
+        member("forming_flops", p.forming_flops),
+        member("gram_flops", p.gram_flops),
+        member("bytes", p.bytes),
+        member("seconds", format!("{:e}", p.seconds)),
+        member("alternatives", format!("{{{}}}", alternatives.join(", "))),
+    ];
+    format!("{{{}}}", members.join(", "))
 }
 
 #[cfg(test)]

@@ -1,107 +1,114 @@
-//! What a plan knows of a parameter: its uses by form, and which of them meet.
+//! The layers of a plan: the uses of every parameter by structure, and the pairs of uses that share entries.
 
 use crate::backend::{Count, Counted};
 use crate::factor::InputOperand;
+use crate::kernel::rows::selected_indices;
 use crate::model::Model;
 use crate::ops::Op;
 use crate::real::Real;
 use crate::shape::numel;
 use crate::tape::{Swept, Use, View};
 
-/// The form of a use's factor, by sizes.
+/// The structure of a use's factor, with its sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Structure {
-    /// a\[n,g,t,i\] and b\[n,g,t,o\]
+    /// `a[n,g,t,i]` and `b[n,g,t,o]`
     Sides { g: usize, t: usize, i: usize, o: usize, swapped: bool },
-    /// Row numbers \[n,t\] and b\[n,t,o\].
+    /// Row numbers `[n,t]` and `b[n,t,o]`.
     Ids { t: usize, o: usize, rows: usize },
-    /// b\[n,t,o\] summed over t.
+    /// `b[n,t,o]`, summed over t.
     Sum { t: usize, o: usize },
-    /// Rows that the op gives.
+    /// Rows that the op computes.
     Rows,
 }
 
 /// One use of a parameter that the output depends on.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LayerUse {
-    /// Its index among the tape's uses.
+    /// The index in the tape's uses.
     pub index: usize,
     pub node: usize,
     pub structure: Structure,
-    /// The cotangent of the op's result is the seed itself.
+    /// True if the cotangent of the op's result is the seed itself.
     pub is_seed: bool,
-    /// What the parameter was multiplied by on its way.
+    /// The factor between the parameter and the weight.
     pub factor: f64,
-    /// The weight has the parameter's entries as they are and in their order.
+    /// True if the weight has the parameter's entries unchanged and in order.
     pub direct: bool,
 }
 
 /// An ordered pair of uses that share entries of their parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Meeting {
-    /// Indices into the layer's uses.
+pub(crate) struct UsePair {
+    /// The indices in the layer's uses.
     pub uses: [usize; 2],
-    /// One sees the parameter transposed to the other.
-    pub crossed: bool,
+    /// True if one use has the transpose of the other's weight.
+    pub transposed: bool,
 }
 
-/// A parameter with all its uses.
+/// A parameter and all its uses.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layer {
     pub parameter: usize,
     /// p
     pub entries: usize,
     pub uses: Vec<LayerUse>,
-    /// The pairs of uses that meet; `None` where some of them only meet as rows of the whole parameter.
-    pub meetings: Option<Vec<Meeting>>,
+    /// The pairs of uses that share entries; `None` if some of them can only be contracted as rows of the whole
+    /// parameter.
+    pub use_pairs: Option<Vec<UsePair>>,
 }
 
-/// The parameters that are flagged and that the output depends on, from a run and a sweep that only counted.
+/// The selected parameters that the output depends on, from a run and a sweep on shapes.
 pub(crate) fn layers<R: Real, O: Op>(
     model: &Model<O>,
     arrays: &Count<R>,
-    wanted: &[bool],
+    selected: &[bool],
     uses: &[Use<Count<R>>],
     swept: &Swept<Count<R>>,
 ) -> Vec<Layer> {
     let graph = model.graph();
-    let views: Vec<Option<View>> = uses.iter().map(|one| graph.view(one.weight)).collect();
-    let chosen = (0..wanted.len()).filter(|&parameter| wanted[parameter]);
+    let views: Vec<Option<View>> = uses.iter().map(|tape_use| graph.view(tape_use.weight)).collect();
     let mut layers = Vec::new();
-    for parameter in chosen {
-        let mut only = vec![false; wanted.len()];
+    for parameter in selected_indices(selected) {
+        let mut only = vec![false; selected.len()];
         only[parameter] = true;
         let depends = graph.depending(&only);
-        let own: Vec<usize> =
+        let indices: Vec<usize> =
             (0..uses.len()).filter(|&k| depends[uses[k].weight] && swept.rights[k].is_some()).collect();
-        if own.is_empty() {
+        if indices.is_empty() {
             continue;
         }
         let entries = numel(&model.parameters()[parameter].shape);
-        let list: Vec<LayerUse> = own
-            .iter()
-            .map(|&k| {
-                let right = swept.rights[k].as_ref().expect("it was asked above");
-                let node = uses[k].node;
-                let structure = structure(arrays, &uses[k].left, right);
-                let vector =
-                    model.output_shape().len() == 1 && !matches!(structure, Structure::Rows | Structure::Ids { .. });
-                LayerUse {
-                    index: k,
-                    node,
-                    structure,
-                    is_seed: vector && graph.result(node) == model.output(),
-                    factor: views[k].as_ref().map_or(1.0, |view| view.factor),
-                    direct: views[k].as_ref().is_some_and(|view| view.entries.is_none() && view.factor == 1.0),
-                }
-            })
-            .collect();
-        let shapes: Vec<&[usize]> = own.iter().map(|&k| graph.weight_shape(uses[k].weight)).collect();
-        let own_views: Option<Vec<&View>> = own.iter().map(|&k| views[k].as_ref()).collect();
-        let meetings = own_views.and_then(|views| meetings(&list, &views, &shapes));
-        layers.push(Layer { parameter, entries, uses: list, meetings });
+        let mut layer_uses = Vec::new();
+        for &index in &indices {
+            let right = swept.rights[index].as_ref().expect("indices without a cotangent were filtered out");
+            let structure = structure(arrays, &uses[index].left, right);
+            layer_uses.push(layer_use(model, index, uses[index].node, structure, views[index].as_ref()));
+        }
+        let shapes: Vec<&[usize]> = indices.iter().map(|&k| graph.weight_shape(uses[k].weight)).collect();
+        let layer_views: Option<Vec<&View>> = indices.iter().map(|&k| views[k].as_ref()).collect();
+        let use_pairs = layer_views.and_then(|views| use_pairs(&layer_uses, &views, &shapes));
+        layers.push(Layer { parameter, entries, uses: layer_uses, use_pairs });
     }
     layers
+}
+
+fn layer_use<O: Op>(
+    model: &Model<O>,
+    index: usize,
+    node: usize,
+    structure: Structure,
+    view: Option<&View>,
+) -> LayerUse {
+    let is_vector = model.output_shape().len() == 1 && !matches!(structure, Structure::Rows | Structure::Ids { .. });
+    LayerUse {
+        index,
+        node,
+        structure,
+        is_seed: is_vector && model.graph().result(node) == model.output(),
+        factor: view.map_or(1.0, |view| view.factor),
+        direct: view.is_some_and(|view| view.entries.is_none() && view.factor == 1.0),
+    }
 }
 
 fn structure<R: Real>(arrays: &Count<R>, left: &InputOperand<Count<R>>, right: &Counted) -> Structure {
@@ -122,7 +129,8 @@ fn structure<R: Real>(arrays: &Count<R>, left: &InputOperand<Count<R>>, right: &
         }
         InputOperand::Planes(x, window) => {
             let x = arrays.shape(x);
-            let (g, t) = (window.groups, numel(&x[2..]));
+            let g = window.groups;
+            let t = numel(&x[2..]);
             Structure::Sides { g, t, i: x[1] / g, o: patch(s[1], window), swapped: true }
         }
         InputOperand::Ids { rows, .. } => Structure::Ids { t: between, o: last, rows: *rows },
@@ -132,33 +140,33 @@ fn structure<R: Real>(arrays: &Count<R>, left: &InputOperand<Count<R>>, right: &
     }
 }
 
-/// Which uses meet, if all that do have a rule for it.
-fn meetings(uses: &[LayerUse], views: &[&View], shapes: &[&[usize]]) -> Option<Vec<Meeting>> {
-    let mut list = Vec::new();
-    for one in 0..uses.len() {
-        for two in 0..uses.len() {
-            let pair = [one, two];
-            if same(views[one], views[two]) {
-                if !alike(uses[one].structure, uses[two].structure) {
+/// The pairs of uses that share entries; `None` if a pair has no rule for its contraction.
+fn use_pairs(uses: &[LayerUse], views: &[&View], shapes: &[&[usize]]) -> Option<Vec<UsePair>> {
+    let mut pairs = Vec::new();
+    for first in 0..uses.len() {
+        for second in 0..uses.len() {
+            let pair = [first, second];
+            if views[first].entries == views[second].entries {
+                if !same_structure(uses[first].structure, uses[second].structure) {
                     return None;
                 }
-                list.push(Meeting { uses: pair, crossed: false });
-            } else if !apart(views[one], views[two]) {
+                pairs.push(UsePair { uses: pair, transposed: false });
+            } else if !disjoint(views[first], views[second]) {
                 let vectors = pair
                     .iter()
                     .all(|&k| matches!(uses[k].structure, Structure::Sides { g: 1, t: 1, swapped: false, .. }));
-                if !vectors || !transposed(views[one], shapes[one], views[two], shapes[two]) {
+                if !vectors || !is_transpose(views[first], shapes[first], views[second], shapes[second]) {
                     return None;
                 }
-                list.push(Meeting { uses: pair, crossed: true });
+                pairs.push(UsePair { uses: pair, transposed: true });
             }
         }
     }
-    Some(list)
+    Some(pairs)
 }
 
-fn alike(one: Structure, two: Structure) -> bool {
-    match (one, two) {
+fn same_structure(first: Structure, second: Structure) -> bool {
+    match (first, second) {
         (
             Structure::Sides { g, i, o, swapped, .. },
             Structure::Sides { g: g2, i: i2, o: o2, swapped: swapped2, .. },
@@ -168,21 +176,18 @@ fn alike(one: Structure, two: Structure) -> bool {
     }
 }
 
-fn same(one: &View, two: &View) -> bool {
-    one.entries == two.entries
+/// True if the views share no entry.
+fn disjoint(first: &View, second: &View) -> bool {
+    let (Some(first), Some(second)) = (&first.entries, &second.entries) else { return false };
+    let set: std::collections::HashSet<usize> = first.iter().copied().collect();
+    second.iter().all(|entry| !set.contains(entry))
 }
 
-/// Do they share no entry?
-fn apart(one: &View, two: &View) -> bool {
-    let (Some(one), Some(two)) = (&one.entries, &two.entries) else { return false };
-    let set: std::collections::HashSet<usize> = one.iter().copied().collect();
-    two.iter().all(|entry| !set.contains(entry))
-}
-
-/// Is one, a matrix of `shape`, the transpose of the other?
-fn transposed(one: &View, shape: &[usize], two: &View, other: &[usize]) -> bool {
-    let ([rows, cols], [rows_two, cols_two]) = (shape, other) else { return false };
-    let entry = |view: &View, at: usize| view.entries.as_ref().map_or(at, |entries| entries[at]);
-    (rows, cols) == (cols_two, rows_two)
-        && (0..*rows).all(|r| (0..*cols).all(|c| entry(one, r * cols + c) == entry(two, c * cols_two + r)))
+/// True if the first view, a matrix of shape `first_shape`, is the transpose of the second.
+fn is_transpose(first: &View, first_shape: &[usize], second: &View, second_shape: &[usize]) -> bool {
+    let (&[rows, cols], &[second_rows, second_cols]) = (first_shape, second_shape) else { return false };
+    let entry = |view: &View, index: usize| view.entries.as_ref().map_or(index, |entries| entries[index]);
+    rows == second_cols
+        && cols == second_rows
+        && (0..rows).all(|r| (0..cols).all(|c| entry(first, r * cols + c) == entry(second, c * second_cols + r)))
 }

@@ -1,84 +1,86 @@
-//! What a run holds at a time, cut to fit a budget.
+//! The memory of a run, adapted to a budget.
 
 use super::table::bytes;
 use crate::error::Error;
 
-/// What the memory of a run depends on, but for the ways.
-pub(super) struct Room {
+/// The sizes that the memory of a run depends on, except for the strategies.
+pub(super) struct MemoryModel {
     /// N, and M if there are other samples along the columns.
     pub samples: (usize, Option<usize>),
     /// Samples in a block.
     pub block: usize,
-    /// Samples of a forward pass.
+    /// Samples in a forward pass.
     pub chunk: usize,
-    /// Bytes of a tile of all matrices that the sink gets.
+    /// Bytes of a tile of all matrices that the sink receives.
     pub tile: f64,
-    /// Bytes that are there whatever is done: the result if it is in memory, parameters.
+    /// Bytes of parameters, and of the result if it is in memory.
     pub fixed: f64,
-    /// Bytes of a thread's forward passes, and of the tiles that it computes one at a time.
+    /// Bytes of a thread's forward passes and of its tiles.
     pub work: f64,
     /// Predicted seconds of a sample's passes on one thread.
     pub pass: f64,
-    /// Blocks along a unit that the sink would like.
+    /// Blocks along a region that the sink prefers.
     pub side: usize,
-    /// The most bytes that there may be.
+    /// The memory budget in bytes.
     pub budget: Option<f64>,
-    /// The most bytes of arrays that are let go which a thread keeps for the next ones.
+    /// The most bytes of dropped arrays that a thread keeps in its buffer pool.
     pub buffer_pool: f64,
-    /// The most bytes that one array can have, and what the samples in one are padded to.
+    /// The most bytes of one array, and the multiple that its samples are padded to.
     pub array: f64,
     pub multiple: usize,
 }
 
-/// How units are cut, and what is held.
+/// The sizes of regions, and the panels in memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Memory {
-    /// Blocks along the rows and the columns of a unit.
+pub(super) struct MemoryPlan {
+    /// Blocks along the rows and the columns of a region.
     pub tall: usize,
     pub wide: usize,
-    /// The panels of all samples are held; else those of a band of `tall` blocks.
+    /// True if the panels of all samples stay in memory; else those of a row block of `tall` blocks do.
     pub resident: bool,
-    pub held_bytes: f64,
-    /// Bytes of a thread.
+    pub resident_bytes: f64,
+    /// Bytes per thread.
     pub thread: f64,
-    /// Samples whose panels are made, counted as often as they are.
-    pub made: f64,
+    /// Samples whose panels are computed, counted each time.
+    pub computed_samples: f64,
 }
 
-/// Threads that a budget may have room for.
+/// The numbers of threads to try.
 const THREADS: [f64; 3] = [4.0, 2.0, 1.0];
 
-impl Room {
-    /// The cut for panels of `panel` bytes a sample, whose products take `products` seconds on one thread.
+impl MemoryModel {
+    /// The memory plan for panels of `panel` bytes per sample, whose products take `products` seconds on one thread.
     ///
     /// # Errors
-    /// The bytes that are needed at least.
-    pub fn partition(&self, panel: f64, products: f64) -> Result<Memory, f64> {
+    /// Returns the least number of bytes that the run needs, if that is above the budget.
+    pub fn plan(&self, panel: f64, products: f64) -> Result<MemoryPlan, f64> {
         if self.one_array(panel) > self.array {
             return Err(f64::INFINITY);
         }
-        let Some(budget) = self.budget else { return Ok(self.all_held(panel, self.side.max(1))) };
+        let Some(budget) = self.budget else { return Ok(self.all_resident(panel, self.side.max(1))) };
         let sides = || std::iter::successors(Some(self.side.max(1)), |&side| (side > 1).then_some(side / 2));
-        let fits = |memory: &Memory, threads: f64| self.needs(memory, threads) <= budget;
+        let fits = |memory: &MemoryPlan, threads: f64| self.needs(memory, threads) <= budget;
         for threads in THREADS {
-            // A store of small pieces is slow, so that half the side is the least for factors to be held.
-            if let Some(found) = sides().take(2).map(|side| self.all_held(panel, side)).find(|m| fits(m, threads)) {
+            // Small regions are slow to store, so regions of at least half the preferred side are tried first.
+            if let Some(found) = sides().take(2).map(|side| self.all_resident(panel, side)).find(|m| fits(m, threads)) {
                 return Ok(found);
             }
         }
         let streamed = |threads: f64| {
-            let list: Vec<Memory> = sides().filter_map(|side| self.streamed(panel, side, threads, budget)).collect();
-            // Bands that are not higher than wide make factors too often.
-            let is_good = |memory: &&Memory| memory.tall >= 2 * memory.wide || memory.wide == 1;
-            let found = list.iter().find(is_good).filter(|memory| fits(memory, threads))?;
-            Some(((found.made * self.pass + products) / threads, *found))
+            let plans: Vec<MemoryPlan> =
+                sides().filter_map(|side| self.streamed(panel, side, threads, budget)).collect();
+            // Row blocks that are not taller than wide compute factors too often.
+            let is_good = |memory: &&MemoryPlan| memory.tall >= 2 * memory.wide || memory.wide == 1;
+            let found = plans.iter().find(is_good).filter(|memory| fits(memory, threads))?;
+            Some(((found.computed_samples * self.pass + products) / threads, *found))
         };
-        // Room for more threads is room for lower bands, whose factors are made more often.
-        let quickest = THREADS.into_iter().filter_map(streamed).min_by(|(one, _), (two, _)| one.total_cmp(two));
+        // More threads leave room only for lower row blocks, whose factors are computed more often.
+        let quickest =
+            THREADS.into_iter().filter_map(streamed).min_by(|(first, _), (second, _)| first.total_cmp(second));
         if let Some((_, found)) = quickest {
             return Ok(found);
         }
-        let [all, least] = [self.all_held(panel, 1), self.row_block(panel, 1, 1)];
+        let [all, least] = [self.all_resident(panel, 1), self.row_block(panel, 1, 1)];
         if fits(&all, 1.0) { Ok(all) } else { Err(self.needs(&least, 1.0).min(self.needs(&all, 1.0))) }
     }
 
@@ -87,18 +89,19 @@ impl Room {
         self.block.next_multiple_of(self.multiple) as f64 * panel
     }
 
-    /// What is wrong where no block is small enough for the device.
+    /// The error if no block is small enough for the device.
     pub fn too_large(&self, panel: f64) -> Error {
         Error::memory(format!(
-            "the factors of {} samples take {} in one array, but the device takes at most {}",
+            "the factors of {} samples take {} in one array, but the device takes at most {}; \
+             use the CPU, or fewer parameters",
             self.block,
             bytes(self.one_array(panel)),
             bytes(self.array)
         ))
     }
 
-    fn needs(&self, memory: &Memory, threads: f64) -> f64 {
-        self.fixed + memory.held_bytes + threads * memory.thread
+    fn needs(&self, memory: &MemoryPlan, threads: f64) -> f64 {
+        self.fixed + memory.resident_bytes + threads * memory.thread
     }
 
     fn rows(&self) -> usize {
@@ -118,32 +121,47 @@ impl Room {
         self.block.min(self.samples.0.max(self.samples.1.unwrap_or(0))) as f64 * panel
     }
 
-    fn all_held(&self, panel: f64, side: usize) -> Memory {
+    fn all_resident(&self, panel: f64, side: usize) -> MemoryPlan {
         let samples = (self.samples.0 + self.samples.1.unwrap_or(0)) as f64;
         let thread = self.work + self.region(side, side) + self.parts(panel);
-        Memory { tall: side, wide: side, resident: true, held_bytes: samples * panel, thread, made: samples }
+        MemoryPlan {
+            tall: side,
+            wide: side,
+            resident: true,
+            resident_bytes: samples * panel,
+            thread,
+            computed_samples: samples,
+        }
     }
 
-    fn row_block(&self, panel: f64, tall: usize, wide: usize) -> Memory {
+    fn row_block(&self, panel: f64, tall: usize, wide: usize) -> MemoryPlan {
         let n = self.samples.0;
         let row_block = (tall * self.block).min(n);
         let thread = self.work + self.region(tall, wide) + 2.0 * self.parts(panel);
-        let made = match self.samples.1 {
-            // The band's own, and all to the right of it.
+        let computed_samples = match self.samples.1 {
+            // The columns of the row block, and all to its right.
             None => (0..n).step_by(row_block.max(1)).map(|start| (n - start) as f64).sum(),
             Some(m) => n as f64 + (n.div_ceil(row_block.max(1)) * m) as f64,
         };
-        // The panels of the band before lie on a thread's shelf for a while.
+        // The panels of the previous row block stay in a thread's buffer pool for some time.
         let panels = row_block as f64 * panel;
-        Memory { tall, wide, resident: false, held_bytes: panels + panels.min(self.buffer_pool), thread, made }
+        MemoryPlan {
+            tall,
+            wide,
+            resident: false,
+            resident_bytes: panels + panels.min(self.buffer_pool),
+            thread,
+            computed_samples,
+        }
     }
 
-    /// The highest bands that fit beside `threads` threads.
-    fn streamed(&self, panel: f64, wide: usize, threads: f64, budget: f64) -> Option<Memory> {
+    /// The tallest row blocks that fit in addition to the memory of `threads` threads.
+    fn streamed(&self, panel: f64, wide: usize, threads: f64, budget: f64) -> Option<MemoryPlan> {
         let fits = |row_blocks: usize| self.needs(&self.row_block(panel, row_blocks * wide, wide), threads) <= budget;
         let most = self.rows().div_ceil(wide).max(1);
-        // What bands need rises with their height.
-        let (mut low, mut high) = (0, most);
+        // The bytes of a row block grow with its height.
+        let mut low = 0;
+        let mut high = most;
         while low < high {
             let middle = (low + high).div_ceil(2);
             if fits(middle) { low = middle } else { high = middle - 1 }

@@ -1,8 +1,8 @@
 //! The plan: how every parameter's part of a kernel is contracted, and what that costs.
 //!
-//! A plan is a pure function of shapes, the mode of outputs, the memory budget and a table of [`Rates`]: a run on
-//! [`Count`] counts what the model multiplies, touches and holds, and every way that a parameter's uses allow is priced.
-//! Nothing is timed, so what is computed never depends on how a machine felt.
+//! A plan is a pure function of shapes, the output mode, the memory budget and a table of [`Rates`]. A run on [`Count`]
+//! counts what the model multiplies, touches and keeps in memory. Every strategy that a parameter's uses allow is
+//! priced from these counts. Nothing is timed, so the plan does not depend on the state of the machine.
 
 mod choice;
 mod cost;
@@ -16,11 +16,11 @@ use choice::Choice;
 use cost::IN_CACHE;
 pub(crate) use cost::{Cost, Problem};
 pub(crate) use counted::pass_samples;
-use counted::{Counted, counted};
+use counted::{ModelCounts, count_model};
 pub(crate) use layer::{Layer, LayerUse, Structure};
 
 use super::partition;
-use super::rows::chosen;
+use super::rows::selected_indices;
 use super::sink::Requirements;
 use super::strategy::Strategy;
 use super::{Method, Ntk};
@@ -32,51 +32,52 @@ use crate::model::Model;
 use crate::ops::Op;
 use crate::real::Real;
 use crate::shape::numel;
-use memory::Room;
+use memory::MemoryModel;
 
-/// What [`Ntk::plan`](super::Ntk::plan) gives: the choices, as data, as a table (by `Display`) and as JSON.
+/// The result of [`Ntk::plan`](super::Ntk::plan): data, a table (by `Display`) and JSON.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
     /// `"f32"` or `"f64"`.
     pub precision: &'static str,
-    /// The mode of outputs.
+    /// The output mode.
     pub outputs: Outputs,
-    /// N, and M if there are other samples along the columns.
+    /// N, and M for K(X, Z).
     pub samples: (usize, Option<usize>),
-    /// One entry for every parameter that the kernel is of and the output depends on.
+    /// One entry per parameter that the kernel includes and the output depends on.
     pub parameters: Vec<PlannedParameter>,
-    /// Multiplications and additions in the products of the forward pass, for all samples.
+    /// Flops of the forward pass, for all samples.
     pub forward_flops: f64,
-    /// The same in all reverse sweeps.
+    /// Flops of all reverse sweeps, for all samples.
     pub reverse_flops: f64,
-    /// Predicted seconds of forward pass and sweeps on one thread.
+    /// Predicted seconds of forward passes and sweeps on one thread.
     pub passes_seconds: f64,
     /// Samples in a block: a tile of K is a pair of blocks.
     pub block: usize,
-    /// Samples that one forward pass is over.
+    /// Samples in a forward pass.
     pub chunk: usize,
-    /// Blocks along the rows of a unit, of which K is computed one at a time.
+    /// Blocks along the rows of a region.
     pub tall: usize,
-    /// Blocks along its columns.
+    /// Blocks along the columns of a region.
     pub wide: usize,
-    /// Samples whose factors are held at a time: all, or a band of rows.
+    /// Samples whose factors are in memory at a time: all, or those of a row block.
     pub resident: usize,
-    /// Samples whose factors are made, counted as often as they are: more than there are where they are not all held.
-    pub made: f64,
-    /// Bytes of what is held.
-    pub held_bytes: f64,
+    /// Samples whose factors are computed, counts each time. It exceeds the number of samples if not all factors stay
+    /// in memory.
+    pub computed_samples: f64,
+    /// Bytes of the factors in memory.
+    pub resident_bytes: f64,
     /// Bytes of K and its components, if they are in memory.
     pub result_bytes: f64,
     /// Bytes of the model's parameters, on the host and for the backend.
     pub parameter_bytes: f64,
-    /// Bytes that every thread works in.
+    /// Bytes per thread.
     pub thread_bytes: f64,
-    /// The most bytes that may be used, if the caller said.
+    /// The memory budget in bytes, if there is one.
     pub budget: Option<u64>,
-    /// What the choices were made with.
+    /// The rates that the strategies were selected_indices with.
     pub rates: Rates,
-    /// What `parameters` is of, one by one.
+    /// The layer of every entry of `parameters`.
     pub(crate) layers: Vec<Layer>,
 }
 
@@ -88,32 +89,32 @@ pub struct PlannedParameter {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// How many ops use it.
+    /// The number of ops that use it.
     pub uses: usize,
-    /// The most positions that a use has.
+    /// The largest number of positions of a use.
     pub positions: usize,
-    /// How its part is contracted.
+    /// The strategy that contracts its part.
     pub strategy: Strategy,
-    /// Multiplications and additions where gradients are multiplied out, for all samples.
+    /// Flops of materialising gradients, for all samples.
     pub forming_flops: f64,
-    /// The same in products for pairs of samples, of the half of K that is computed.
+    /// Flops of products for pairs of samples, for the computed half of K.
     pub gram_flops: f64,
-    /// Bytes held for all samples while tiles are computed.
+    /// Bytes in memory for all samples during the computation of tiles.
     pub bytes: f64,
     /// Predicted seconds on one thread.
     pub seconds: f64,
-    /// The other ways that its uses allow, with their predicted seconds, the cheapest first.
+    /// The other strategies that its uses allow with their predicted seconds, the cheapest first.
     pub alternatives: Vec<(Strategy, f64)>,
 }
 
 impl Plan {
-    /// Multiplications and additions of all products: forward, reverse and Gram.
+    /// Flops of all products: forward, reverse and Gram.
     pub fn flops(&self) -> f64 {
-        let own = self.parameters.iter().map(|p| p.forming_flops + p.gram_flops).sum::<f64>();
-        self.forward_flops + self.reverse_flops + own
+        let contractions = self.parameters.iter().map(|p| p.forming_flops + p.gram_flops).sum::<f64>();
+        self.forward_flops + self.reverse_flops + contractions
     }
 
-    /// Multiplications and additions for pairs of samples, of the half of K that is computed.
+    /// Flops of products for pairs of samples, for the computed half of K.
     pub fn gram_flops(&self) -> f64 {
         self.parameters.iter().map(|p| p.gram_flops).sum()
     }
@@ -123,46 +124,46 @@ impl Plan {
         self.passes_seconds + self.parameters.iter().map(|p| p.seconds).sum::<f64>()
     }
 
-    /// Are the factors of all samples held while tiles are computed?
-    pub fn is_held(&self) -> bool {
+    /// True if the factors of all samples stay in memory during the computation of tiles.
+    pub fn is_resident(&self) -> bool {
         self.resident == self.samples.0 + self.samples.1.unwrap_or(0)
     }
 
-    /// The predicted peak of memory with `threads` threads, in bytes: parameters, K, what is held, and what every thread
-    /// works in. The caller's samples are not counted.
+    /// The predicted peak memory with `threads` threads, in bytes: parameters, K, factors, and the buffers of every
+    /// thread. The caller's samples are not counts.
     pub fn peak_bytes(&self, threads: usize) -> f64 {
-        self.fixed_bytes() + self.held_bytes + threads as f64 * self.thread_bytes
+        self.fixed_bytes() + self.resident_bytes + threads as f64 * self.thread_bytes
     }
 
     fn fixed_bytes(&self) -> f64 {
         self.parameter_bytes + self.result_bytes
     }
 
-    /// The threads that a run uses of those at hand: as many as the budget has room for, and one for a small kernel, which
-    /// is done before others have woken.
+    /// The number of threads of a run: as many as the budget has room for. A small kernel takes one thread, since it
+    /// ends before other threads wake.
     pub(crate) fn workers(&self) -> usize {
-        if self.flops() < SMALL_FLOPS && self.made * self.parameter_bytes < SMALL_FLOPS {
+        if self.flops() < SMALL_FLOPS && self.computed_samples * self.parameter_bytes < SMALL_FLOPS {
             return 1;
         }
         let threads = rayon::current_num_threads();
         let Some(budget) = self.budget else { return threads };
-        let room = (budget as f64 - self.fixed_bytes() - self.held_bytes) / self.thread_bytes;
-        (room as usize).clamp(1, threads)
+        let fitting = (budget as f64 - self.fixed_bytes() - self.resident_bytes) / self.thread_bytes;
+        (fitting as usize).clamp(1, threads)
     }
 }
 
-/// Kernels of fewer flops are computed by the thread that asks for them.
+/// Kernels with fewer flops are computed on the calling thread.
 const SMALL_FLOPS: f64 = 1e7;
 
-/// A forward pass is over so many samples that products have about so many rows: below, much of the time goes into packing
-/// weights for them.
-const PASS_ROWS: f64 = 192.0;
+/// The least number of rows of the products in a forward pass. With fewer rows, packing the weights takes much of the
+/// time.
+const MIN_PASS_ROWS: f64 = 192.0;
 
-/// The plan of a kernel of n samples, and of m others along its columns, that goes to a sink with such wants.
+/// Plans a kernel of n samples, and of m others along its columns, for a sink with `requirements`.
 ///
 /// # Errors
-/// An output that does not exist; an op without a factor; a way that was forced and fits nothing; a budget that is too
-/// small, with what would be needed.
+/// Returns an error if an output does not exist, an op has no factor, a forced strategy applies to no parameter, or the
+/// budget is too small. The last error says what the kernel needs.
 pub(crate) fn plan<B: Gram, O: Op>(
     ntk: &Ntk<'_, B, O>,
     samples: (usize, Option<usize>),
@@ -171,41 +172,42 @@ pub(crate) fn plan<B: Gram, O: Op>(
     let (n, m) = samples;
     let model = ntk.session.model();
     let layout = ntk.outputs.layout(model.outputs())?;
-    let wanted = ntk.wanted()?;
-    let counted = counted::<B::Number, O>(model, &layout, &wanted)?;
+    let selected = ntk.selected_parameters()?;
+    let counts = count_model::<B::Number, O>(model, &layout, &selected)?;
     let rates = ntk.rates.unwrap_or_else(|| ntk.session.arrays().rates());
-    let (rows, cols) = (n as f64, m.unwrap_or(n) as f64);
+    let rows = n as f64;
+    let cols = m.unwrap_or(n) as f64;
     let all = rows + m.map_or(0.0, |m| m as f64);
     let pairs = if m.is_some() { rows * cols } else { rows * (rows + 1.0) / 2.0 };
     let number = size_of::<B::Number>() as f64;
     let problem = Problem { layout: &layout, samples: all, pairs, number, rates };
-    let mut choices = choice::choices(ntk, &problem, &counted.layers)?;
+    let mut choices = choice::choices(ntk, &problem, &counts.layers)?;
 
-    let components = if ntk.components { chosen(&wanted).count() } else { 0 };
+    let components = if ntk.components { selected_indices(&selected).count() } else { 0 };
     let kept = layout.blocks * (1 + components);
     let entries = kept as f64 * (rows * layout.outputs_per_sample as f64) * (cols * layout.outputs_per_sample as f64);
     let result_bytes = entries * requirements.bytes_per_entry;
     let parameters = model.parameters().iter().chain(model.buffers()).map(|info| numel(&info.shape)).sum::<usize>();
     let parameter_bytes = parameters as f64 * (number + size_of::<f64>() as f64);
-    let size = Size {
+    let size = KernelSize {
         samples,
         kept,
         computed: layout.blocks * components.max(1),
         number,
         fixed: parameter_bytes + result_bytes,
         parameters: parameters as f64,
-        pass: (counted.forward + counted.reverse) / rates.forming + counted.touched / (IN_CACHE * rates.entries),
+        pass: (counts.forward + counts.reverse) / rates.forming + counts.touched / (IN_CACHE * rates.entries),
     };
-    let rooms = rooms(ntk, &size, &layout, &requirements, &counted);
+    let memory_models = memory_models(ntk, &size, &layout, &requirements, &counts);
     let panel = |choices: &[Choice]| match ntk.method {
         Method::Structured | Method::ClosedForm => {
             choices.iter().map(|choice| choice.cost().bytes).sum::<f64>() / all.max(1.0)
         }
-        _ => jacobian_numbers(ntk.method, model, &layout, &wanted) * number,
+        _ => jacobian_numbers(ntk.method, model, &layout, &selected) * number,
     };
-    let (room, memory) = choice::fit(&rooms, &mut choices, &panel, result_bytes)?;
+    let (memory_model, memory) = choice::fit(&memory_models, &mut choices, &panel, result_bytes)?;
 
-    let Counted { layers, forward, reverse, .. } = counted;
+    let ModelCounts { layers, forward, reverse, .. } = counts;
     Ok(Plan {
         precision: B::Number::NAME,
         outputs: ntk.outputs,
@@ -213,14 +215,14 @@ pub(crate) fn plan<B: Gram, O: Op>(
         parameters: layers.iter().zip(choices).map(|(layer, choice)| choice.planned(model, layer)).collect(),
         forward_flops: forward * all,
         reverse_flops: reverse * all,
-        passes_seconds: memory.made * size.pass,
-        block: room.block,
-        chunk: room.chunk,
+        passes_seconds: memory.computed_samples * size.pass,
+        block: memory_model.block,
+        chunk: memory_model.chunk,
         tall: memory.tall,
         wide: memory.wide,
-        resident: if memory.resident { n + m.unwrap_or(0) } else { (memory.tall * room.block).min(n) },
-        made: memory.made,
-        held_bytes: memory.held_bytes,
+        resident: if memory.resident { n + m.unwrap_or(0) } else { (memory.tall * memory_model.block).min(n) },
+        computed_samples: memory.computed_samples,
+        resident_bytes: memory.resident_bytes,
         result_bytes,
         parameter_bytes,
         thread_bytes: memory.thread,
@@ -230,16 +232,16 @@ pub(crate) fn plan<B: Gram, O: Op>(
     })
 }
 
-/// How large a kernel is.
-struct Size {
+/// The sizes of a kernel.
+struct KernelSize {
     samples: (usize, Option<usize>),
-    /// Matrices that the sink gets, times their blocks.
+    /// Matrices that the sink receives, times their blocks.
     kept: usize,
-    /// Those that are computed side by side, times their blocks: the total is their sum.
+    /// Matrices that are computed together, times their blocks: the total is their sum.
     computed: usize,
-    /// Bytes of a number.
+    /// The bytes per number.
     number: f64,
-    /// Bytes that are there whatever is done.
+    /// Bytes of parameters, and of the result if it is in memory.
     fixed: f64,
     /// Numbers in all parameters and buffers.
     parameters: f64,
@@ -247,31 +249,31 @@ struct Size {
     pass: f64,
 }
 
-/// What there is room for with tiles of every side that the backend has: of the largest alone, where nothing bounds memory.
-fn rooms<B: Gram, O: Op>(
+/// The memory models for tiles of every side of the backend, or only of the largest if memory is unbounded.
+fn memory_models<B: Gram, O: Op>(
     ntk: &Ntk<'_, B, O>,
-    size: &Size,
+    size: &KernelSize,
     layout: &Layout,
     requirements: &Requirements,
-    counted: &Counted,
-) -> Vec<Room> {
+    counts: &ModelCounts,
+) -> Vec<MemoryModel> {
     let tile_config = ntk.session.arrays().tile_config();
     let (n, m) = size.samples;
     let longest = n.max(m.unwrap_or(0));
-    let pass = chunk(&tile_config, counted.resident * size.number, counted.forward / (2.0 * size.parameters));
-    let room = |&side: &usize| {
+    let pass = chunk(&tile_config, counts.resident * size.number, counts.forward / (2.0 * size.parameters));
+    let memory_model = |&side: &usize| {
         let block =
             partition::block(&tile_config, longest, layout.outputs_per_sample, size.computed, side).min(longest);
         let chunk = pass.clamp(1, block.max(1));
         let tile = ((block * layout.outputs_per_sample) as f64).powi(2) * size.number;
-        let forward = chunk as f64 * counted.resident * size.number;
-        Room {
+        let forward = chunk as f64 * counts.resident * size.number;
+        MemoryModel {
             samples: size.samples,
             block,
             chunk,
             tile: tile * size.kept as f64,
             fixed: size.fixed,
-            // Arrays that are dropped lie on the thread's shelf for a while.
+            // Dropped arrays stay in the thread's buffer pool for some time.
             work: forward + forward.min(tile_config.large_pass_bytes) + tile * (size.computed + 2) as f64,
             pass: size.pass,
             side: requirements.side.div_ceil((block * layout.outputs_per_sample).max(1)),
@@ -283,12 +285,13 @@ fn rooms<B: Gram, O: Op>(
     };
     let bounded = ntk.budget.is_some() || tile_config.array_bytes.is_finite();
     let sides = if bounded { tile_config.tile_sides.len() } else { 1 };
-    tile_config.tile_sides[..sides].iter().map(room).collect()
+    tile_config.tile_sides[..sides].iter().map(memory_model).collect()
 }
 
-/// Numbers of a sample's Jacobian that a method holds at a time: of all parameters, or of one after another.
-fn jacobian_numbers<O: Op>(method: Method, model: &Model<O>, layout: &Layout, wanted: &[bool]) -> f64 {
-    let sizes = chosen(wanted).map(|k| numel(&model.parameters()[k].shape));
+/// The numbers of a sample's Jacobian that a method keeps in memory at a time: those of all parameters, or of the
+/// largest.
+fn jacobian_numbers<O: Op>(method: Method, model: &Model<O>, layout: &Layout, selected: &[bool]) -> f64 {
+    let sizes = selected_indices(selected).map(|k| numel(&model.parameters()[k].shape));
     let numbers = match method {
         Method::Layerwise | Method::LayerwiseBatched => sizes.max().unwrap_or(0),
         _ => sizes.sum(),
@@ -296,10 +299,10 @@ fn jacobian_numbers<O: Op>(method: Method, model: &Model<O>, layout: &Layout, wa
     (numbers * layout.seeds.len()) as f64
 }
 
-/// The samples of a forward pass where one takes `bytes` and uses every weight `reuse` times: as many as stay in cache, or
-/// more if products would have too few rows.
+/// The samples in a forward pass. A sample takes `bytes` bytes and uses every weight `reuse` times. The result is the
+/// number that stays in cache, or more if products would have too few rows.
 fn chunk(tile_config: &TileConfig, bytes: f64, reuse: f64) -> usize {
     let in_cache = tile_config.pass_bytes / bytes.max(1.0);
-    let for_weights = (PASS_ROWS / reuse).min(tile_config.large_pass_bytes / bytes.max(1.0));
+    let for_weights = (MIN_PASS_ROWS / reuse).min(tile_config.large_pass_bytes / bytes.max(1.0));
     in_cache.max(for_weights) as usize
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Plan;
 
-/// Bytes in words.
+/// Formats a number of bytes.
 pub(super) fn bytes(count: f64) -> String {
     match count {
         0.0 => "-".into(),
@@ -32,7 +32,7 @@ fn seconds(count: f64) -> String {
     }
 }
 
-/// What is chosen for every parameter, its flops, the bytes it holds, its predicted seconds, and the next best way.
+/// One row per parameter: strategy, flops, bytes in memory, predicted seconds, and the second-best strategy.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (n, m) = self.samples;
@@ -71,28 +71,28 @@ impl fmt::Display for Plan {
         writeln!(f, "forward and reverse: {}flop, {}", flops(passes), seconds(self.passes_seconds))?;
         writeln!(
             f,
-            "in all: {}flop, {} on one thread; blocks of {} samples, forward passes over {}",
+            "total: {}flop, {} on one thread; blocks of {} samples, forward passes over {}",
             flops(self.flops()),
             seconds(self.seconds()),
             self.block,
             self.chunk
         )?;
-        if !self.is_held() {
+        if !self.is_resident() {
             writeln!(
                 f,
-                "factors of {} samples are held at a time; they are made {:.1} times over",
+                "factors of {} samples are in memory at a time; every factor is computed {:.1} times on average",
                 self.resident,
-                self.made / (n + m.unwrap_or(0)).max(1) as f64
+                self.computed_samples / (n + m.unwrap_or(0)).max(1) as f64
             )?;
         }
         let threads = self.workers();
         write!(
             f,
-            "memory with {threads} threads: {} (K {}, parameters {}, held {}, {} a thread)",
+            "memory with {threads} threads: {} (K {}, parameters {}, factors {}, {} per thread)",
             bytes(self.peak_bytes(threads)),
             bytes(self.result_bytes),
             bytes(self.parameter_bytes),
-            bytes(self.held_bytes),
+            bytes(self.resident_bytes),
             bytes(self.thread_bytes)
         )
     }

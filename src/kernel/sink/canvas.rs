@@ -1,4 +1,4 @@
-//! Matrices that several threads fill unit by unit, each unit once.
+//! Matrices that several threads fill region by region, each region once.
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
@@ -11,80 +11,82 @@ use crate::error::{Error, Result};
 use crate::real::{Real, vectorised};
 use crate::shape::zeros;
 
-/// Mirror images are written by squares of this side: a line of cache in f32.
+/// Mirror images are written by squares of this side: a cache line in f32.
 const SQUARE: usize = 16;
 
-/// How the entries of a matrix lie in memory.
+/// The storage of a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Layout {
-    /// All of them, row by row.
+pub(crate) enum Storage {
+    /// All entries, row by row.
     Full,
     /// The upper triangle, row by row.
     Upper,
 }
 
-/// The matrices of a frame, and which units have come.
+/// The matrices of a frame, and flags of the regions that were written.
 pub(crate) struct Canvas<R> {
-    layout: Layout,
+    storage: Storage,
     blocks: usize,
     cols: usize,
     symmetric: bool,
-    /// Its own copy: their rectangles are known not to overlap.
+    /// A copy: its rectangles have been checked not to overlap.
     regions: Vec<Region>,
-    taken: Vec<AtomicBool>,
+    written: Vec<AtomicBool>,
     matrices: Vec<Box<[UnsafeCell<R>]>>,
     size: usize,
 }
 
-// SAFETY: a thread writes only to the rectangles of a unit that it has taken, no unit is taken twice, `new` has checked
-// that the rectangles, mirror images among them, lie inside the matrix and do not overlap, and nothing reads the entries
-// before `into_matrices`, which owns them.
+// SAFETY: a thread writes only to the rectangles of a region that it has taken, and no region is taken twice. `new` has
+// checked that the rectangles and their mirror images lie inside the matrix and do not overlap. Only `into_matrices`
+// reads the entries, and it owns them.
 unsafe impl<R: Send> Sync for Canvas<R> {}
 
 impl<R: Real> Canvas<R> {
     /// # Errors
-    /// The units do not tile the matrix; there is not enough memory.
-    pub fn new(frame: &Frame, layout: Layout) -> Result<Self> {
-        let (n, cols) = (frame.rows, frame.cols);
-        if (layout == Layout::Upper || frame.symmetric) && (!frame.symmetric || n != cols) {
-            return Err(Error::shape(format!("a kernel of {n} x {cols} is not symmetric: it has no upper triangle")));
+    /// Returns an error if the regions do not tile the matrix, or if memory is too small.
+    pub fn new(frame: &Frame, storage: Storage) -> Result<Self> {
+        let n = frame.rows;
+        let cols = frame.cols;
+        if (storage == Storage::Upper || frame.symmetric) && (!frame.symmetric || n != cols) {
+            return Err(Error::shape(format!(
+                "a kernel K(X, Z) of {n} x {cols} has no upper triangle; use a dense sink, or compute K(X, X)"
+            )));
         }
         check(frame)?;
-        let size = if layout == Layout::Full { n.checked_mul(cols) } else { n.checked_mul(n + 1).map(|x| x / 2) };
-        let matrix = |_: &String| {
-            let data: Option<Vec<R>> = size.and_then(|size| zeros(&[frame.blocks, size]));
-            let mut data = data.ok_or_else(|| {
-                Error::memory(format!("a kernel of {} x {n} x {cols} {} does not fit", frame.blocks, R::NAME))
-            })?;
-            advise_huge_pages(&mut data);
-            // SAFETY: UnsafeCell<R> has the layout of R, and the box is the only owner.
-            Ok(unsafe { Box::from_raw(Box::into_raw(data.into_boxed_slice()) as *mut [UnsafeCell<R>]) })
-        };
+        let size = if storage == Storage::Full { n.checked_mul(cols) } else { n.checked_mul(n + 1).map(|x| x / 2) };
+
         Ok(Canvas {
-            layout,
+            storage,
             blocks: frame.blocks,
             cols,
             symmetric: frame.symmetric,
             regions: frame.regions.clone(),
-            taken: frame.regions.iter().map(|_| AtomicBool::new(false)).collect(),
-            matrices: frame.matrices.iter().map(matrix).collect::<Result<_>>()?,
+            written: frame.regions.iter().map(|_| AtomicBool::new(false)).collect(),
+            matrices: frame.matrices.iter().map(|_| allocate(frame, size)).collect::<Result<_>>()?,
             size: size.unwrap_or(0),
         })
     }
 
-    /// Writes unit `index`: `entries` are \[matrices, blocks, rows, cols\].
+    /// Writes region `index`. `entries` are `[matrices, blocks, rows, cols]`.
     ///
     /// # Errors
-    /// There is no such unit, it was written before, or has another size.
+    /// Returns an error if the region does not exist, was written before, or has another size.
     pub fn write(&self, index: usize, entries: &[R]) -> Result<()> {
-        let region = self.regions.get(index).ok_or_else(|| Error::value(format!("there is no unit {index}")))?;
-        let (size, width) = (region.entries(), region.cols.len());
+        let region = self.regions.get(index).ok_or_else(|| {
+            Error::value(format!("write: region {index} does not exist; there are {}", self.regions.len()))
+        })?;
+        let size = region.entries();
+        let width = region.cols.len();
         if entries.len() != self.matrices.len() * self.blocks * size {
-            return Err(Error::shape(format!("unit {index} has {} entries", entries.len())));
+            return Err(Error::shape(format!(
+                "write: region {index} needs {} entries, got {}",
+                self.matrices.len() * self.blocks * size,
+                entries.len()
+            )));
         }
-        // Whether the flag was set is all that matters; the writes are ordered by the end of the parallel walk.
-        if self.taken[index].swap(true, Ordering::Relaxed) {
-            return Err(Error::value(format!("unit {index} comes twice")));
+        // Relaxed is enough: only the flag matters, and the end of the parallel run orders the writes.
+        if self.written[index].swap(true, Ordering::Relaxed) {
+            return Err(Error::value(format!("write: region {index} was written before")));
         }
         if size == 0 {
             return Ok(());
@@ -93,23 +95,25 @@ impl<R: Real> Canvas<R> {
             let matrix = &self.matrices[number / self.blocks];
             let block = number % self.blocks * self.size;
             for (row, entries) in region.rows.clone().zip(tile.chunks_exact(width)) {
-                let first = if self.layout == Layout::Upper { row.max(region.cols.start) } else { region.cols.start };
+                let first = if self.storage == Storage::Upper { row.max(region.cols.start) } else { region.cols.start };
                 put(matrix, block + self.row(row) + first, &entries[first - region.cols.start..]);
             }
-            if self.symmetric && self.layout == Layout::Full {
+            if self.symmetric && self.storage == Storage::Full {
                 vectorised(|| self.mirror(matrix, block, region, tile));
             }
         }
         Ok(())
     }
 
-    /// Writes the mirror image of a unit, by squares, each of which is transposed on the stack.
+    /// Writes the mirror image of a region by squares. Each square is transposed on the stack.
     #[inline(always)]
     fn mirror(&self, matrix: &[UnsafeCell<R>], block: usize, region: &Region, tile: &[R]) {
-        let (width, above) = (region.cols.len(), region.above());
+        let width = region.cols.len();
+        let above = region.above();
         for col in (0..width).step_by(SQUARE) {
             for row in (0..above.len()).step_by(SQUARE) {
-                let (high, wide) = (SQUARE.min(above.len() - row), SQUARE.min(width - col));
+                let high = SQUARE.min(above.len() - row);
+                let wide = SQUARE.min(width - col);
                 let mut square = [[R::default(); SQUARE]; SQUARE];
                 for r in 0..high {
                     let from = &tile[(row + r) * width + col..][..wide];
@@ -123,54 +127,74 @@ impl<R: Real> Canvas<R> {
         }
     }
 
-    /// The entries of every matrix, \[blocks, size\].
+    /// The entries of every matrix, `[blocks, size]`.
     pub fn into_matrices(self) -> Vec<Vec<R>> {
-        // SAFETY: as in `new`, the other way round.
-        let own = |cells| unsafe { Box::from_raw(Box::into_raw(cells) as *mut [R]) }.into_vec();
-        self.matrices.into_iter().map(own).collect()
+        // SAFETY: UnsafeCell<R> has the layout of R, and the box is the only owner.
+        let entries = |cells| unsafe { Box::from_raw(Box::into_raw(cells) as *mut [R]) }.into_vec();
+        self.matrices.into_iter().map(entries).collect()
     }
 
-    /// Where entry (row, 0) is, or would be.
+    /// The offset of entry (row, 0), which the upper triangle may not hold.
     fn row(&self, row: usize) -> usize {
-        match self.layout {
-            Layout::Full => row * self.cols,
-            Layout::Upper => row * (2 * self.cols - row - 1) / 2,
+        match self.storage {
+            Storage::Full => row * self.cols,
+            Storage::Upper => row * (2 * self.cols - row - 1) / 2,
         }
     }
 }
 
-/// Asks for pages of 2 MiB, which are touched for the first time several times as fast as those of 4 KiB. Where there are
-/// none, nothing happens.
+/// Allocates one matrix `[blocks, size]`.
+fn allocate<R: Real>(frame: &Frame, size: Option<usize>) -> Result<Box<[UnsafeCell<R>]>> {
+    let data: Option<Vec<R>> = size.and_then(|size| zeros(&[frame.blocks, size]));
+    let mut data = data.ok_or_else(|| {
+        Error::memory(format!(
+            "a kernel of {} x {} x {} {} does not fit in memory; use a sink on disk, or fewer samples",
+            frame.blocks,
+            frame.rows,
+            frame.cols,
+            R::NAME
+        ))
+    })?;
+    advise_huge_pages(&mut data);
+    // SAFETY: UnsafeCell<R> has the layout of R, and the box is the only owner.
+    Ok(unsafe { Box::from_raw(Box::into_raw(data.into_boxed_slice()) as *mut [UnsafeCell<R>]) })
+}
+
+/// Asks the system for pages of 2 MiB, whose first touch is several times as fast as that of 4 KiB pages. Does nothing
+/// if the system has none.
 #[cfg(target_os = "linux")]
 fn advise_huge_pages<R>(data: &mut [R]) {
     const HUGE: usize = 2 << 20;
-    // What is smaller an allocator often takes from memory that was touched before.
+    // Allocators often take smaller blocks from memory that was touched before.
     const LEAST: usize = 16 * HUGE;
-    let (start, bytes) = (data.as_mut_ptr() as usize, size_of_val(data));
+    let start = data.as_mut_ptr() as usize;
+    let bytes = size_of_val(data);
     let first = start.next_multiple_of(HUGE);
     let Some(bytes) = (start + bytes).checked_sub(first).filter(|&bytes| bytes >= LEAST) else { return };
-    // SAFETY: the pages from `first` on are those of `data`, to the last whole one; the advice changes no byte of them.
+    // SAFETY: the pages from `first` to the last whole one belong to `data`, and the advice changes no byte of them.
     unsafe { libc::madvise(first as *mut libc::c_void, bytes / HUGE * HUGE, libc::MADV_HUGEPAGE) };
 }
 
 #[cfg(not(target_os = "linux"))]
 fn advise_huge_pages<R>(_: &mut [R]) {}
 
-/// Only for rectangles of a unit that this thread has taken.
-fn put<R: Copy>(matrix: &[UnsafeCell<R>], at: usize, from: &[R]) {
-    let to = &matrix[at..at + from.len()];
-    // SAFETY: `to` is inside the matrix, and nobody else reads or writes it: see `Sync` of `Canvas`.
+/// Copies `from` to a matrix. Only for rectangles of a region that this thread has taken.
+fn put<R: Copy>(matrix: &[UnsafeCell<R>], start: usize, from: &[R]) {
+    let to = &matrix[start..start + from.len()];
+    // SAFETY: `to` is inside the matrix, and no other thread reads or writes it: see `Sync` of `Canvas`.
     unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), UnsafeCell::raw_get(to.as_ptr()), from.len()) };
 }
 
 /// # Errors
-/// The units and their mirror images do not tile the matrix.
+/// Returns an error if the regions and their mirror images do not tile the matrix.
 fn check(frame: &Frame) -> Result<()> {
-    let wrong = |index: usize| Error::value(format!("unit {index} overlaps another, or is not inside the kernel"));
+    let wrong = |index: usize| {
+        Error::value(format!("region {index} of the frame overlaps another region, or is outside the kernel"))
+    };
     let mut events: Vec<(usize, bool, Range<usize>, usize)> = Vec::new();
     let mut area = 0u128;
     for (index, region) in frame.regions.iter().enumerate() {
-        let (rows, cols) = (&region.rows, &region.cols);
+        let Region { rows, cols } = region;
         let inside =
             rows.start <= rows.end && rows.end <= frame.rows && cols.start <= cols.end && cols.end <= frame.cols;
         let upper = rows.end <= cols.start || (rows.start <= cols.start && rows.end == cols.end);
@@ -186,7 +210,7 @@ fn check(frame: &Frame) -> Result<()> {
             }
         }
     }
-    // Down the rows, ends before beginnings: the columns of the rectangles that are open.
+    // Sort by row, with ends before beginnings. `open` then holds the columns of the rectangles at a row.
     events.sort_unstable_by_key(|(row, opens, cols, _)| (*row, *opens, cols.start));
     let mut open: BTreeMap<usize, usize> = BTreeMap::new();
     for (_, opens, cols, index) in events {
@@ -199,7 +223,7 @@ fn check(frame: &Frame) -> Result<()> {
         }
     }
     if area != frame.rows as u128 * frame.cols as u128 {
-        return Err(Error::value("the units do not cover the kernel"));
+        return Err(Error::value("the regions of the frame do not cover the kernel"));
     }
     Ok(())
 }
@@ -217,12 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn units_fill_both_layouts_from_threads_and_refuse_to_come_twice() {
+    fn regions_fill_both_storages_from_threads_and_are_refused_twice() {
         let n = 43;
         let frame = frame(&[(0..20, 0..20), (0..37, 20..37), (0..20, 37..43), (20..43, 37..43)], n);
         let entry = |k: usize, r: usize, c: usize| ((k * n + r.min(c)) * n + r.max(c)) as f64;
-        for layout in [Layout::Full, Layout::Upper] {
-            let canvas = Canvas::<f64>::new(&frame, layout).unwrap();
+        for storage in [Storage::Full, Storage::Upper] {
+            let canvas = Canvas::<f64>::new(&frame, storage).unwrap();
             std::thread::scope(|scope| {
                 for (index, region) in frame.regions.iter().enumerate().rev() {
                     let canvas = &canvas;
@@ -237,15 +261,15 @@ mod tests {
             });
             let data = canvas.into_matrices().concat();
             let all = (0..4).flat_map(|k| (0..n).flat_map(move |r| (0..n).map(move |c| (k, r, c))));
-            let kept = all.filter(|&(_, r, c)| layout == Layout::Full || c >= r);
+            let kept = all.filter(|&(_, r, c)| storage == Storage::Full || c >= r);
             assert!(data.into_iter().eq(kept.map(|(k, r, c)| entry(k, r, c))));
         }
     }
 
     #[test]
-    fn units_that_overlap_or_leave_gaps_are_refused() {
+    fn regions_that_overlap_or_leave_gaps_are_refused() {
         for regions in [vec![(0..2, 0..2), (0..4, 2..4), (0..1, 3..4)], vec![(0..2, 0..2)], vec![(0..5, 0..5)]] {
-            assert!(Canvas::<f32>::new(&frame(&regions, 4), Layout::Full).is_err(), "{regions:?}");
+            assert!(Canvas::<f32>::new(&frame(&regions, 4), Storage::Full).is_err(), "{regions:?}");
         }
     }
 }

@@ -1,13 +1,13 @@
-//! K in memory, all of it.
+//! The sink of K in memory, as dense matrices.
 
-use super::canvas::{Canvas, Layout};
+use super::canvas::{Canvas, Storage};
 use super::{Frame, RegionData, Requirements, Sink};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Manifest, Matrix};
 use crate::real::Real;
 
-/// The total and the components, dense. It may be filled several times over, for methods that go parameter by parameter:
-/// the totals are added up, and the components are those of all times.
+/// The total and the components, dense. Layerwise methods fill it several times: the totals are added, and the
+/// components are collected.
 pub(crate) struct Dense<R: Real> {
     canvas: Option<Canvas<R>>,
     total: Option<Matrix<R>>,
@@ -21,12 +21,12 @@ impl<R: Real> Default for Dense<R> {
 }
 
 impl<R: Real> Dense<R> {
-    /// What was filled in, as a kernel.
+    /// Converts the entries to a kernel.
     ///
     /// # Errors
-    /// It was never filled.
+    /// Returns an error if the sink was never filled.
     pub fn into_kernel(self, manifest: Manifest) -> Result<Kernel<R>> {
-        let total = self.total.ok_or_else(|| Error::value("no kernel was computed"))?;
+        let total = self.total.ok_or_else(|| Error::value("the sink is empty: no kernel was computed into it"))?;
         Ok(Kernel { total, components: self.components, manifest: Some(manifest) })
     }
 }
@@ -37,27 +37,28 @@ impl<R: Real> Sink<R> for Dense<R> {
     }
 
     fn begin(&mut self, frame: &Frame) -> Result<()> {
-        self.canvas = Some(Canvas::new(frame, Layout::Full)?);
+        self.canvas = Some(Canvas::new(frame, Storage::Full)?);
         Ok(())
     }
 
-    fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
-        let canvas = self.canvas.as_ref().ok_or_else(|| Error::value("a unit before the beginning"))?;
-        canvas.write(part.index, part.entries)
+    fn put(&self, data: &RegionData<'_, R>) -> Result<()> {
+        let canvas =
+            self.canvas.as_ref().ok_or_else(|| Error::value("put: a region came before `begin` was called"))?;
+        canvas.write(data.index, data.entries)
     }
 
     fn end(&mut self, frame: &Frame) -> Result<()> {
         let Some(canvas) = self.canvas.take() else { return Ok(()) };
-        let mut list = canvas.into_matrices().into_iter().zip(&frame.matrices);
+        let mut matrices = canvas.into_matrices().into_iter().zip(&frame.matrices);
         let matrix = |data| Matrix::from_vec(frame.blocks, frame.rows, frame.cols, data);
-        if let Some((data, _)) = list.next() {
-            let own = matrix(data)?;
+        if let Some((data, _)) = matrices.next() {
+            let pass_total = matrix(data)?;
             match &mut self.total {
-                Some(total) => total.add(&own),
-                None => self.total = Some(own),
+                Some(total) => total.add(&pass_total),
+                None => self.total = Some(pass_total),
             }
         }
-        for (data, name) in list {
+        for (data, name) in matrices {
             self.components.push((name.clone(), matrix(data)?));
         }
         Ok(())

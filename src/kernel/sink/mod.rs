@@ -1,4 +1,5 @@
-//! Where a kernel goes, unit by unit, while it is computed: into memory, into files, or into sums that store nothing.
+//! Sinks: where a kernel goes, region by region, during its computation. Sinks keep it in memory, write it to files, or
+//! fold it into sums.
 
 mod canvas;
 mod dense;
@@ -8,7 +9,7 @@ mod packed;
 
 pub(crate) use dense::Dense;
 pub use fold::{Fold, Folding, Tile};
-pub use folds::{Aligned, Alignment, Classified, Classifier, MatVec, RowSums, SquaredNorm, Trace};
+pub use folds::{Aligned, Alignment, Classifier, MatVec, RowSums, SquaredNorm, Trace};
 pub use packed::{Packed, PackedMatrix};
 
 use std::ops::Range;
@@ -16,90 +17,93 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::real::Real;
 
-/// A place for a kernel's entries: [`Ntk::fill`](super::Ntk::fill) does it.
+/// A receiver of a kernel's entries, filled by [`Ntk::fill`](super::Ntk::fill).
 ///
-/// A kernel is computed in [`Region`]s, rectangles of K, from several threads and in no order; each unit comes once. Of
-/// K(X, X) only the upper triangle comes, and what is below is its mirror image: [`RegionData::mirrored`].
+/// A kernel is computed in [`Region`]s, rectangles of K, from several threads and in no fixed order. Each region
+/// arrives once. For K(X, X) only the upper triangle arrives; the lower one is its mirror image, see
+/// [`RegionData::mirrored`].
 pub trait Sink<R: Real>: Send + Sync {
-    /// What this sink wants, before anything is computed.
+    /// The requirements of this sink. Called before the computation.
     fn requirements(&self) -> Requirements {
         Requirements::default()
     }
 
-    /// Called once, before the first unit.
+    /// Called once, before the first region.
     ///
     /// # Errors
-    /// What is there already belongs to another kernel; there is no room.
+    /// Returns an error if the place holds another kernel, or if there is not enough room.
     fn begin(&mut self, frame: &Frame) -> Result<()>;
 
-    /// Is unit `index` here already, from a run that was interrupted? Then it is not computed again.
+    /// True if region `index` is complete from an interrupted run. It is then not computed again.
     fn has(&self, index: usize) -> bool {
         let _ = index;
         false
     }
 
-    /// Takes a unit.
+    /// Receives a region.
     ///
     /// # Errors
-    /// It cannot be kept. The run then ends.
-    fn put(&self, part: &RegionData<'_, R>) -> Result<()>;
+    /// Returns an error if the region cannot be kept. The run then ends.
+    fn put(&self, data: &RegionData<'_, R>) -> Result<()>;
 
-    /// Called once, when all units of this run are in.
+    /// Called once, after the last region of this run.
     ///
     /// # Errors
-    /// They cannot be made whole.
+    /// Returns an error if the kernel cannot be completed.
     fn end(&mut self, frame: &Frame) -> Result<()> {
         let _ = frame;
         Ok(())
     }
 }
 
-/// What a sink asks of a run.
+/// The requirements of a sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Requirements {
-    /// A unit has about so many rows and columns, if memory allows; 0 for units as they are cheapest to compute.
+    /// The preferred number of rows and columns of a region, if memory allows; 0 for regions that are cheapest to
+    /// compute.
     pub side: usize,
-    /// [`Frame::fingerprint`] tells the model, the samples and the options, so that another run can be told from this one.
+    /// True if the sink needs [`Frame::fingerprint`], to recognise runs of the same kernel.
     pub fingerprint: bool,
-    /// It can do with a share of the units: see [`Ntk::shard`](super::Ntk::shard).
+    /// True if the sink supports a shard of the regions, see [`Ntk::shard`](super::Ntk::shard).
     pub shards: bool,
-    /// Bytes it holds in memory for an entry of K, all matrices together counting one by one: the budget counts them.
+    /// Bytes in memory per entry of K, counted once per matrix. They count towards the memory budget.
     pub bytes_per_entry: f64,
 }
 
-/// What is going to come: the same for all units.
+/// The frame of a kernel: its matrices and regions. It is the same for all regions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
-    /// The matrices, each \[blocks, rows, cols\]: `"total"`, and every component by its parameter's name.
+    /// The names of the matrices, each `[blocks, rows, cols]`: `"total"`, and every component by its parameter's name.
     pub matrices: Vec<String>,
-    /// The number of blocks: the outputs of [`Outputs::PerOutput`](super::Outputs::PerOutput), else 1.
+    /// The number of blocks: one per output for [`Outputs::PerOutput`](super::Outputs::PerOutput), else 1.
     pub blocks: usize,
     /// The number of rows of K.
     pub rows: usize,
     /// The number of columns of K.
     pub cols: usize,
-    /// K(X, X): only the upper triangle comes.
+    /// True for K(X, X), of which only the upper triangle arrives.
     pub symmetric: bool,
-    /// All units of K, those that other shares compute among them, in order.
+    /// All regions of K in order, including those of other shards.
     pub regions: Vec<Region>,
-    /// The units that this run computes.
+    /// The regions that this run computes.
     pub shard: Range<usize>,
-    /// The share by number and count: (0, 1) is all.
+    /// The number of this shard and the number of shards; (0, 1) for the whole kernel.
     pub part: (usize, usize),
-    /// The manifest, as JSON, with fingerprints of the model and the samples and the cut into units: runs with the same
-    /// identity compute the same bytes on the same type of CPU. Empty if it was not wanted.
+    /// The fingerprint of the run, as JSON: the manifest, hashes of the model and the samples, and the partition into
+    /// regions. Runs with the same fingerprint compute the same bytes on the same type of CPU. Empty if the sink does
+    /// not require it.
     pub fingerprint: String,
 }
 
 /// A rectangle of K.
 ///
-/// Of K(X, X) it is a part of the upper triangle: either all its columns are right of its rows, or its last rows are its
-/// columns, and the square of these holds both halves.
+/// A region of K(X, X) belongs to the upper triangle. Either all its columns are right of its rows, or its last rows
+/// are its columns. In the latter case the square on the diagonal holds both halves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
-    /// Its rows in K.
+    /// The rows in K.
     pub rows: Range<usize>,
-    /// Its columns in K.
+    /// The columns in K.
     pub cols: Range<usize>,
 }
 
@@ -109,47 +113,48 @@ impl Region {
         self.rows.len() * self.cols.len()
     }
 
-    /// Its rows whose mirror image is another part of K(X, X): all but those of the square on the diagonal.
+    /// The rows whose mirror image is another part of K(X, X): all except those of the square on the diagonal.
     pub fn above(&self) -> Range<usize> {
         self.rows.start..self.rows.end.min(self.cols.start)
     }
 }
 
-/// A unit with its entries.
+/// A region with its entries.
 #[derive(Clone, Copy, Debug)]
 pub struct RegionData<'a, R> {
-    /// What all units have in common.
+    /// The frame of the kernel.
     pub frame: &'a Frame,
-    /// The number of the unit in [`Frame::regions`].
+    /// The index of the region in [`Frame::regions`].
     pub index: usize,
-    /// \[matrices, blocks, rows, cols\], row-major.
+    /// The entries `[matrices, blocks, rows, cols]`, row-major.
     pub entries: &'a [R],
 }
 
 impl<'a, R: Real> RegionData<'a, R> {
-    /// Where it is in K.
+    /// The region.
     pub fn region(&self) -> &'a Region {
         &self.frame.regions[self.index]
     }
 
-    /// The entries of one block of one matrix, \[rows, cols\].
+    /// The entries of one block of one matrix, `[rows, cols]`.
     ///
     /// # Panics
-    /// If there is no such matrix or block.
-    pub fn of(&self, matrix: usize, block: usize) -> &'a [R] {
+    /// Panics if `matrix` or `block` is out of range.
+    pub fn block(&self, matrix: usize, block: usize) -> &'a [R] {
         assert!(matrix < self.frame.matrices.len() && block < self.frame.blocks, "matrix {matrix}, block {block}");
         let entries = self.region().entries();
         &self.entries[(matrix * self.frame.blocks + block) * entries..][..entries]
     }
 
-    /// Does the unit have a mirror image in K? Its rows there are [`Region::cols`], and its columns [`Region::above`].
+    /// True if the region has a mirror image in K. The rows of the image are [`Region::cols`], and its columns are
+    /// [`Region::above`].
     pub fn mirrored(&self) -> bool {
         self.frame.symmetric && !self.region().above().is_empty()
     }
 }
 
 impl Requirements {
-    /// What K in memory wants.
+    /// The requirements of K in memory.
     pub(crate) fn dense<R: Real>() -> Self {
         Requirements { bytes_per_entry: size_of::<R>() as f64, ..Requirements::default() }
     }

@@ -1,6 +1,6 @@
-//! K(X, X) in memory, its upper triangle alone.
+//! The sink of the upper triangle of K(X, X) in memory.
 
-use super::canvas::{Canvas, Layout};
+use super::canvas::{Canvas, Storage};
 use super::{Frame, RegionData, Requirements, Sink};
 use crate::error::{Error, Result};
 use crate::kernel::Matrix;
@@ -23,23 +23,29 @@ impl<R: Real> PackedMatrix<R> {
         self.blocks
     }
 
-    /// The number of rows, and of columns, of each.
+    /// The number of rows, and of columns, of each matrix.
     pub fn side(&self) -> usize {
         self.side
     }
 
-    /// The triangles, one after another.
+    /// The triangles of all blocks, one after another.
     pub fn as_slice(&self) -> &[R] {
         &self.data
     }
 
-    /// The entry at `row` and `col` of a block, in either half.
+    /// The entry (row, col) of a block, in either half.
     ///
     /// # Panics
-    /// If there is no such entry.
+    /// Panics if an index is out of range.
     pub fn get(&self, block: usize, row: usize, col: usize) -> R {
-        let (i, j) = (row.min(col), row.max(col));
-        assert!(block < self.blocks && j < self.side, "entry ({row}, {col}) of block {block}");
+        let i = row.min(col);
+        let j = row.max(col);
+        assert!(
+            block < self.blocks && j < self.side,
+            "entry ({row}, {col}) of block {block} is outside {} matrices of {} rows",
+            self.blocks,
+            self.side
+        );
         self.data[block * self.triangle() + i * (2 * self.side - i - 1) / 2 + j]
     }
 
@@ -49,16 +55,16 @@ impl<R: Real> PackedMatrix<R> {
         (0..self.blocks).flat_map(diagonal).sum()
     }
 
-    /// Both halves.
+    /// Copies both halves to a dense matrix.
     ///
     /// # Errors
-    /// There is not enough memory.
+    /// Returns an error if memory is too small.
     pub fn to_dense(&self) -> Result<Matrix<R>> {
         let shape = [self.blocks, self.side, self.side];
         let mut data = Vec::new();
         let size = checked_numel(&shape).filter(|&size| data.try_reserve_exact(size).is_ok());
         if size.is_none() {
-            return Err(Error::memory(format!("a kernel of {shape:?} {} does not fit", R::NAME)));
+            return Err(Error::memory(format!("to_dense: a kernel of {shape:?} {} does not fit in memory", R::NAME)));
         }
         let row = |(block, i)| (0..self.side).map(move |j| self.get(block, i, j));
         data.extend((0..self.blocks).flat_map(|block| (0..self.side).map(move |i| (block, i))).flat_map(row));
@@ -70,7 +76,7 @@ impl<R: Real> PackedMatrix<R> {
     }
 }
 
-/// A sink that keeps the upper triangle of K(X, X), and of its components, in memory.
+/// A sink that keeps the upper triangle of K(X, X) and of its components in memory.
 ///
 /// ```
 /// use tangent_kernels::kernel::sink::Packed;
@@ -93,12 +99,13 @@ pub struct Packed<R: Real> {
 }
 
 impl<R: Real> Packed<R> {
-    /// An empty one.
+    /// Creates an empty sink.
     pub fn new() -> Self {
         Packed { canvas: None, matrices: Vec::new() }
     }
 
-    /// The total, as `"total"`, and every component under its parameter's name; empty until it was filled.
+    /// The total as `"total"`, and every component by its parameter's name. Empty until a kernel was computed into the
+    /// sink.
     pub fn matrices(&self) -> &[(String, PackedMatrix<R>)] {
         &self.matrices
     }
@@ -106,9 +113,12 @@ impl<R: Real> Packed<R> {
     /// The total.
     ///
     /// # Errors
-    /// It was not filled.
+    /// Returns an error if no kernel was computed into the sink.
     pub fn total(&self) -> Result<&PackedMatrix<R>> {
-        self.matrices.first().map(|(_, matrix)| matrix).ok_or_else(|| Error::value("no kernel was computed"))
+        self.matrices
+            .first()
+            .map(|(_, matrix)| matrix)
+            .ok_or_else(|| Error::value("the sink is empty: no kernel was computed into it"))
     }
 }
 
@@ -125,13 +135,14 @@ impl<R: Real> Sink<R> for Packed<R> {
 
     fn begin(&mut self, frame: &Frame) -> Result<()> {
         self.matrices.clear();
-        self.canvas = Some(Canvas::new(frame, Layout::Upper)?);
+        self.canvas = Some(Canvas::new(frame, Storage::Upper)?);
         Ok(())
     }
 
-    fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
-        let canvas = self.canvas.as_ref().ok_or_else(|| Error::value("a unit before the beginning"))?;
-        canvas.write(part.index, part.entries)
+    fn put(&self, data: &RegionData<'_, R>) -> Result<()> {
+        let canvas =
+            self.canvas.as_ref().ok_or_else(|| Error::value("put: a region came before `begin` was called"))?;
+        canvas.write(data.index, data.entries)
     }
 
     fn end(&mut self, frame: &Frame) -> Result<()> {
