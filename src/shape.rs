@@ -78,20 +78,23 @@ pub(crate) fn stretched_axes(shape: &[usize], out: &[usize]) -> Vec<usize> {
 /// are broadcast.
 #[track_caller]
 pub(crate) fn matmul(a: &[usize], transpose_a: bool, b: &[usize], transpose_b: bool) -> Vec<usize> {
-    let split = |shape: &[usize], transposed: bool| {
-        assert!(shape.len() >= 2, "matmul: an operand of shape {shape:?} needs at least two axes");
-        let (batch, matrix) = shape.split_at(shape.len() - 2);
-        let (rows, cols) = if transposed { (matrix[1], matrix[0]) } else { (matrix[0], matrix[1]) };
-        (batch.to_vec(), rows, cols)
-    };
-    let (batch_a, rows, inner_a) = split(a, transpose_a);
-    let (batch_b, inner_b, cols) = split(b, transpose_b);
+    let (batch_a, [rows, inner_a]) = split_matrix(a, transpose_a);
+    let (batch_b, [inner_b, cols]) = split_matrix(b, transpose_b);
     assert_eq!(
         inner_a, inner_b,
         "matmul: the inner sizes of {a:?} (transposed: {transpose_a}) and {b:?} (transposed: {transpose_b}) differ"
     );
-    let mut out = broadcast(&batch_a, &batch_b)
+    let mut out = broadcast(batch_a, batch_b)
         .unwrap_or_else(|| panic!("matmul: the batch axes of {a:?} and {b:?} cannot be broadcast"));
     out.extend([rows, cols]);
     out
+}
+
+/// Splits a shape into the batch axes and the rows and columns of its matrices, transposed on request.
+#[track_caller]
+fn split_matrix(shape: &[usize], transposed: bool) -> (&[usize], [usize; 2]) {
+    assert!(shape.len() >= 2, "matmul: an operand of shape {shape:?} needs at least two axes");
+    let (batch, matrix) = shape.split_at(shape.len() - 2);
+    let [rows, cols] = [matrix[0], matrix[1]];
+    (batch, if transposed { [cols, rows] } else { [rows, cols] })
 }

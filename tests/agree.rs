@@ -1,34 +1,34 @@
-//! Every method against kernels that PyTorch computed in float64, and against every other.
+//! Compares every method with kernels that PyTorch computed in float64, and with every other method.
 #![cfg(feature = "fixture")]
 
 use std::path::{Path, PathBuf};
 
-use tangent_kernels::backend::Arrays;
 use tangent_kernels::check;
-use tangent_kernels::factor::InputOperand;
 use tangent_kernels::io::fixture::Fixture;
 use tangent_kernels::kernel::worst_difference;
+use tangent_kernels::ops::Arrays;
+use tangent_kernels::ops::InputOperand;
 use tangent_kernels::ops::{Builtin, Case, Op, OpContext};
 use tangent_kernels::unary::{Gelu, LeakyRelu, Tanh, Unary};
 use tangent_kernels::{
     Attributes, Batch, Cpu, Error, Graph, Kernel, Method, Model, Outputs, Real, Result, Sequential, Session,
 };
 
-/// What a component's error may be: f64, f32.
+/// The tolerance of a component: f64, f32.
 fn tolerance<R: Real>() -> f64 {
     if R::NAME == "f64" { 1e-10 } else { 1e-5 }
 }
 
 fn fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let mut list: Vec<PathBuf> = std::fs::read_dir(folder)
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "safetensors"))
         .collect();
-    list.sort();
-    assert!(list.len() >= 59, "fixtures are missing: {list:?}");
-    list
+    paths.sort();
+    assert!(paths.len() >= 59, "fixtures are missing: {paths:?}");
+    paths
 }
 
 fn compute<R: Real>(
@@ -43,7 +43,7 @@ fn compute<R: Real>(
     session.ntk().method(method).outputs(outputs).compute(&Batch::new(&x, shape)?)
 }
 
-/// The plain MLPs among the fixtures: what the closed form is for.
+/// The plain MLPs among the fixtures, which the closed form supports.
 const PLAIN: [&str; 12] = [
     "mlp_erf",
     "mlp_gelu",
@@ -65,11 +65,11 @@ fn methods_match_pytorch<R: Real>() {
         let name = path.file_stem().unwrap().to_string_lossy();
         for method in Method::ALL {
             if method == Method::ForwardMode && fixture.model.parameter_count() > 20_000 {
-                continue; // a run for every entry of every parameter
+                continue; // forward mode takes one run per entry of every parameter
             }
             let kernel = compute::<R>(&fixture.model, &fixture.input, &fixture.input_shape, method, Outputs::Full);
             if method == Method::ClosedForm && !PLAIN.contains(&&*name) {
-                assert!(kernel.unwrap_err().is_unsupported(), "{name} is no plain MLP");
+                assert!(kernel.unwrap_err().is_unsupported(), "{name} is not a plain MLP");
                 continue;
             }
             let (error, component) = fixture.worst_difference(&kernel.unwrap()).unwrap();
@@ -95,7 +95,7 @@ fn outputs_match_pytorch() {
         let session = Session::new(&fixture.model, Cpu::<f64>::new()).unwrap();
         let f = session.run(&Batch::new(&fixture.input, &fixture.input_shape).unwrap()).unwrap();
         assert_eq!(f.len(), fixture.output.len());
-        // Real networks' outputs are stored as their own framework's float32 gave them.
+        // The outputs of real networks are stored in the float32 of their framework.
         let tolerance = if path.to_string_lossy().contains("real_") { 1e-5 } else { 1e-13 };
         let scale = fixture.output.iter().fold(1.0f64, |max, x| max.max(x.abs()));
         for (got, want) in f.iter().zip(&fixture.output) {
@@ -105,7 +105,7 @@ fn outputs_match_pytorch() {
 }
 
 #[test]
-fn a_wrong_kernel_is_seen() {
+fn a_wrong_kernel_is_detected() {
     let fixture = Fixture::read(&fixtures()[0]).unwrap();
     let mut model = fixture.model.clone();
     let info = model.parameters()[0].clone();
@@ -117,7 +117,7 @@ fn a_wrong_kernel_is_seen() {
     assert!(fixture.worst_difference(&kernel).unwrap().0 > 1e-9);
 }
 
-/// Every mode of outputs, put together from the reference's full kernel entry by entry.
+/// The kernel in every output mode, computed from the reference's full kernel entry by entry.
 fn mode_of(full: &Kernel<f64>, name: &str, outputs: Outputs, n: usize, c: usize) -> Vec<f64> {
     let matrix = if name == "total" { full.total() } else { full.component(name).unwrap() };
     let at = |i: usize, a: usize, j: usize, b: usize| matrix[(i * c + a, j * c + b)];
@@ -139,7 +139,7 @@ fn mode_of(full: &Kernel<f64>, name: &str, outputs: Outputs, n: usize, c: usize)
 }
 
 #[test]
-fn modes_of_outputs_are_what_their_names_say() {
+fn output_modes_match_sums_over_the_full_kernel() {
     for name in ["mlp_relu_3_outputs", "mlp_gelu", "tied_weights", "paper_mlp_bias", "real_sb3_lunarlander_actor"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.safetensors"));
         let fixture = Fixture::read(path).unwrap();
@@ -162,8 +162,7 @@ fn modes_of_outputs_are_what_their_names_say() {
                     assert_eq!((name, method), ("tied_weights", Method::ClosedForm));
                     continue;
                 };
-                let components = kernel.components().iter().map(|(name, matrix)| (name.as_str(), matrix));
-                for (component, matrix) in components.chain([("total", kernel.total())]) {
+                for (component, matrix) in &kernel {
                     let want = mode_of(&fixture.reference, component, outputs, n, c);
                     assert_eq!(matrix.as_slice().len(), want.len());
                     let scale = fixture.reference.total().frobenius_norm();
@@ -192,7 +191,7 @@ fn numbers(count: usize, seed: u64) -> Vec<f64> {
     (1..=count as u64).map(|k| ((k * k + 31 * seed * k) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0).collect()
 }
 
-/// Networks with positions, branches, ties and unreached parameters, which no fixture of this size has.
+/// Networks with positions, branches, tied weights and unreached parameters, which no fixture of this size has.
 fn odd_networks() -> Vec<(&'static str, Model)> {
     let mut list = Vec::new();
 
@@ -209,11 +208,11 @@ fn odd_networks() -> Vec<(&'static str, Model)> {
         list.push((name, model.unwrap()));
     }
 
-    // An output of rank 2 straight from a layer with positions: the read-out's cotangent is no unit vector there.
+    // An output of rank 2 straight from a layer with positions. The read-out's cotangent is not a unit vector there.
     let model = Sequential::standard(&[3, 4]).linear("hidden", 40).tanh().linear("out", 2).build();
     list.push(("positions to the end", model.unwrap()));
 
-    // Tokens mixed along both axes, a branch put beside the other, a mean over tokens.
+    // Tokens mixed along both axes, two concatenated branches, a mean over tokens.
     let mut graph = Graph::new(&[5, 3]).unwrap();
     let [channels, mixing, out] =
         [("channels", [3, 3]), ("mixing", [5, 5]), ("out", [2, 6])].map(|(name, s)| graph.parameter(name, &s).unwrap());
@@ -262,7 +261,7 @@ fn odd_networks() -> Vec<(&'static str, Model)> {
     let y = graph.linear(h, w, Some(b)).unwrap();
     list.push(("tied read-out", Model::new(graph, y).unwrap()));
 
-    // One weight on a vector and on positions: uses of unlike shapes meet.
+    // One weight on a vector and on positions: its uses have different shapes.
     let mut graph = Graph::new(&[3, 4]).unwrap();
     let (w, v) = (graph.parameter("w", &[4, 4]).unwrap(), graph.parameter("v", &[2, 4]).unwrap());
     let x = graph.input();

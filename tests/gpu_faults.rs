@@ -5,9 +5,9 @@ mod gpu;
 
 use std::time::Duration;
 
+use tangent_kernels::Adapter;
 use tangent_kernels::Gpu;
-use tangent_kernels::backend::gpu::Adapter;
-use tangent_kernels::backend::{Arrays, Window};
+use tangent_kernels::ops::{Arrays, Window};
 use tangent_kernels::unary::Order;
 
 type Tensor = <Gpu as Arrays>::Tensor;

@@ -5,9 +5,9 @@ mod gpu;
 
 use std::path::{Path, PathBuf};
 
+use tangent_kernels::Gram;
 use tangent_kernels::analysis::trajectory::{Record, Trajectory};
-use tangent_kernels::backend::Gram;
-use tangent_kernels::backend::gpu::{Adapter, wgpu};
+use tangent_kernels::extend::gpu::{Adapter, wgpu};
 use tangent_kernels::io::fixture::Fixture;
 use tangent_kernels::kernel::Strategy;
 use tangent_kernels::train::{GradientDescent, Optimiser};

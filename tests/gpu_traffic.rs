@@ -3,7 +3,8 @@
 
 mod gpu;
 
-use tangent_kernels::backend::{Arrays, Cpu, Window};
+use tangent_kernels::Cpu;
+use tangent_kernels::ops::{Arrays, Window};
 use tangent_kernels::{Gpu, Real};
 
 /// Small whole numbers, so that products are exact.

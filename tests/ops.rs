@@ -1,8 +1,9 @@
 //! Every op of the registry through the public checker, and proof that the checker bites.
 
-use tangent_kernels::backend::Arrays;
 use tangent_kernels::check;
-use tangent_kernels::factor::{Factor, InputOperand};
+use tangent_kernels::extend::Factor;
+use tangent_kernels::ops::Arrays;
+use tangent_kernels::ops::InputOperand;
 use tangent_kernels::ops::{
     AvgPool2d, BatchNorm, Builtin, Case, Conv1d, Conv2d, ConvTranspose2d, Dropout, Embedding, GroupNorm, LayerNorm,
     Linear, MaxPool2d, Mul, Op, OpContext, Prelu, Softmax,

@@ -4,7 +4,8 @@
 mod gpu;
 
 use proptest::prelude::*;
-use tangent_kernels::backend::{Addend, Contraction, ContractionPlan, Cpu, Gram, Panels, RightPanel, Term};
+use tangent_kernels::extend::{Addend, Contraction, ContractionPlan, Panels, RightPanel, Term};
+use tangent_kernels::{Cpu, Gram};
 use tangent_kernels::{Real, shape};
 
 /// Numbers between -1 and 1 without a pattern.

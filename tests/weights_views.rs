@@ -5,9 +5,9 @@ use tangent_kernels::kernel::{Strategy, worst_difference};
 use tangent_kernels::ops::{
     Add, Builtin, Concat, Conv2d, ConvTranspose2d, Flatten, Matmul, Mul, Permute, Reshape, Scale, Slice, Sum,
 };
-use tangent_kernels::tape::{Parameter, Value};
 use tangent_kernels::unary::{Reciprocal, Silu, Sqrt, Tanh, Unary};
 use tangent_kernels::{Batch, Cpu, Graph, Method, Model, Outputs, Session};
+use tangent_kernels::{Parameter, Value};
 
 /// More than one block of samples.
 const SAMPLES: usize = 19;
@@ -198,7 +198,7 @@ fn concatenated(name: &'static str, shape: &[usize]) -> Network {
     let both = g.derive(Concat { axis: 0 }, &[upper, lower]);
     let h = g.linear(x, both);
     let h = g.tanh(h);
-    // A parameter beside itself.
+    // A parameter concatenated with itself.
     let twice = g.derive(Concat { axis: 1 }, &[upper, upper, upper]);
     let twice = g.derive(Slice { axis: 1, range: 3..8 }, &[twice]);
     let y = g.linear(h, twice);
@@ -232,7 +232,7 @@ fn low_rank(name: &'static str, shape: &[usize]) -> Network {
     g.finish(name, y)
 }
 
-fn of_buffers_only() -> Network {
+fn only_buffers() -> Network {
     let (mut g, x) = Sketch::new(&[4]);
     let (one, two) = (g.0.buffer("one", &[3, 4]).unwrap(), g.0.buffer("two", &[3, 4]).unwrap());
     let fixed = g.derive(Mul, &[one, two]);
@@ -249,13 +249,13 @@ fn tied_convolutions(transposed: bool) -> Network {
     let weight = g.parameter("w", &[if square { 2 } else { 3 }, 2, 2, 2]);
     let bias = g.parameter("bias", &[2]);
     let conv = Conv2d::new().padding_sides([[1, 0], [0, 1]]);
-    let own = square.then_some(bias);
-    let h = g.0.conv2d(x, conv, weight, own).unwrap();
+    let h = g.0.conv2d(x, conv, weight, square.then_some(bias)).unwrap();
     let h = g.tanh(h);
-    let y = match transposed {
-        true => g.0.conv_transpose2d(h, ConvTranspose2d::new().stride([2, 1]), weight, Some(bias)).unwrap(),
-        // Fewer positions the second time.
-        false => g.0.conv2d(h, conv.stride([2, 2]), weight, Some(bias)).unwrap(),
+    let y = if transposed {
+        g.0.conv_transpose2d(h, ConvTranspose2d::new().stride([2, 1]), weight, Some(bias)).unwrap()
+    } else {
+        // The second use has fewer positions.
+        g.0.conv2d(h, conv.stride([2, 2]), weight, Some(bias)).unwrap()
     };
     g.finish(if transposed { "a convolution and its transpose" } else { "a convolution twice" }, y)
 }
@@ -291,7 +291,7 @@ fn bias_twice(name: &'static str, shape: &[usize]) -> Network {
     g.finish(name, y)
 }
 
-/// A table that is looked up, read out with, and read out with transposed.
+/// A table that serves as embedding, as read-out, and as transposed read-out.
 fn embedding_and_read_outs() -> Network {
     let (mut g, ids) = Sketch::new(&[4]);
     let table = g.parameter("table", &[5, 3]);
@@ -316,7 +316,7 @@ fn embedding_tied_to_the_end() -> Network {
     Network { table: Some(4), ..Network::new("embedding tied to the end", g.0, y) }
 }
 
-/// Tables that are views: rows of one parameter, and one that lies across.
+/// Tables that are views: rows of one parameter, and a transposed parameter.
 fn tables_that_are_views() -> Network {
     let (mut g, ids) = Sketch::new(&[4]);
     let (packed, across) = (g.parameter("packed", &[9, 2]), g.parameter("across", &[2, 4]));
@@ -355,7 +355,7 @@ fn networks() -> Vec<Network> {
         weight_norm("weight norm over positions", tokens),
         low_rank("low rank", &[4]),
         low_rank("low rank over positions", tokens),
-        of_buffers_only(),
+        only_buffers(),
         tied_convolutions(false),
         tied_convolutions(true),
         tied_transposed_convolutions(),
@@ -369,9 +369,9 @@ fn networks() -> Vec<Network> {
 }
 
 #[test]
-fn methods_and_ways_agree() {
+fn methods_and_strategies_agree() {
     use Outputs::{Full, Output, PerOutput, SumOfOutputs, TraceMean, TraceSum};
-    let mut crossed = 0;
+    let mut transposed_uses = 0;
     for network in networks() {
         let name = network.name;
         let (input, shape) = network.input(SAMPLES);
@@ -396,7 +396,8 @@ fn methods_and_ways_agree() {
                     let kernel = ntk().force(&p.name, strategy).compute(&x).unwrap();
                     let (error, component) = worst_difference(&kernel, &want).unwrap();
                     assert!(error < 1e-12, "{name}, {outputs:?}, {} by {strategy}: {error:.2e} at {component}", p.name);
-                    crossed += usize::from(name == "autoencoder" && p.name == "w" && strategy == Strategy::Hadamard);
+                    transposed_uses +=
+                        usize::from(name == "autoencoder" && p.name == "w" && strategy == Strategy::Hadamard);
                 }
             }
             let diagonal = ntk().diagonal(&x).unwrap();
@@ -408,10 +409,10 @@ fn methods_and_ways_agree() {
             }
         }
     }
-    assert!(crossed > 0, "a weight never met its own transpose");
+    assert!(transposed_uses > 0, "no weight was contracted with its own transpose");
 }
 
-/// f at one parameter's entry moved by `step`.
+/// The outputs with one parameter's entry moved by `step`.
 fn moved(network: &Network, name: &str, entry: usize, step: f64, x: &Batch<'_, f64>) -> Vec<f64> {
     let mut model = network.model.clone();
     let info = model.parameters().iter().find(|info| info.name == name).unwrap().clone();
@@ -422,7 +423,7 @@ fn moved(network: &Network, name: &str, entry: usize, step: f64, x: &Batch<'_, f
 }
 
 #[test]
-fn gradients_and_jacobians_are_those_of_differences() {
+fn gradients_and_jacobians_match_finite_differences() {
     for network in networks() {
         let name = network.name;
         let (input, shape) = network.input(4);
@@ -453,7 +454,7 @@ fn gradients_and_jacobians_are_those_of_differences() {
 
 #[test]
 fn a_weight_of_buffers_has_no_component() {
-    let network = of_buffers_only();
+    let network = only_buffers();
     let (input, shape) = network.input(3);
     let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
     let kernel = session.ntk().compute(&Batch::new(&input, &shape).unwrap()).unwrap();
@@ -462,9 +463,9 @@ fn a_weight_of_buffers_has_no_component() {
     assert!(kernel.component("one").unwrap_err().is_name());
 }
 
-/// What was only moved or scaled is contracted like the parameter itself.
+/// Permuted or scaled parameters are contracted like the parameters themselves.
 #[test]
-fn views_go_the_ways_of_parameters() {
+fn views_use_the_strategies_of_parameters() {
     let strategy = |network: Network, name: &str| {
         let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
         let plan = session.ntk().plan(50).unwrap();
@@ -492,7 +493,7 @@ fn views_go_the_ways_of_parameters() {
 }
 
 #[test]
-fn a_weight_that_cannot_be_made_is_refused_by_name() {
+fn an_invalid_derived_weight_is_an_error_that_names_it() {
     let mut graph = Graph::new(&[4]).unwrap();
     let weight = graph.parameter("w", &[3, 4]).unwrap();
     let error = graph.derive(Slice { axis: 0, range: 2..5 }, &[weight]).unwrap_err();

@@ -14,7 +14,8 @@ use crate::unary::{Order, Unary};
 /// touch and hold.
 ///
 /// ```
-/// use tangent_kernels::backend::{Arrays, Count};
+/// use tangent_kernels::extend::Count;
+/// use tangent_kernels::ops::Arrays;
 /// let count = Count::<f32>::new();
 /// let (x, w) = (count.full(0.0, &[10, 3]), count.full(0.0, &[4, 3]));
 /// let y = count.matmul(&x, false, &w, true);

@@ -13,7 +13,8 @@ use crate::unary::{Order, Unary};
 /// without a tangent is a constant and costs nothing beyond `B`.
 ///
 /// ```
-/// use tangent_kernels::backend::{Arrays, Cpu, Dual};
+/// use tangent_kernels::extend::Dual;
+/// use tangent_kernels::{Cpu, ops::Arrays};
 /// use tangent_kernels::unary::{Sin, Unary};
 ///
 /// let dual = Dual::new(Cpu::<f64>::new());

@@ -4,7 +4,7 @@
 /// convolutions and pools look at. Everything is given for the height first and the width second.
 ///
 /// ```
-/// use tangent_kernels::backend::Window;
+/// use tangent_kernels::ops::Window;
 /// let window = Window { padding: [[1, 1], [1, 1]], stride: [2, 2], ..Window::new([3, 3]) };
 /// assert_eq!(window.positions([9, 8]), Some([5, 4]));
 /// ```

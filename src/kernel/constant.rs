@@ -4,6 +4,8 @@
 //! caller that computes K for many values of the parameters can keep G and compute only the products of output
 //! gradients.
 
+use std::ops::Range;
+
 use super::metric::Metric;
 use super::plan::{LayerUse, Structure, plan};
 use super::sink::Requirements;
@@ -61,14 +63,20 @@ pub(crate) fn input_operand<B: Arrays, O: Op>(
     x: &dyn Samples<B::Number>,
     constant: Constant,
 ) -> Result<Vec<B::Number>> {
-    let block = |range| {
-        let tape = session.tape_of(x, range)?;
-        match &tape.uses()?[constant.index].left {
-            InputOperand::Features(a) => session.arrays().read(a),
-            _ => unreachable!("constant layers have one position, so their input operand is features"),
-        }
-    };
-    Ok(map_blocks(x.samples(), RUN_BLOCK, block)?.concat())
+    Ok(map_blocks(x.samples(), RUN_BLOCK, |range| features(session, x, constant, range))?.concat())
+}
+
+fn features<B: Arrays, O: Op>(
+    session: &Session<'_, B, O>,
+    x: &dyn Samples<B::Number>,
+    constant: Constant,
+    range: Range<usize>,
+) -> Result<Vec<B::Number>> {
+    let tape = session.tape_of(x, range)?;
+    match &tape.uses()?[constant.index].left {
+        InputOperand::Features(a) => session.arrays().read(a),
+        _ => unreachable!("constant layers have one position, so their input operand is features"),
+    }
 }
 
 /// Flags the values of the graph that depend on a parameter or buffer.

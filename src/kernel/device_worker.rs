@@ -43,6 +43,26 @@ struct Worker<B: Gram> {
     column: B::Packed,
 }
 
+/// A chunk of samples of a block.
+struct Chunk {
+    block: usize,
+    /// The index of the chunk in its block.
+    index: usize,
+    samples: Range<usize>,
+}
+
+/// A block whose panels are being computed, chunk by chunk.
+struct BlockInWork<B: Gram> {
+    chunks: Mutex<Vec<Option<Panels<B::Tensor>>>>,
+    packed: Mutex<Option<B::Packed>>,
+}
+
+impl<B: Gram> BlockInWork<B> {
+    fn new(chunks: usize) -> Self {
+        BlockInWork { chunks: Mutex::new((0..chunks).map(|_| None).collect()), packed: Mutex::new(None) }
+    }
+}
+
 impl<B: Gram> DeviceWorker<'_, B> {
     /// Computes regions from `queue`, which holds some of `regions`, until it is empty.
     ///
@@ -57,28 +77,36 @@ impl<B: Gram> DeviceWorker<'_, B> {
             }
             Ok(resident) => resident,
         };
-        self.in_parallel(regions.len(), &|| {
-            let mut worker = Worker::<B> {
-                scratch: B::Scratch::default(),
-                accumulators: Vec::new(),
-                region: Vec::new(),
-                column: B::Packed::default(),
-            };
-            while let Some(index) = queue.take() {
-                match self.region(job, index, &resident, &mut worker) {
-                    Err(error) if is_device_failure(&error) => {
-                        queue.give_back(index);
-                        return Err(error);
-                    }
-                    computed => {
-                        if let Err(error) = computed.and_then(|()| deliver(job, index, &worker.region)) {
-                            queue.close(error);
-                        }
+        self.in_parallel(regions.len(), &|| self.compute_regions(job, queue, &resident))
+    }
+
+    /// Computes regions from `queue` on one worker, until it is empty.
+    fn compute_regions(
+        &self,
+        job: &Job<'_, B::Number>,
+        queue: &Queue,
+        resident: &ResidentPanels<B::Packed>,
+    ) -> Result<()> {
+        let mut worker = Worker::<B> {
+            scratch: B::Scratch::default(),
+            accumulators: Vec::new(),
+            region: Vec::new(),
+            column: B::Packed::default(),
+        };
+        while let Some(index) = queue.take() {
+            match self.region(job, index, resident, &mut worker) {
+                Err(error) if is_device_failure(&error) => {
+                    queue.give_back(index);
+                    return Err(error);
+                }
+                computed => {
+                    if let Err(error) = computed.and_then(|()| deliver(job, index, &worker.region)) {
+                        queue.close(error);
                     }
                 }
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// Computes the panels of the blocks along the rows of `regions`, and along their columns if all panels stay in
@@ -101,46 +129,37 @@ impl<B: Gram> DeviceWorker<'_, B> {
         sample_blocks: &[Range<usize>],
         needed: &[bool],
     ) -> Result<Vec<Option<B::Packed>>> {
-        struct Block<T, P> {
-            range: Range<usize>,
-            parts: Mutex<(usize, Vec<Option<Panels<T>>>)>,
-            packed: Mutex<Option<P>>,
+        let mut chunks = Vec::new();
+        let mut blocks_in_work = Vec::new();
+        for (block, (samples, &needed)) in sample_blocks.iter().zip(needed).enumerate() {
+            let ranges = if needed { blocks(samples.len(), job.chunk) } else { Vec::new() };
+            blocks_in_work.push(BlockInWork::<B>::new(ranges.len()));
+            for (index, range) in ranges.into_iter().enumerate() {
+                chunks.push(Chunk { block, index, samples: samples.start + range.start..samples.start + range.end });
+            }
         }
-        let block = |(range, &needed): (&Range<usize>, &bool)| {
-            let parts = if needed { blocks(range.len(), job.chunk).len() } else { 0 };
-            let parts = Mutex::new((parts, (0..parts).map(|_| None).collect()));
-            Block::<B::Tensor, B::Packed> { range: range.clone(), parts, packed: Mutex::new(None) }
-        };
-        let blocks_in_work: Vec<_> = sample_blocks.iter().zip(needed).map(block).collect();
-        let open = |(k, &needed): (usize, &bool)| {
-            let parts = if needed { blocks(sample_blocks[k].len(), job.chunk) } else { Vec::new() };
-            parts.into_iter().enumerate().map(move |(part, range)| (k, part, range))
-        };
-        let jobs: Vec<_> = needed.iter().enumerate().flat_map(open).collect();
         let next = AtomicUsize::new(0);
-        self.in_parallel(jobs.len(), &|| {
-            take_jobs(&next, jobs.len(), |job_index| {
-                let (k, part, range) = &jobs[job_index];
-                let block = &blocks_in_work[*k];
-                let start = block.range.start;
-                let panels = self.source.panels(side, start + range.start..start + range.end)?;
-                let mut parts = block.parts.lock().unwrap_or_else(|poison| poison.into_inner());
-                parts.1[*part] = Some(panels);
-                parts.0 -= 1;
-                if parts.0 > 0 {
-                    return Ok(());
-                }
-                let whole: Vec<_> = std::mem::take(&mut parts.1).into_iter().flatten().collect();
-                let mut packed = B::Packed::default();
-                self.arrays.pack(self.source.contraction_plan(), &whole, &mut packed)?;
-                *block.packed.lock().unwrap_or_else(|poison| poison.into_inner()) = Some(packed);
-                if self.counts { job.counter.step() } else { Ok(()) }
-            })
-        })?;
+        let compute = |k: usize| self.compute_chunk(job, side, &chunks[k], &blocks_in_work[chunks[k].block]);
+        self.in_parallel(chunks.len(), &|| take_jobs(&next, chunks.len(), compute))?;
         Ok(blocks_in_work
             .into_iter()
             .map(|block| block.packed.into_inner().unwrap_or_else(|p| p.into_inner()))
             .collect())
+    }
+
+    /// Computes the panels of a chunk, and packs its block if no other chunk is missing.
+    fn compute_chunk(&self, job: &Job<'_, B::Number>, side: Axis, chunk: &Chunk, block: &BlockInWork<B>) -> Result<()> {
+        let panels = self.source.panels(side, chunk.samples.clone())?;
+        let mut chunks = block.chunks.lock().unwrap_or_else(|poison| poison.into_inner());
+        chunks[chunk.index] = Some(panels);
+        if chunks.iter().any(Option::is_none) {
+            return Ok(());
+        }
+        let panels: Vec<_> = std::mem::take(&mut *chunks).into_iter().flatten().collect();
+        let mut packed = B::Packed::default();
+        self.arrays.pack(self.source.contraction_plan(), &panels, &mut packed)?;
+        *block.packed.lock().unwrap_or_else(|poison| poison.into_inner()) = Some(packed);
+        if self.counts { job.counter.step() } else { Ok(()) }
     }
 
     /// Computes a region.

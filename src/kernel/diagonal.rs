@@ -115,16 +115,18 @@ fn by_rows<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>, layers: &[Layer]) -> Result<Vec<
     let rates = ntk.rates.unwrap_or_else(|| ntk.session.arrays().rates());
     let number = size_of::<B::Number>() as f64;
     let problem = Problem { layout: &layout, samples: 1.0, pairs: 1.0, number, rates };
-    let by_rows = |layer: &Layer| {
-        let metric = &ntk.metric[layer.parameter];
-        let has_operands = layer.use_pairs.as_ref().is_some_and(|pairs| pairs.iter().all(|pair| !pair.transposed));
-        let first = problem.candidates(layer, metric).into_iter().map(|(strategy, _)| strategy);
-        let first = first
-            .into_iter()
-            .find(|strategy| matches!(strategy, Strategy::Hadamard | Strategy::PositionPairs | Strategy::Materialise));
-        first == Some(Strategy::Materialise) || !has_operands || !matches!(metric, Metric::One | Metric::Uniform(_))
-    };
-    Ok(layers.iter().map(by_rows).collect())
+    Ok(layers.iter().map(|layer| needs_rows(&problem, layer, &ntk.metric[layer.parameter])).collect())
+}
+
+fn needs_rows(problem: &Problem<'_>, layer: &Layer, metric: &Metric) -> bool {
+    let has_operands = layer.use_pairs.as_ref().is_some_and(|pairs| pairs.iter().all(|pair| !pair.transposed));
+    if !has_operands || !matches!(metric, Metric::One | Metric::Uniform(_)) {
+        return true;
+    }
+    let is_norm =
+        |strategy: &Strategy| matches!(strategy, Strategy::Hadamard | Strategy::PositionPairs | Strategy::Materialise);
+    let cheapest = problem.candidates(layer, metric).into_iter().map(|(strategy, _)| strategy).find(is_norm);
+    cheapest == Some(Strategy::Materialise)
 }
 
 struct Norms<'a, B: Gram, O: Op> {

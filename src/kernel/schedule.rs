@@ -67,14 +67,7 @@ impl<B: Gram> Schedule<'_, B> {
     /// Runs the regions of one row block, which share their panels.
     fn row_block(&self, regions: &[usize], failures: &Mutex<Vec<Option<Error>>>) -> Result<()> {
         let queue = Queue::new(regions);
-        let failures = || failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let work = |k: usize| {
-            if failures()[k].is_none()
-                && let Err(error) = self.device_workers[k].work(&self.job, regions, &queue)
-            {
-                failures()[k] = Some(error);
-            }
-        };
+        let work = |k: usize| self.run_device(k, regions, &queue, failures);
         match self.device_workers.len() {
             1 => work(0),
             count => std::thread::scope(|scope| {
@@ -91,7 +84,21 @@ impl<B: Gram> Schedule<'_, B> {
                 let result = last.work(&self.job, &rest, &queue);
                 queue.outcome().and(result)
             }
-            None => Err(failures().iter().flatten().next().cloned().expect("regions remain only if a device failed")),
+            None => {
+                let failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+                Err(failures.iter().flatten().next().cloned().expect("regions remain only if a device failed"))
+            }
+        }
+    }
+
+    /// Runs device `k` on the queue, unless it failed before.
+    fn run_device(&self, k: usize, regions: &[usize], queue: &Queue, failures: &Mutex<Vec<Option<Error>>>) {
+        let failures = || failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures()[k].is_some() {
+            return;
+        }
+        if let Err(error) = self.device_workers[k].work(&self.job, regions, queue) {
+            failures()[k] = Some(error);
         }
     }
 }

@@ -40,7 +40,7 @@ impl Model {
     /// The network that `f` records on inputs of these shapes for one sample. `f` is written like a forward pass.
     ///
     /// ```
-    /// use tangent_kernels::{Graph, Model, Result, tape::Value, unary::Tanh};
+    /// use tangent_kernels::{Graph, Model, Result, Value, unary::Tanh};
     ///
     /// // A block of layers is a function that can be called repeatedly.
     /// fn residual(graph: &mut Graph, name: &str, x: Value) -> Result<Value> {

@@ -91,10 +91,11 @@ pub use sum::Sum;
 pub use take::Take;
 pub use zero_pad2d::ZeroPad2d;
 
+pub use crate::backend::{Arrays, Window};
+pub use crate::factor::InputOperand;
+
 use crate::attributes::Attributes;
-use crate::backend::Arrays;
 use crate::error::{Error, Result};
-use crate::factor::InputOperand;
 use crate::unary::Unary;
 
 ops! {
@@ -382,10 +383,10 @@ macro_rules! ops {
             fn shape(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> $crate::Result<Vec<usize>> {
                 match self { $($name::$variant(op) => $crate::ops::Op::shape(op, inputs, parameters)),* }
             }
-            fn forward<B: $crate::backend::Arrays>(&self, ctx: &$crate::ops::OpContext<'_, B>) -> B::Tensor {
+            fn forward<B: $crate::ops::Arrays>(&self, ctx: &$crate::ops::OpContext<'_, B>) -> B::Tensor {
                 match self { $($name::$variant(op) => $crate::ops::Op::forward(op, ctx)),* }
             }
-            fn pull<B: $crate::backend::Arrays>(
+            fn pull<B: $crate::ops::Arrays>(
                 &self,
                 ctx: &$crate::ops::OpContext<'_, B>,
                 y: &B::Tensor,
@@ -394,14 +395,14 @@ macro_rules! ops {
             ) -> B::Tensor {
                 match self { $($name::$variant(op) => $crate::ops::Op::pull(op, ctx, y, dy, input)),* }
             }
-            fn input_operand<B: $crate::backend::Arrays>(
+            fn input_operand<B: $crate::ops::Arrays>(
                 &self,
                 ctx: &$crate::ops::OpContext<'_, B>,
                 parameter: usize,
-            ) -> Option<$crate::factor::InputOperand<B>> {
+            ) -> Option<$crate::ops::InputOperand<B>> {
                 match self { $($name::$variant(op) => $crate::ops::Op::input_operand(op, ctx, parameter)),* }
             }
-            fn rows<B: $crate::backend::Arrays>(
+            fn rows<B: $crate::ops::Arrays>(
                 &self,
                 ctx: &$crate::ops::OpContext<'_, B>,
                 y: &B::Tensor,

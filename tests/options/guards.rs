@@ -1,8 +1,8 @@
-//! What is refused: samples that depend on each other, derivatives that are not finite.
+//! Rejected kernels: samples that depend on each other, derivatives that are not finite.
 
 use super::*;
 
-/// x minus the mean over the batch, which is said or not.
+/// x minus the mean over the batch. The op declares that it mixes samples if `says` is true.
 #[derive(Clone, Debug)]
 struct Centre {
     says: bool,
@@ -68,7 +68,7 @@ fn an_op_that_mixes_samples_is_refused_by_name_before_anything_long() {
         let ntk = session.ntk().method(method).progress(&count);
         says(ntk.compute(&x).unwrap_err(), Error::is_unsupported, &parts);
         assert_eq!(steps.load(Ordering::Relaxed), 0, "{method} computed something");
-        // A refusal is not forgotten.
+        // The error persists.
         says(ntk.compute(&x).unwrap_err(), Error::is_unsupported, &parts);
         says(ntk.diagonal(&x).unwrap_err(), Error::is_unsupported, &parts);
     }
@@ -78,7 +78,8 @@ fn an_op_that_mixes_samples_is_refused_by_name_before_anything_long() {
     says(error, Error::is_unsupported, &parts);
 }
 
-/// A sum that cancels keeps nothing but roundings, and products of other sizes have other ones: no sample depends on another.
+/// A sum that cancels leaves only rounding errors, which differ between products of other sizes. No sample depends on
+/// another.
 #[test]
 fn results_near_zero_are_not_taken_for_a_mix() {
     let hidden = |read_out: bool| {
@@ -108,9 +109,9 @@ fn results_near_zero_are_not_taken_for_a_mix() {
     }
 }
 
-/// One sample has none beside it: it says nothing about others, before or along the other axis.
+/// A single sample says nothing about others, along either axis.
 #[test]
-fn a_sample_alone_does_not_vouch_for_others() {
+fn a_single_sample_does_not_prove_independence() {
     let model = centred();
     let x = numbers(3 * 40, 1);
     let x = Batch::new(&x, &[40, 3]).unwrap();
@@ -156,14 +157,14 @@ fn ops_that_say_that_they_mix_or_draw_are_refused_when_they_are_recorded() {
 #[test]
 fn derivatives_that_are_not_finite_are_an_error_that_names_the_component() {
     let mut graph = Graph::new(&[2]).unwrap();
-    let [inner, outer] = parameters(&mut graph, [("inner", &[2, 2]), ("hadamard", &[2, 2])]);
+    let [inner, outer] = parameters(&mut graph, [("inner", &[2, 2]), ("outer", &[2, 2])]);
     let x = graph.input();
     let h = graph.linear(x, inner, None).unwrap();
     let h = graph.unary(Sqrt, h).unwrap();
     let y = graph.linear(h, outer, None).unwrap();
     let mut model = Model::new(graph, y).unwrap();
     model.set("inner", &[2, 2], vec![1.0, 0.5, 0.5, 1.0]).unwrap();
-    model.set("hadamard", &[2, 2], vec![1.0; 4]).unwrap();
+    model.set("outer", &[2, 2], vec![1.0; 4]).unwrap();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
     let mut x = vec![1.0; 40];
     (x[30], x[31]) = (0.0, 0.0); // sample 15
@@ -174,14 +175,14 @@ fn derivatives_that_are_not_finite_are_an_error_that_names_the_component() {
             says(ntk.compute(&x).unwrap_err(), Error::is_value, &["inner is not finite"]);
             let error = ntk.clone().components(false).compute(&x).unwrap_err();
             says(error, Error::is_value, &["not finite"]);
-            // Wherever it stands, among the rows or the columns, and however many there are of the other.
+            // The sample may be among the rows or the columns, with any number of the others.
             for few in [1, 3, 15, 16, 20] {
                 let few = x.rows(0..few);
                 says(ntk.between(&few, &x).unwrap_err(), Error::is_value, &["inner is not finite"]);
                 says(ntk.between(&x, &few).unwrap_err(), Error::is_value, &["inner is not finite"]);
             }
             ntk.compute(&x.rows(0..15)).unwrap();
-            ntk.clone().parameters(&["hadamard"]).compute(&x).unwrap();
+            ntk.clone().parameters(&["outer"]).compute(&x).unwrap();
         }
         let error = session.ntk().outputs(outputs).diagonal(&x).unwrap_err();
         says(error, Error::is_value, &["not finite"]);

@@ -10,15 +10,15 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tangent_kernels::backend::Arrays;
 use tangent_kernels::kernel::worst_difference;
+use tangent_kernels::ops::Arrays;
 use tangent_kernels::ops::{BatchNorm, Builtin, Case, Conv2d, ConvTranspose2d, Dropout, Op, OpContext, Permute};
-use tangent_kernels::tape::{Parameter, Value};
 use tangent_kernels::unary::{Silu, Sqrt, Tanh};
 use tangent_kernels::{
     Attributes, Batch, Cpu, Error, Graph, Kernel, Method, Model, Ntk, Outputs, Progress, Reader, Real, Result, Samples,
     Sequential, Session,
 };
+use tangent_kernels::{Parameter, Value};
 
 /// Numbers between -1 and 1 without a pattern.
 fn numbers(count: usize, seed: u64) -> Vec<f64> {
@@ -40,7 +40,7 @@ fn filled<O: Op>(mut model: Model<O>) -> Model<O> {
 fn says(error: Error, is: fn(&Error) -> bool, parts: &[&str]) {
     assert!(is(&error), "another kind: {error:?}");
     for part in parts {
-        assert!(error.to_string().contains(part), "'{error}' does not say '{part}'");
+        assert!(error.to_string().contains(part), "'{error}' supports not say '{part}'");
     }
 }
 
@@ -80,7 +80,7 @@ fn planes() -> Model {
     filled(Model::new(graph, y).unwrap())
 }
 
-/// Positions, a weight that meets its transpose there and on vectors, a bias used twice, a parameter without use.
+/// Positions, a weight that is used with its transpose, a bias used twice, a parameter without use.
 fn tokens() -> Model {
     let mut graph = Graph::new(&[3, 4]).unwrap();
     let [w, b, tied, _unused] = parameters(
@@ -121,7 +121,7 @@ struct Data {
 }
 
 impl Data {
-    fn of(model: &Model, samples: usize, seed: u64) -> Self {
+    fn random(model: &Model, samples: usize, seed: u64) -> Self {
         let shapes = model.input_shapes();
         let input = |(k, shape): (usize, &Vec<usize>)| {
             let shape = [&[samples], &shape[..]].concat();
@@ -146,7 +146,7 @@ fn modes(outputs: usize) -> [Outputs; 6] {
     [Full, TraceSum, TraceMean, PerOutput, Output(outputs - 1), SumOfOutputs]
 }
 
-/// Does the method do the model at all?
-fn does(method: Method, name: &str) -> bool {
+/// True if the method supports the model.
+fn supports(method: Method, name: &str) -> bool {
     method != Method::ClosedForm || name == "mlp"
 }

@@ -6,14 +6,14 @@ use super::*;
 fn some_parameters_have_the_components_that_they_have_among_all() {
     for (name, model) in models() {
         let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-        let data = Data::of(&model, 18, 1);
+        let data = Data::random(&model, 18, 1);
         let x = data.batches();
         for outputs in modes(3) {
             let whole = session.ntk().outputs(outputs).compute(&x).unwrap();
             for patterns in [&["*.weight"][..], &["out.*", "d2*"], &["*bias"], &["*"]] {
                 let fitting = |pattern: &&&str| session.ntk().parameters(&[pattern]).plan(1).is_ok();
                 let patterns: Vec<&str> = patterns.iter().filter(fitting).copied().collect();
-                for method in Method::ALL.into_iter().filter(|&method| does(method, name)) {
+                for method in Method::ALL.into_iter().filter(|&method| supports(method, name)) {
                     let some = session.ntk().outputs(outputs).method(method).parameters(&patterns);
                     let kernel = some.compute(&x).unwrap();
                     let what = format!("{name}, {outputs:?}, {patterns:?}, {method}");
@@ -35,7 +35,7 @@ fn some_parameters_have_the_components_that_they_have_among_all() {
     }
     let model = mlp();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-    let data = Data::of(&model, 3, 1);
+    let data = Data::random(&model, 3, 1);
     let names = |patterns: &[&str]| {
         let kernel = session.ntk().parameters(patterns).compute(&data.batches()).unwrap();
         kernel.components().iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()
@@ -138,12 +138,12 @@ pub fn metrics<'s>(ntk: &Asked<'s>, model: &Model) -> Vec<(&'static str, Asked<'
 fn a_metric_gives_j_m_j_transposed_by_every_method_and_way() {
     for (name, model) in models() {
         let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-        let data = Data::of(&model, 9, 1);
+        let data = Data::random(&model, 9, 1);
         let x = data.batches();
         for outputs in modes(3) {
             for (kind, ntk, weights) in metrics(&session.ntk().outputs(outputs), &model) {
                 let want = by_jacobian(&session, &x, outputs, &weights);
-                for method in Method::ALL.into_iter().filter(|&method| does(method, name)) {
+                for method in Method::ALL.into_iter().filter(|&method| supports(method, name)) {
                     let what = format!("{name}, {outputs:?}, weights {kind}, {method}");
                     let kernel = ntk.clone().method(method).compute(&x);
                     if method == Method::ClosedForm && kind != "uniform" {
@@ -162,7 +162,7 @@ fn a_metric_gives_j_m_j_transposed_by_every_method_and_way() {
                         );
                     }
                 }
-                let other = Data::of(&model, 5, 7);
+                let other = Data::random(&model, 5, 7);
                 let rows = ntk.clone().method(Method::FullJacobian).between(&x, &other.batches()).unwrap();
                 let what = format!("{name}, {outputs:?}, weights {kind}, between");
                 assert_close(&ntk.between(&x, &other.batches()).unwrap(), &rows, &what);
@@ -175,7 +175,7 @@ fn a_metric_gives_j_m_j_transposed_by_every_method_and_way() {
 fn weights_that_are_none_are_refused_by_name() {
     let model = mlp();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-    let data = Data::of(&model, 3, 1);
+    let data = Data::random(&model, 3, 1);
     let refused = |ntk: Ntk<'_, _, _>, is: fn(&Error) -> bool, parts: &[&str]| {
         says(ntk.clone().compute(&data.batches()).unwrap_err(), is, parts);
         says(ntk.clone().diagonal(&data.batches()).unwrap_err(), is, parts);

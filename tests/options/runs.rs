@@ -7,7 +7,7 @@ use crate::parts::metrics;
 fn the_diagonal_is_the_kernel_s() {
     for (name, model) in models() {
         let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-        let data = Data::of(&model, 18, 1);
+        let data = Data::random(&model, 18, 1);
         let x = data.batches();
         for outputs in modes(3) {
             let plain = session.ntk().outputs(outputs);
@@ -44,7 +44,7 @@ fn the_diagonal_is_the_kernel_s() {
 fn a_callback_cancels_every_method_and_the_diagonal() {
     let model = planes();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-    let data = Data::of(&model, 40, 1);
+    let data = Data::random(&model, 40, 1);
     for at in [1, 4] {
         let stop = |progress: Progress| {
             assert!(progress.done <= progress.total);
@@ -65,12 +65,12 @@ fn a_callback_cancels_every_method_and_the_diagonal() {
 fn a_pool_s_threads_compute_and_no_others() {
     let model = planes();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-    let data = Data::of(&model, 40, 1);
+    let data = Data::random(&model, 40, 1);
     let x = data.batches();
     let name = |pool: &'static str| move |thread: usize| format!("{pool} {thread}");
     let pool =
         |pool, threads| rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name(pool)).build().unwrap();
-    let (own, outer) = (pool("own", 2), pool("hadamard", 1));
+    let (own, outer) = (pool("own", 2), pool("outer", 1));
     let seen = Mutex::new(HashSet::new());
     let note = |_: Progress| {
         seen.lock().unwrap().insert(std::thread::current().name().unwrap_or("nameless").to_string());
@@ -90,7 +90,7 @@ fn a_pool_s_threads_compute_and_no_others() {
         assert_eq!(outer.install(|| ntk.clone().pool(&own).compute(&x)).unwrap(), kernel);
         only("own");
         assert_eq!(outer.install(|| ntk.compute(&x)).unwrap(), kernel);
-        only("hadamard");
+        only("outer");
         ntk.clone().pool(&own).between(&x, &x).unwrap();
         only("own");
     }
@@ -102,16 +102,16 @@ fn a_pool_s_threads_compute_and_no_others() {
 fn no_sample_and_one_sample_work_in_every_mode() {
     for (name, model) in models() {
         let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-        let [none, one, more] = [0, 1, 17].map(|samples| Data::of(&model, samples, 1));
+        let [none, one, more] = [0, 1, 17].map(|samples| Data::random(&model, samples, 1));
         let count = model.parameters().len();
         for outputs in modes(3) {
-            let (blocks, inner) = match outputs {
+            let (blocks, outputs_per_sample) = match outputs {
                 Outputs::Full => (1, 3),
                 Outputs::PerOutput => (3, 1),
                 _ => (1, 1),
             };
             let want = session.ntk().outputs(outputs).method(Method::FullJacobian).compute(&one.batches()).unwrap();
-            for method in Method::ALL.into_iter().filter(|&method| does(method, name)) {
+            for method in Method::ALL.into_iter().filter(|&method| supports(method, name)) {
                 let what = format!("{name}, {outputs:?}, {method}");
                 let ntk = session.ntk().outputs(outputs).method(method);
                 let shape = |kernel: Kernel<f64>| (kernel.total().shape(), kernel.components().len());
@@ -119,11 +119,11 @@ fn no_sample_and_one_sample_work_in_every_mode() {
                 assert!(empty.components().iter().all(|(_, matrix)| matrix.shape() == [blocks, 0, 0]), "{what}");
                 assert_eq!(shape(empty), ([blocks, 0, 0], count), "{what}");
                 let wide = ntk.between(&none.batches(), &more.batches()).unwrap();
-                assert_eq!(shape(wide), ([blocks, 0, 17 * inner], count), "{what}");
+                assert_eq!(shape(wide), ([blocks, 0, 17 * outputs_per_sample], count), "{what}");
                 let high = ntk.between(&more.batches(), &none.batches()).unwrap();
-                assert_eq!(shape(high), ([blocks, 17 * inner, 0], count), "{what}");
+                assert_eq!(shape(high), ([blocks, 17 * outputs_per_sample, 0], count), "{what}");
                 let kernel = ntk.compute(&one.batches()).unwrap();
-                assert_eq!(kernel.total().shape(), [blocks, inner, inner], "{what}");
+                assert_eq!(kernel.total().shape(), [blocks, outputs_per_sample, outputs_per_sample], "{what}");
                 assert_close(&kernel, &want, &what);
                 assert_close(&ntk.between(&one.batches(), &one.batches()).unwrap(), &want, &what);
             }
@@ -131,7 +131,7 @@ fn no_sample_and_one_sample_work_in_every_mode() {
             assert!(diagonal.total().is_empty());
             assert_eq!(diagonal.components().len(), count);
             let diagonal = session.ntk().outputs(outputs).diagonal(&one.batches()).unwrap();
-            assert_eq!(diagonal.total().len(), blocks * inner, "{name}, {outputs:?}");
+            assert_eq!(diagonal.total().len(), blocks * outputs_per_sample, "{name}, {outputs:?}");
         }
         assert!(session.run(&none.batches()).unwrap().is_empty());
         assert!(session.gradient(&none.batches(), &[]).unwrap().iter().all(|(_, list)| list.iter().all(|&x| x == 0.0)));

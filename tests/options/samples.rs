@@ -6,7 +6,7 @@ use super::*;
 fn several_inputs_are_read_together() {
     let model = ids_and_features();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-    let data = Data::of(&model, 20, 2);
+    let data = Data::random(&model, 20, 2);
     let [ids, features] = &data.batches()[..] else { panic!("two inputs") };
     let want = session.ntk().method(Method::ForwardMode).compute(&data.batches()).unwrap();
     let kernel = session.ntk().compute(&[ids.clone(), features.clone()]).unwrap();
@@ -44,7 +44,7 @@ fn several_inputs_are_read_together() {
 fn a_reader_equals_memory_bit_for_bit<R: Real>() {
     for (name, model) in models() {
         let session = Session::new(&model, Cpu::<R>::new()).unwrap();
-        let data = Data::of(&model, 40, 1);
+        let data = Data::random(&model, 40, 1);
         let numbers_of_inputs: Vec<Vec<R>> =
             data.inputs.iter().map(|(list, _)| list.iter().map(|&x| R::from_f64(x)).collect()).collect();
         let shapes: Vec<&[usize]> = model.input_shapes().iter().map(Vec::as_slice).collect();
@@ -81,7 +81,7 @@ fn samples_of_a_mapped_file_equal_those_in_memory_bit_for_bit() {
     use tangent_kernels::io::npy;
     let (model, folder) = (planes(), tempfile::tempdir().unwrap());
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-    let (data, path) = (Data::of(&model, 40, 1), folder.path().join("x.npy"));
+    let (data, path) = (Data::random(&model, 40, 1), folder.path().join("x.npy"));
     npy::write(&path, &data.inputs[0].1, &data.inputs[0].0).unwrap();
     let mapped = npy::Mapped::<f64>::open(&path).unwrap();
     for outputs in modes(3) {
@@ -99,7 +99,7 @@ fn samples_of_a_mapped_file_equal_those_in_memory_bit_for_bit() {
 fn errors_of_a_reader_are_returned() {
     let model = mlp();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-    let data = Data::of(&model, 4, 1);
+    let data = Data::random(&model, 4, 1);
     let good = data.batches();
     let broken = Reader::new(64, &[&[4]], |_, range| {
         if range.contains(&40) {

@@ -1,43 +1,44 @@
-//! What ways cost, beside counts by hand. For a pair of samples and for a sample, with C outputs, t positions, g groups, i
-//! features in and o out, a weight's p = g i o entries; a multiplication and its addition are two.
+//! Compares the costs of strategies with counts by hand, per sample and per pair of samples. There are C outputs, t
+//! positions, g groups, i input and o output features, and a weight has p = g i o entries. A multiplication and its
+//! addition are two flops.
 
 use super::*;
 
-/// Counts by hand of one way. The first three are for a sample, the next two for a pair of samples.
+/// Counts by hand of one strategy. The first three are per sample, the next two per pair of samples.
 #[derive(Clone, Copy, Default)]
 struct ByHand {
     forming: f64,
     touched: f64,
-    held: f64,
+    resident: f64,
     gram: f64,
     /// Entries between two products, in cache.
     between: f64,
-    /// Is the product one of positions?
+    /// True if the product is over positions.
     positions: bool,
 }
 
-/// Rates that are powers of two and unlike each other.
+/// Rates that are different powers of two.
 fn rates() -> Rates {
     let mut rates = Rates::shipped::<f64>();
     (rates.product, rates.positions, rates.forming, rates.entries) = (8.0, 4.0, 2.0, 0.5);
     rates
 }
 
-/// Every count and the time that the rates make of them, for K(X, X) of 10 samples and K(X, Z) of 4 and 3.
+/// Checks every count and the predicted time for K(X, X) of 10 samples and K(X, Z) of 4 and 3.
 fn assert_costs(model: &Model, outputs: Outputs, parameter: &str, strategy: Strategy, by_hand: ByHand) {
     let session = Session::new(model, Cpu::<f64>::new()).unwrap();
     let ntk = || session.ntk().outputs(outputs).force(parameter, strategy).rates(rates());
     let cases = [(ntk().plan(10).unwrap(), 10.0, 55.0), (ntk().plan_between(4, 3).unwrap(), 7.0, 12.0)];
     for (plan, samples, pairs) in cases {
         let found = plan.parameters.iter().find(|p| p.name == parameter).unwrap();
-        let ByHand { forming, touched, held, gram, between, positions } = by_hand;
+        let ByHand { forming, touched, resident, gram, between, positions } = by_hand;
         let seconds = samples * (forming / 2.0 + touched / 0.5)
             + pairs * (gram / if positions { 4.0 } else { 8.0 } + between / (16.0 * 0.5));
         let what = format!("{parameter} by {strategy}, {outputs:?}, {samples} samples");
         assert_eq!(found.strategy, strategy, "{what}");
         assert_eq!(found.forming_flops, samples * forming, "flops of forming, {what}");
         assert_eq!(found.gram_flops, pairs * gram, "flops for pairs, {what}");
-        assert_eq!(found.bytes, 8.0 * samples * held, "bytes, {what}");
+        assert_eq!(found.bytes, 8.0 * samples * resident, "bytes, {what}");
         assert!((found.seconds - seconds).abs() <= 1e-12 * seconds, "{} s, by hand {seconds} s, {what}", found.seconds);
         let all = plan.parameters.iter().map(|p| p.gram_flops).sum::<f64>();
         let formed = plan.parameters.iter().map(|p| p.forming_flops).sum::<f64>();
@@ -67,7 +68,7 @@ fn layers_at_one_position() {
     let (full, one, sum) = (Outputs::Full, Outputs::Output(1), Outputs::TraceSum);
     // a . a' once, b . b' for every pair of outputs that meets: 9, 1, or 3 numbers that are summed as one product.
     let outer = |c_squared: f64, seeds: f64, between: f64| ByHand {
-        held: 5.0 + 7.0 * seeds,
+        resident: 5.0 + 7.0 * seeds,
         gram: 2.0 * (5.0 + 7.0 * c_squared),
         between,
         ..ByHand::default()
@@ -80,19 +81,19 @@ fn layers_at_one_position() {
     let multiplied = |c_squared: f64, seeds: f64| ByHand {
         forming: 2.0 * seeds * 35.0,
         touched: seeds * 35.0,
-        held: seeds * 35.0,
+        resident: seeds * 35.0,
         gram: 2.0 * c_squared * 35.0,
         ..ByHand::default()
     };
     assert_costs(&model, full, "w1", Strategy::Materialise, multiplied(9.0, 3.0));
     assert_costs(&model, one, "w1", Strategy::Materialise, multiplied(1.0, 1.0));
     assert_costs(&model, sum, "w1", Strategy::Materialise, multiplied(3.0, 3.0));
-    // A bias has its gradient: 7 entries, which are read in order and then held.
-    let bias = ByHand { touched: 3.0 * (7.0 + 7.0 / 16.0), held: 21.0, gram: 2.0 * 9.0 * 7.0, ..ByHand::default() };
+    // A bias has its gradient: 7 entries, which are read in order and then resident.
+    let bias = ByHand { touched: 3.0 * (7.0 + 7.0 / 16.0), resident: 21.0, gram: 2.0 * 9.0 * 7.0, ..ByHand::default() };
     assert_costs(&model, full, "b1", Strategy::Materialise, bias);
     // Outputs of a last layer meet themselves only, whatever the mode: a . a' is all.
     for outputs in [full, one, sum] {
-        let features = ByHand { held: 7.0, gram: 14.0, ..ByHand::default() };
+        let features = ByHand { resident: 7.0, gram: 14.0, ..ByHand::default() };
         assert_costs(&model, outputs, "w2", Strategy::ReadOut, features);
         assert_costs(&model, outputs, "b2", Strategy::ReadOut, ByHand::default());
     }
@@ -116,7 +117,7 @@ fn layers_at_many_positions() {
     let (t, i, o, p) = (16.0, 18.0, 3.0, 54.0);
     // For one output a[t] . a'[u] and b[t] . b'[u] for all pairs of positions, and their product.
     let one = |features: f64| ByHand {
-        held: t * (i + features),
+        resident: t * (i + features),
         gram: 2.0 * t * t * (i + features),
         between: 2.0 * t * t,
         positions: true,
@@ -126,7 +127,7 @@ fn layers_at_many_positions() {
     assert_costs(&model, Outputs::TraceSum, "kernel", Strategy::PositionPairs, one(2.0 * o));
     // For two outputs that meet each other: (a a'^T) b' first, for every one of the two, then b with that.
     let full = ByHand {
-        held: t * (i + 2.0 * o),
+        resident: t * (i + 2.0 * o),
         gram: 2.0 * (t * t * i + 2.0 * t * t * o + 4.0 * t * o),
         between: 2.0 * t * o,
         positions: true,
@@ -136,7 +137,7 @@ fn layers_at_many_positions() {
     // The one sample's gradient meets the other's sides: (G a) . b.
     let mixed = |c: f64, summed: f64, seeds: f64| ByHand {
         forming: 2.0 * seeds * t * p,
-        held: seeds * p + t * (i + seeds * o),
+        resident: seeds * p + t * (i + seeds * o),
         touched: seeds * p + t * (i + seeds * o),
         gram: 2.0 * (t * i * c * summed * o + c * c * t * summed * o),
         between: c * t * summed * o,
@@ -148,7 +149,7 @@ fn layers_at_many_positions() {
     let multiplied = ByHand {
         forming: 2.0 * 2.0 * t * p,
         touched: 2.0 * p,
-        held: 2.0 * p,
+        resident: 2.0 * p,
         gram: 2.0 * 4.0 * p,
         ..ByHand::default()
     };
@@ -160,7 +161,7 @@ fn groups_meet_themselves() {
     let model = small_cnn([2, 4], 2);
     let (g, t, i, o, p) = (2.0, 16.0, 9.0, 2.0, 36.0);
     let one = ByHand {
-        held: g * t * (i + o),
+        resident: g * t * (i + o),
         gram: 2.0 * g * t * t * (i + o),
         between: 2.0 * g * t * t,
         positions: true,
@@ -168,14 +169,14 @@ fn groups_meet_themselves() {
     };
     assert_costs(&model, Outputs::Output(0), "kernel", Strategy::PositionPairs, one);
     let full = ByHand {
-        held: g * t * (i + 2.0 * o),
+        resident: g * t * (i + 2.0 * o),
         gram: 2.0 * g * (t * t * i + 2.0 * t * t * o + 4.0 * t * o),
         between: 2.0 * g * t * o,
         positions: true,
         ..ByHand::default()
     };
     assert_costs(&model, Outputs::Full, "kernel", Strategy::PositionPairs, full);
-    let multiplied = ByHand { forming: 2.0 * t * p, touched: p, held: p, gram: 2.0 * p, ..ByHand::default() };
+    let multiplied = ByHand { forming: 2.0 * t * p, touched: p, resident: p, gram: 2.0 * p, ..ByHand::default() };
     assert_costs(&model, Outputs::Output(0), "kernel", Strategy::Materialise, multiplied);
 }
 
@@ -193,7 +194,7 @@ fn rows_of_a_table() {
     };
     let join = |c_squared: f64, seeds: f64, common: f64| ByHand {
         touched: 4.0 * seeds * 20.0,
-        held: seeds * 20.0,
+        resident: seeds * 20.0,
         gram: 2.0 * common * c_squared * 4.0,
         positions: true,
         ..ByHand::default()
@@ -203,7 +204,7 @@ fn rows_of_a_table() {
     // Of a table with two rows no more than all five are in common.
     assert_costs(&table(2), Outputs::Output(0), "table", Strategy::Join, join(1.0, 1.0, 5.0));
     let multiplied =
-        ByHand { touched: 2.0 * (80.0 + 20.0), held: 2.0 * 80.0, gram: 2.0 * 4.0 * 80.0, ..ByHand::default() };
+        ByHand { touched: 2.0 * (80.0 + 20.0), resident: 2.0 * 80.0, gram: 2.0 * 4.0 * 80.0, ..ByHand::default() };
     assert_costs(&table(20), Outputs::Full, "table", Strategy::Materialise, multiplied);
 }
 
@@ -219,7 +220,7 @@ fn a_weight_and_its_transpose() {
     });
     let c = 5.0;
     let by_hand = ByHand {
-        held: (5.0 + c * 7.0) + (7.0 + c * 5.0),
+        resident: (5.0 + c * 7.0) + (7.0 + c * 5.0),
         // Both uses with themselves, then either with the other: a . b' and b . a' for every output of one.
         gram: 2.0 * (5.0 + c * c * 7.0) + 2.0 * (7.0 + c * c * 5.0) + 4.0 * c * 5.0 + 4.0 * c * 7.0,
         between: 4.0 * c * c,
@@ -233,7 +234,7 @@ fn a_weight_and_its_transpose() {
 fn jacobians_that_are_held() {
     let model = small_mlp();
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
-    let held = |method: Method| session.ntk().method(method).plan(10).unwrap().resident_bytes;
-    assert_eq!(held(Method::FullJacobian), 8.0 * 10.0 * 3.0 * 66.0);
-    assert_eq!(held(Method::Layerwise), 8.0 * 10.0 * 3.0 * 35.0);
+    let resident = |method: Method| session.ntk().method(method).plan(10).unwrap().resident_bytes;
+    assert_eq!(resident(Method::FullJacobian), 8.0 * 10.0 * 3.0 * 66.0);
+    assert_eq!(resident(Method::Layerwise), 8.0 * 10.0 * 3.0 * 35.0);
 }

@@ -7,9 +7,9 @@ mod costs;
 mod plans;
 
 use serde_json::Value as Json;
+use tangent_kernels::Value;
 use tangent_kernels::kernel::{Plan, Rates, Strategy, worst_difference};
 use tangent_kernels::ops::{AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, LayerNorm, Permute};
-use tangent_kernels::tape::Value;
 use tangent_kernels::unary::{Silu, Tanh};
 use tangent_kernels::{Batch, Cpu, Graph, Kernel, Method, Model, Ntk, Outputs, Real, Result, Sequential, Session};
 
@@ -63,7 +63,7 @@ fn read_out(graph: &mut Graph, x: Value, outputs: usize) -> Value {
     graph.linear(x, weight, Some(bias)).unwrap()
 }
 
-fn parameters<const N: usize>(graph: &mut Graph, list: [(&str, &[usize]); N]) -> [tangent_kernels::tape::Parameter; N] {
+fn parameters<const N: usize>(graph: &mut Graph, list: [(&str, &[usize]); N]) -> [tangent_kernels::Parameter; N] {
     list.map(|(name, shape)| graph.parameter(name, shape).unwrap())
 }
 

@@ -44,7 +44,7 @@ use tensor::Storage;
 /// [read](Arrays::read). Kernels are queued and return at once; reading waits.
 ///
 /// ```no_run
-/// use tangent_kernels::backend::Arrays;
+/// use tangent_kernels::ops::Arrays;
 /// use tangent_kernels::Gpu;
 /// let gpu = Gpu::open()?;
 /// let x = gpu.upload(&[1.0, 2.0, 3.0, 4.0], &[2, 2]);

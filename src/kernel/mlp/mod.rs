@@ -130,21 +130,24 @@ fn backward<B: Arrays>(
     let is_unit = matches!(layout.seeds, Seeds::Outputs(_)) && last.after == 1.0;
     let read_out = || arrays.add(&arrays.reshape(&seeds, &[1, count, outputs]), &arrays.full(0.0, &[n, 1, 1]));
     let mut panels = vec![if is_unit { RightPanel::OneHot } else { packed(arrays, layout, &read_out()) }];
-    let pull = |s: &B::Tensor, weight: usize| {
-        let shape = arrays.shape(s);
-        let flat = arrays.reshape(s, &[shape[0] * shape[1], shape[2]]);
-        let product = arrays.matmul(&flat, false, &parameters[weight], false);
-        arrays.reshape(&product, &[shape[0], shape[1], arrays.shape(&parameters[weight])[1]])
-    };
+
     let mut s = arrays.reshape(&seeds, &[1, count, outputs]);
     let above = network.layers.iter().skip(1);
     for ((_, slope), above) in hidden.iter().zip(slopes).zip(above).rev() {
         let width = arrays.shape(slope)[1];
-        s = arrays.mul(&arrays.reshape(slope, &[n, 1, width]), &pull(&s, above.weight));
+        s = arrays.mul(&arrays.reshape(slope, &[n, 1, width]), &pulled_back(arrays, &s, &parameters[above.weight]));
         panels.push(packed(arrays, layout, &s));
     }
     panels.reverse();
     panels
+}
+
+/// W^T S for every sample and seed, `[n, s, d]`.
+fn pulled_back<B: Arrays>(arrays: &B, s: &B::Tensor, weight: &B::Tensor) -> B::Tensor {
+    let shape = arrays.shape(s);
+    let flat = arrays.reshape(s, &[shape[0] * shape[1], shape[2]]);
+    let product = arrays.matmul(&flat, false, weight, false);
+    arrays.reshape(&product, &[shape[0], shape[1], arrays.shape(weight)[1]])
 }
 
 /// The seeds `[s, C]`: after e_c for every seed c, or after times ones.

@@ -8,6 +8,14 @@ use crate::ops::{Flatten, Linear, Op, Scale};
 use crate::tape::{Node, Value};
 use crate::unary::Unary;
 
+fn not_plain<O: Op>(index: usize, node: &Node<O>, why: &str) -> Error {
+    Error::unsupported(format!(
+        "closed-form: the model is not a plain multilayer perceptron, because op {index} ({}) {why}; \
+         use the method structured",
+        node.op.name()
+    ))
+}
+
 /// The session's model as a plain multilayer perceptron.
 ///
 /// # Errors
@@ -21,21 +29,15 @@ pub(crate) fn plain_mlp<B: Arrays, O: Op>(session: &Session<'_, B, O>) -> Result
         ));
     }
     let mut layers: Vec<DenseLayer> = Vec::new();
-    let refused = |index: usize, node: &Node<O>, why: &str| {
-        Error::unsupported(format!(
-            "closed-form: the model is not a plain multilayer perceptron, because op {index} ({}) {why}; \
-             use the method structured",
-            node.op.name()
-        ))
-    };
-    for (place, node) in model.graph().nodes_up_to(model.output()).iter().enumerate() {
-        if node.inputs != [Value(place)] {
-            return Err(refused(place, node, "does not take the result of the previous op"));
+
+    for (index, node) in model.graph().nodes_up_to(model.output()).iter().enumerate() {
+        if node.inputs != [Value(index)] {
+            return Err(not_plain(index, node, "does not take the result of the previous op"));
         }
         let op = node.op.leaf();
         if op.is::<Linear>() {
             if model.graph().shape(node.inputs[0]).len() != 1 {
-                return Err(refused(place, node, "has inputs with positions"));
+                return Err(not_plain(index, node, "has inputs with positions"));
             }
             if let Some(layer) = layers.last_mut()
                 && layer.function.is_none()
@@ -43,24 +45,26 @@ pub(crate) fn plain_mlp<B: Arrays, O: Op>(session: &Session<'_, B, O>) -> Result
                 // A layer without an activation scales Z once.
                 layer.after *= std::mem::replace(&mut layer.before, 1.0);
             }
-            let index = |k: usize| model.graph().parameter_index(node.parameters[k]);
+            let parameter = |k: usize| model.graph().parameter_index(node.parameters[k]);
             let biased = node.parameters.len() > 1;
-            let bias = if biased { index(1) } else { None };
-            let Some(weight) = index(0).filter(|_| !biased || bias.is_some()) else {
-                return Err(refused(place, node, "has a weight that is not a parameter itself"));
+            let bias = if biased { parameter(1) } else { None };
+            let Some(weight) = parameter(0).filter(|_| !biased || bias.is_some()) else {
+                return Err(not_plain(index, node, "has a weight that is not a parameter itself"));
             };
             layers.push(DenseLayer { weight, bias, before: 1.0, function: None, after: 1.0 });
         } else if let Some(scale) = op.downcast_ref::<Scale>() {
-            let layer = layers.last_mut().ok_or_else(|| refused(place, node, "comes before the first linear layer"))?;
+            let layer =
+                layers.last_mut().ok_or_else(|| not_plain(index, node, "comes before the first linear layer"))?;
             let factor = if layer.function.is_none() { &mut layer.before } else { &mut layer.after };
             *factor *= scale.factor;
         } else if let Some(&function) = op.downcast_ref::<Unary>() {
-            let layer = layers.last_mut().ok_or_else(|| refused(place, node, "comes before the first linear layer"))?;
+            let layer =
+                layers.last_mut().ok_or_else(|| not_plain(index, node, "comes before the first linear layer"))?;
             if layer.function.replace(function).is_some() {
-                return Err(refused(place, node, "is a second activation of one layer"));
+                return Err(not_plain(index, node, "is a second activation of one layer"));
             }
         } else if !(op.is::<Flatten>() && layers.is_empty()) {
-            return Err(refused(place, node, "is not a linear layer, an activation or a scale"));
+            return Err(not_plain(index, node, "is not a linear layer, an activation or a scale"));
         }
     }
     let Some(last) = layers.last_mut() else {

@@ -58,30 +58,38 @@ impl MemoryModel {
             return Err(f64::INFINITY);
         }
         let Some(budget) = self.budget else { return Ok(self.all_resident(panel, self.side.max(1))) };
-        let sides = || std::iter::successors(Some(self.side.max(1)), |&side| (side > 1).then_some(side / 2));
         let fits = |memory: &MemoryPlan, threads: f64| self.needs(memory, threads) <= budget;
         for threads in THREADS {
             // Small regions are slow to store, so regions of at least half the preferred side are tried first.
-            if let Some(found) = sides().take(2).map(|side| self.all_resident(panel, side)).find(|m| fits(m, threads)) {
+            if let Some(found) =
+                self.sides().take(2).map(|side| self.all_resident(panel, side)).find(|m| fits(m, threads))
+            {
                 return Ok(found);
             }
         }
-        let streamed = |threads: f64| {
-            let plans: Vec<MemoryPlan> =
-                sides().filter_map(|side| self.streamed(panel, side, threads, budget)).collect();
-            // Row blocks that are not taller than wide compute factors too often.
-            let is_good = |memory: &&MemoryPlan| memory.tall >= 2 * memory.wide || memory.wide == 1;
-            let found = plans.iter().find(is_good).filter(|memory| fits(memory, threads))?;
-            Some(((found.computed_samples * self.pass + products) / threads, *found))
-        };
         // More threads leave room only for lower row blocks, whose factors are computed more often.
-        let quickest =
-            THREADS.into_iter().filter_map(streamed).min_by(|(first, _), (second, _)| first.total_cmp(second));
-        if let Some((_, found)) = quickest {
+        let seconds =
+            |(threads, memory): &(f64, MemoryPlan)| (memory.computed_samples * self.pass + products) / threads;
+        let streamed =
+            THREADS.into_iter().filter_map(|threads| Some((threads, self.best_streamed(panel, threads, budget)?)));
+        if let Some((_, found)) = streamed.min_by(|first, second| seconds(first).total_cmp(&seconds(second))) {
             return Ok(found);
         }
         let [all, least] = [self.all_resident(panel, 1), self.row_block(panel, 1, 1)];
         if fits(&all, 1.0) { Ok(all) } else { Err(self.needs(&least, 1.0).min(self.needs(&all, 1.0))) }
+    }
+
+    /// The sides of regions to try, the preferred one first.
+    fn sides(&self) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(self.side.max(1)), |&side| (side > 1).then_some(side / 2))
+    }
+
+    /// The largest regions for `threads` threads that compute factors again, if the budget has room for them.
+    fn best_streamed(&self, panel: f64, threads: f64, budget: f64) -> Option<MemoryPlan> {
+        // Row blocks that are not taller than wide compute factors too often.
+        let is_good = |memory: &MemoryPlan| memory.tall >= 2 * memory.wide || memory.wide == 1;
+        let found = self.sides().filter_map(|side| self.streamed(panel, side, threads, budget)).find(is_good)?;
+        (self.needs(&found, threads) <= budget).then_some(found)
     }
 
     /// Bytes of the panels of a block, in one array.

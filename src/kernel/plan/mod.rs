@@ -261,13 +261,16 @@ fn memory_models<B: Gram, O: Op>(
     let (n, m) = size.samples;
     let longest = n.max(m.unwrap_or(0));
     let pass = chunk(&tile_config, counts.resident * size.number, counts.forward / (2.0 * size.parameters));
-    let memory_model = |&side: &usize| {
+    let bounded = ntk.budget.is_some() || tile_config.array_bytes.is_finite();
+    let sides = if bounded { tile_config.tile_sides.len() } else { 1 };
+    let mut models = Vec::new();
+    for &side in &tile_config.tile_sides[..sides] {
         let block =
             partition::block(&tile_config, longest, layout.outputs_per_sample, size.computed, side).min(longest);
         let chunk = pass.clamp(1, block.max(1));
         let tile = ((block * layout.outputs_per_sample) as f64).powi(2) * size.number;
         let forward = chunk as f64 * counts.resident * size.number;
-        MemoryModel {
+        models.push(MemoryModel {
             samples: size.samples,
             block,
             chunk,
@@ -281,11 +284,9 @@ fn memory_models<B: Gram, O: Op>(
             buffer_pool: tile_config.large_pass_bytes,
             array: tile_config.array_bytes,
             multiple: tile_config.multiple,
-        }
-    };
-    let bounded = ntk.budget.is_some() || tile_config.array_bytes.is_finite();
-    let sides = if bounded { tile_config.tile_sides.len() } else { 1 };
-    tile_config.tile_sides[..sides].iter().map(memory_model).collect()
+        });
+    }
+    models
 }
 
 /// The numbers of a sample's Jacobian that a method keeps in memory at a time: those of all parameters, or of the

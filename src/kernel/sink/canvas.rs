@@ -146,15 +146,15 @@ impl<R: Real> Canvas<R> {
 /// Allocates one matrix `[blocks, size]`.
 fn allocate<R: Real>(frame: &Frame, size: Option<usize>) -> Result<Box<[UnsafeCell<R>]>> {
     let data: Option<Vec<R>> = size.and_then(|size| zeros(&[frame.blocks, size]));
-    let mut data = data.ok_or_else(|| {
-        Error::memory(format!(
+    let Some(mut data) = data else {
+        return Err(Error::memory(format!(
             "a kernel of {} x {} x {} {} does not fit in memory; use a sink on disk, or fewer samples",
             frame.blocks,
             frame.rows,
             frame.cols,
             R::NAME
-        ))
-    })?;
+        )));
+    };
     advise_huge_pages(&mut data);
     // SAFETY: UnsafeCell<R> has the layout of R, and the box is the only owner.
     Ok(unsafe { Box::from_raw(Box::into_raw(data.into_boxed_slice()) as *mut [UnsafeCell<R>]) })
