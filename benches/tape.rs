@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use tangent_kernels::tape::SweepTargets;
+use tangent_kernels::extend::SweepTargets;
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Graph, Model, Sequential, Session};
 use tangent_kernels_benches::cnn;

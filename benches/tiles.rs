@@ -10,7 +10,9 @@ use faer::linalg::matmul::matmul;
 use faer::traits::RealField;
 use faer::{Accum, MatMut, MatRef, Par};
 use tangent_kernels::Real;
-use tangent_kernels::backend::{Addend, Arrays, Contraction, ContractionPlan, Cpu, Gram, Panels, RightPanel, Term};
+use tangent_kernels::extend::{Addend, Contraction, ContractionPlan, Panels, RightPanel, Term};
+use tangent_kernels::ops::Arrays;
+use tangent_kernels::{Cpu, Gram};
 use tangent_kernels_benches::machine::numbers;
 
 /// Rows of a tile, and blocks of them: every pair of blocks is a tile.

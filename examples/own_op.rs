@@ -4,8 +4,8 @@
 //! parameter. From these follow its place on the tape, forward mode, and a kernel on every device. The checker of the library's
 //! own ops compares them.
 
-use tangent_kernels::backend::Arrays;
-use tangent_kernels::factor::InputOperand;
+use tangent_kernels::ops::Arrays;
+use tangent_kernels::ops::InputOperand;
 use tangent_kernels::ops::{Builtin, Case, Op, OpContext, expect_arity};
 use tangent_kernels::unary::{Exp, Unary};
 use tangent_kernels::{Attributes, Batch, Cpu, Error, Graph, Model, Result, Session, check};

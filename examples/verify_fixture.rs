@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
-use tangent_kernels::backend::Gram;
+use tangent_kernels::Gram;
 use tangent_kernels::io::fixture::Fixture;
 use tangent_kernels::kernel::FORWARD_MODE_ENTRIES;
 use tangent_kernels::{Batch, Error, Method, Real, Result, Session};

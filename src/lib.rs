@@ -54,8 +54,10 @@
 //!
 //! # Notation
 //!
-//! The whole crate uses these letters: n, m samples; t, u positions in a sample; i, o input and output features of a
-//! layer; c outputs; l layers. Arrays are row-major, samples first.
+//! The whole crate uses these letters: n, m for samples; t, u for positions in a sample; i, o for input and output
+//! features of a layer; c for outputs; l for layers.
+//!
+//! Arrays are row-major, samples first.
 //!
 //! # Errors
 //!

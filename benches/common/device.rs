@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tangent_kernels::backend::Arrays;
+use tangent_kernels::ops::Arrays;
 use tangent_kernels::{Real, Result};
 
 /// The product of two square matrices.

@@ -10,7 +10,7 @@ mod options;
 
 use std::process::ExitCode;
 
-use tangent_kernels::backend::Gram;
+use tangent_kernels::Gram;
 use tangent_kernels::{Batch, Error, Outputs, Real, Result, Session};
 use tangent_kernels_examples::{arguments, device, digits, report};
 

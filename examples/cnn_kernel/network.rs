@@ -1,7 +1,7 @@
 //! A small residual network: layers are functions of the graph and a value, and so are blocks of them.
 
+use tangent_kernels::Value;
 use tangent_kernels::ops::{AvgPool2d, BatchNorm, Conv2d};
-use tangent_kernels::tape::Value;
 use tangent_kernels::unary::Relu;
 use tangent_kernels::{Graph, Model, Result};
 

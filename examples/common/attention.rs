@@ -2,9 +2,9 @@
 //! products and a softmax suffice.
 
 use tangent_kernels::ops::{LayerNorm, Slice};
-use tangent_kernels::tape::{Parameter, Value};
 use tangent_kernels::unary::Gelu;
 use tangent_kernels::{Error, Graph, Model, Result};
+use tangent_kernels::{Parameter, Value};
 
 /// The sizes of a transformer.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! The values of `--device`: the CPU in either precision, or GPUs, which compute in `f32`.
 
-use tangent_kernels::backend::Gram;
+use tangent_kernels::Gram;
 use tangent_kernels::{Cpu, Device, Error, Result};
 
 /// The device called `word`, in `f32`.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tangent_kernels::backend::Gram;
+use tangent_kernels::Gram;
 use tangent_kernels::ops::Builtin;
 use tangent_kernels::{Batch, Kernel, Ntk, Progress, Result};
 

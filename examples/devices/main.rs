@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use lexopt::prelude::*;
 use serde_json::{Value, json};
-use tangent_kernels::backend::gpu::{Adapter, Tuned};
+use tangent_kernels::extend::gpu::{Adapter, Tuned};
 use tangent_kernels::{Error, Gpu, Result};
 use tangent_kernels_examples::table;
 

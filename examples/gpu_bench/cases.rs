@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use tangent_kernels::backend::{Arrays, Gram};
+use tangent_kernels::Gram;
 use tangent_kernels::kernel::sink::{Frame, RegionData, Sink};
+use tangent_kernels::ops::Arrays;
 use tangent_kernels::{Batch, Cpu, Device, Error, Gpu, Model, Result, Session};
 
 use crate::machine::{median, numbers};

@@ -1,8 +1,8 @@
 //! The results, as text and as JSON.
 
 use serde_json::{Value, json};
-use tangent_kernels::backend::Gram;
-use tangent_kernels::backend::gpu::{Adapter, TileShape, Traffic};
+use tangent_kernels::Gram;
+use tangent_kernels::extend::gpu::{Adapter, TileShape, Traffic};
 use tangent_kernels::{Device, Gpu};
 
 use crate::cases::{Measured, Timed};

@@ -8,8 +8,8 @@ mod options;
 
 use std::process::ExitCode;
 
+use tangent_kernels::Gram;
 use tangent_kernels::analysis::{accuracy, sign_scores};
-use tangent_kernels::backend::Gram;
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Error, Model, Real, Result, Sequential, Session};
 use tangent_kernels_examples::{arguments, device, digits, report};

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use faer::traits::RealField;
 use serde_json::{Value, json};
-use tangent_kernels::backend::Gram;
+use tangent_kernels::Gram;
 use tangent_kernels::ops::Builtin;
 use tangent_kernels::{Batch, Error, Kernel, Ntk, Outputs, Result, Session};
 

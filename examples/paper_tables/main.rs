@@ -16,7 +16,7 @@ mod tables;
 
 use std::process::ExitCode;
 
-use tangent_kernels::backend::Gram;
+use tangent_kernels::Gram;
 use tangent_kernels::{Cpu, Device, Error, Result};
 use tangent_kernels_benches::{cnn, device as ruler, machine, memory as resident, mlp};
 use tangent_kernels_examples::{device, table};

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use serde_json::json;
+use tangent_kernels::Gram;
 use tangent_kernels::analysis::{Ridge, argmax, sign_scores, signed_targets};
-use tangent_kernels::backend::Gram;
 use tangent_kernels::io::npy;
 use tangent_kernels::{Error, Matrix, Outputs, Real, Result, Samples, Session};
 

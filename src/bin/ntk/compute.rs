@@ -1,6 +1,6 @@
 //! From the options to a kernel computation on the chosen device, in the chosen precision.
 
-use tangent_kernels::backend::Gram;
+use tangent_kernels::Gram;
 use tangent_kernels::ops::Builtin;
 use tangent_kernels::{Cpu, Device, Error, Ntk, Result};
 

@@ -14,7 +14,7 @@ pub fn run() -> Result<Answer> {
 
 #[cfg(feature = "gpu")]
 fn gpus(text: &mut String) -> Vec<Value> {
-    use tangent_kernels::backend::gpu::Adapter;
+    use tangent_kernels::Adapter;
     let adapters = Adapter::all();
     if adapters.is_empty() {
         *text += "no GPU was found, or its driver is missing (on Debian, mesa-vulkan-drivers has a software driver)\n";
@@ -23,7 +23,7 @@ fn gpus(text: &mut String) -> Vec<Value> {
 }
 
 #[cfg(feature = "gpu")]
-fn describe(adapter: &tangent_kernels::backend::gpu::Adapter, text: &mut String) -> Value {
+fn describe(adapter: &tangent_kernels::Adapter, text: &mut String) -> Value {
     let error = tangent_kernels::Gpu::on(adapter).err().map(|error| error.to_string());
     *text += &format!("{}    {}, {}, f32\n", adapter.name(), adapter.kind(), adapter.driver());
     if let Some(error) = &error {

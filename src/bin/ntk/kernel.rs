@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
-use tangent_kernels::backend::Gram;
+use tangent_kernels::Gram;
 use tangent_kernels::io::{npy, npz, onnx};
 use tangent_kernels::kernel::Manifest;
 use tangent_kernels::kernel::sink::Sink;

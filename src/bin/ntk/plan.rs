@@ -1,7 +1,7 @@
 //! `ntk plan`
 
 use serde_json::Value;
-use tangent_kernels::backend::Gram;
+use tangent_kernels::Gram;
 use tangent_kernels::{Error, Result, Session};
 
 use crate::Answer;

@@ -1,7 +1,7 @@
 //! `ntk verify`
 
 use serde_json::{Value, json};
-use tangent_kernels::backend::Gram;
+use tangent_kernels::Gram;
 use tangent_kernels::io::onnx::Built;
 use tangent_kernels::kernel::{FORWARD_MODE_ENTRIES, Verification};
 use tangent_kernels::{Batch, Cpu, Error, Method, Result, Samples, Session, Subset};

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use super::proto::{GraphProto, NodeProto, TensorProto, entry};
 use super::tensor::shape_of;
 use crate::error::{Error, Result};
-use crate::kernel::fits;
+use crate::pattern::matches;
 use guess::Uses;
 use pytorch::{Kind, Signature};
 
@@ -205,7 +205,7 @@ impl Choice {
 impl Candidate<'_> {
     /// A Constant node is only meant by its full name.
     fn matches(&self, pattern: &str) -> bool {
-        self.name == pattern || (!self.constant && fits(pattern, self.name))
+        self.name == pattern || (!self.constant && matches(pattern, self.name))
     }
 }
 
