@@ -116,6 +116,11 @@ networks! {
     sets: "dynamo" "script" "dynamic";
     letters: "dynamo" "script" "dynamic";
     lstm_start: "dynamo" "script" "dynamic";
+    responses: "dynamo" "script" "dynamic";
+    loss: "dynamo" "script" "dynamic";
+    loss_mean: "dynamo" "script";
+    loss_tokens: "dynamo" "script";
+    likelihood: "dynamo" "script" "dynamic";
     bag_mean: "dynamo" "script";
     bag_sum: "dynamo" "script";
     bag_max: "dynamo" "script";

@@ -14,6 +14,7 @@ mod gru;
 mod images;
 mod local_response;
 mod loops;
+mod losses;
 mod lstm;
 mod masks;
 mod ml;
@@ -136,6 +137,7 @@ const OPS: &[(&str, Translation)] = &[
     ("Mul", One(arithmetic::mul)),
     ("Multinomial", Refused(CHANCE)),
     ("Neg", One(activations::neg)),
+    ("NegativeLogLikelihoodLoss", One(losses::negative_log_likelihood)),
     ("NonZero", One(masks::non_zero)),
     ("Not", One(masks::not)),
     ("OneHot", One(orders::one_hot)),
@@ -181,6 +183,7 @@ const OPS: &[(&str, Translation)] = &[
     ("Size", One(constants::size)),
     ("Slice", One(parts::slice)),
     ("Softmax", One(activations::softmax)),
+    ("SoftmaxCrossEntropyLoss", Many(losses::softmax_cross_entropy)),
     ("Softplus", One(activations::softplus)),
     ("Softsign", One(activations::softsign)),
     ("SpaceToDepth", One(resize::space_to_depth)),

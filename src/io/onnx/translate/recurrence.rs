@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use super::activations::{clipped, mapped, scaled, soft_sign};
 use super::arithmetic::shifted;
+use super::masks::{number, related, select};
 use super::parts::{cut, joined};
 use super::products::linear;
 use super::shapes::{permuted, reshaped, unsqueezed};
+use crate::backend::Relation;
 use crate::error::{Error, Result};
 use crate::io::onnx::array::{Array, Kind};
 use crate::io::onnx::call::Call;
@@ -87,7 +89,7 @@ pub(super) fn layer<C: Cell>(reader: &mut Reader<'_>, call: &Call<'_>) -> Result
     if steps == 0 || steps > MOST_STEPS {
         return Err(Error::unsupported(format!("it has {steps} steps in time; 1 to {MOST_STEPS} are supported")));
     }
-    refuse_lengths(call, steps)?;
+    let lengths = lengths(call, steps, rows)?;
     let backwards = directions(call)?;
     if call.input(1)?.shape.first() != Some(&backwards.len()) || call.input(2)?.rank() != 3 {
         return Err(Error::shape(format!(
@@ -99,7 +101,7 @@ pub(super) fn layer<C: Cell>(reader: &mut Reader<'_>, call: &Call<'_>) -> Result
     }
     let mut runs = Vec::new();
     for (index, &backwards) in backwards.iter().enumerate() {
-        runs.push(run::<C>(reader, call, &x, Side { index, backwards })?);
+        runs.push(run::<C>(reader, call, &x, lengths.as_ref(), Side { index, backwards })?);
     }
     let all: Vec<Operand> = runs.iter().map(|run| over_time(reader, &run.hidden)).collect::<Result<_>>()?;
     let last_hidden: Vec<Operand> = runs.iter().map(|run| run.last.hidden.clone()).collect();
@@ -130,7 +132,13 @@ struct Side {
     backwards: bool,
 }
 
-fn run<C: Cell>(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, side: Side) -> Result<Run> {
+fn run<C: Cell>(
+    reader: &mut Reader<'_>,
+    call: &Call<'_>,
+    x: &Operand,
+    lengths: Option<&Operand>,
+    side: Side,
+) -> Result<Run> {
     let &[steps, rows, features] = &x.shape[..] else { unreachable!("the layer has checked it") };
     let Side { index, backwards } = side;
     let hidden = call.input(2)?.shape[2];
@@ -159,8 +167,18 @@ fn run<C: Cell>(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, side: Sid
         let t = if backwards { steps - 1 - k } else { k };
         let now = cut(reader, &projected, 0, t..t + 1)?;
         let now = reshaped(reader, &now, &[rows, gates], batch)?;
-        state = cell.step(reader, &now, &state)?;
-        all.push(state.hidden.clone());
+        let after = cell.step(reader, &now, &state)?;
+        match lengths {
+            Some(lengths) => {
+                let Masked { state: kept, shown } = masked(reader, lengths, t, &state, &after)?;
+                state = kept;
+                all.push(shown);
+            }
+            None => {
+                all.push(after.hidden.clone());
+                state = after;
+            }
+        }
     }
     if backwards {
         all.reverse();
@@ -204,17 +222,39 @@ fn directions(call: &Call<'_>) -> Result<Vec<bool>> {
     }
 }
 
-/// # Errors
-/// Sequences end before the last step.
-fn refuse_lengths(call: &Call<'_>, steps: usize) -> Result<()> {
-    let Some(lengths) = call.optional(4) else { return Ok(()) };
-    match lengths.array() {
-        Some(array) if array.values.iter().all(|&length| length == steps as f64) => Ok(()),
-        _ => Err(Error::unsupported(format!(
-            "sequence_lens ('{}') other than the full {steps} steps is not supported; export without packed sequences",
-            call.node.input[4]
-        ))),
+/// How many steps every row has, `[rows]`, unless it is all of them.
+fn lengths(call: &Call<'_>, steps: usize, rows: usize) -> Result<Option<Operand>> {
+    let Some(lengths) = call.optional(4) else { return Ok(None) };
+    if let Some(array) = lengths.array() {
+        let first = array.values.first().copied().unwrap_or(0.0);
+        if array.values.iter().all(|&length| length == first) {
+            // One for every sample of a fixed batch, too.
+            let all = Array::full(&[rows], first, Kind::Whole)?;
+            return Ok((first != steps as f64).then(|| Operand::constant(all)));
+        }
     }
+    if lengths.shape != [rows] {
+        let (name, shape) = (&call.node.input[4], &lengths.shape);
+        return Err(Error::shape(format!("sequence_lens ('{name}') has shape {shape:?}; [{rows}] is needed")));
+    }
+    Ok(Some(lengths.clone()))
+}
+
+/// A step of rows that may have ended: those keep their states, and their hidden state in the result is 0.
+struct Masked {
+    state: State,
+    shown: Operand,
+}
+
+fn masked(reader: &mut Reader<'_>, lengths: &Operand, t: usize, before: &State, after: &State) -> Result<Masked> {
+    let runs = related(reader, Relation::Less, &number(t as f64, Kind::Whole), lengths)?;
+    let runs = unsqueezed(reader, &runs, 1)?;
+    let state = State {
+        hidden: select(reader, &runs, &after.hidden, &before.hidden)?,
+        cell: select(reader, &runs, &after.cell, &before.cell)?,
+    };
+    let shown = select(reader, &runs, &after.hidden, &number(0.0, Kind::Float))?;
+    Ok(Masked { state, shown })
 }
 
 /// One direction of input `k`, W or R, of this shape.
