@@ -6,7 +6,7 @@ mod gpu;
 
 use tangent_kernels::Gpu;
 use tangent_kernels::ops::Arrays;
-use tangent_kernels::unary::{Gelu, LeakyRelu, Order, Silu, Unary};
+use tangent_kernels::unary::{Custom, Gelu, LeakyRelu, Order, Silu, Unary};
 
 /// How far a value may be off, in units in the last place, where it is a normal number.
 const VALUE_ULPS: f64 = 4.0;
@@ -163,4 +163,20 @@ fn the_infinities() {
         let [value, ..] = evaluate(&gpu, f, &x);
         assert_eq!(value[0].to_bits(), (-0f32).to_bits(), "{f:?}");
     }
+}
+
+#[test]
+fn a_custom_function_needs_a_shader() {
+    let Some(gpu) = gpu::gpu() else { return };
+    let square = Custom::new("square", |x| x * x, |x| 2.0 * x, |_| 2.0);
+    let x = gpu.upload(&[3.0, -0.5], &[2]);
+    let error = gpu.read(&gpu.apply(square.into(), &x)).unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("'square' has no shader"), "{error}");
+    let with_shader = square.with_shader(
+        "fn value(x: f32) -> f32 { return x * x; }
+        fn first(x: f32, y: f32) -> f32 { return 2.0 * x; }
+        fn second(x: f32, y: f32) -> f32 { return 2.0; }",
+    );
+    let got = evaluate(&gpu, with_shader.into(), &[3.0, -0.5]);
+    assert_eq!(got, [vec![9.0, 0.25], vec![6.0, -1.0], vec![2.0, 2.0]]);
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use tangent_kernels::unary::{
-    Abs, Clamp, Elu, Exp, Floor, Function, Gelu, LeakyRelu, Log, Reciprocal, Relu, Round, Sigmoid, Sign, Silu,
+    Abs, Clamp, Custom, Elu, Exp, Floor, Function, Gelu, LeakyRelu, Log, Reciprocal, Relu, Round, Sigmoid, Sign, Silu,
     Softplus, Sqrt, Tanh, Unary, Visit,
 };
-use tangent_kernels::{Attribute, Attributes, Real};
+use tangent_kernels::{Attribute, Attributes, Batch, Cpu, Real, Sequential, Session};
 
 /// How far a value may be off, in units in the last place.
 const VALUE_ULPS: f64 = 4.0;
@@ -381,5 +381,41 @@ fn a_visitor_meets_the_function_itself() {
     }
     for f in Unary::cases() {
         assert_eq!(f.visit(OpContext(0.7)), (f.name(), f.value(0.7)));
+    }
+}
+
+/// tanh by the standard library, as a user would write it.
+fn own_tanh() -> Unary {
+    let slope = |x: f64| 1.0 - x.tanh() * x.tanh();
+    Custom::new("own_tanh", f64::tanh, slope, |x| -2.0 * x.tanh() * (1.0 - x.tanh() * x.tanh())).into()
+}
+
+#[test]
+fn a_custom_function_is_evaluated_in_both_precisions() {
+    let f = own_tanh();
+    assert_eq!(f.name(), "own_tanh");
+    assert_eq!(f, own_tanh());
+    assert_ne!(f, Custom::new("own_tanh", f64::tanh, f64::tanh, f64::tanh).into());
+    for x in [-2.0, 0.0, 0.5f64] {
+        let y = x.tanh();
+        assert_eq!(evaluate::<f64>(f, x), [y, 1.0 - y * y, -2.0 * y * (1.0 - y * y)]);
+        assert_eq!(evaluate::<f32>(f, x)[0], f64::from(y as f32));
+    }
+    assert!(Unary::parse("own_tanh", &Attributes::default()).is_none());
+    assert!(!Unary::cases().contains(&f));
+}
+
+#[test]
+fn a_custom_function_is_an_activation_of_a_network() {
+    let kernel = |f: Unary| {
+        let mut model = Sequential::standard(&[2]).mlp_without_bias(&[3, 1], f).build().unwrap();
+        model.set("d1.weight", &[3, 2], vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6]).unwrap();
+        model.set("d2.weight", &[1, 3], vec![1.0, -1.0, 1.0]).unwrap();
+        let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+        let kernel = session.ntk().compute(&Batch::new(&[1.0, 0.0, 0.5, 1.0], &[2, 2]).unwrap()).unwrap();
+        kernel.total().as_slice().to_vec()
+    };
+    for (own, built_in) in kernel(own_tanh()).into_iter().zip(kernel(Tanh.into())) {
+        assert!((own - built_in).abs() <= 1e-14 * built_in.abs(), "{own} and {built_in}");
     }
 }

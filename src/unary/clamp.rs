@@ -60,6 +60,10 @@ impl Function for Clamp {
         vec![Clamp { min: -1.0, max: 0.5 }, Clamp { min: 0.0, max: 6.0 }]
     }
 
+    fn parameters(self) -> [f64; 2] {
+        [self.min, self.max]
+    }
+
     fn kinks(self) -> Vec<f64> {
         vec![self.min, self.max]
     }

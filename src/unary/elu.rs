@@ -45,6 +45,10 @@ impl Function for Elu {
         vec![Elu { alpha: 1.0 }, Elu { alpha: 0.3 }]
     }
 
+    fn parameters(self) -> [f64; 2] {
+        [self.alpha, 0.0]
+    }
+
     fn kinks(self) -> Vec<f64> {
         vec![0.0]
     }

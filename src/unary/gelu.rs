@@ -56,6 +56,10 @@ impl Function for Gelu {
         if self.approximate { visitor.visit(Form::<true>) } else { visitor.visit(Form::<false>) }
     }
 
+    fn shader(self) -> Option<&'static str> {
+        self.approximate.then_some(include_str!("../../shaders/unary/gelu_tanh.wgsl"))
+    }
+
     fn cases() -> Vec<Self> {
         vec![Gelu { approximate: false }, Gelu { approximate: true }]
     }

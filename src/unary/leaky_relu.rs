@@ -51,6 +51,10 @@ impl Function for LeakyRelu {
         vec![LeakyRelu { slope: 0.01 }, LeakyRelu { slope: 0.25 }]
     }
 
+    fn parameters(self) -> [f64; 2] {
+        [self.slope, 0.0]
+    }
+
     fn kinks(self) -> Vec<f64> {
         vec![0.0]
     }

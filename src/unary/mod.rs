@@ -58,15 +58,25 @@ pub trait Function: Copy + Debug + PartialEq + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// An interval where it is defined and differences tell its derivatives; outside of it they show nothing. All
-    /// numbers, unless it says otherwise.
+    /// An interval where the function is defined and differences approximate its derivatives. The default is all numbers.
     fn domain(self) -> [f64; 2] {
         [f64::NEG_INFINITY, f64::INFINITY]
     }
 
-    /// Whether its derivatives are 0 by definition, so that differences show nothing about them.
+    /// True if the derivatives are 0 by definition. Differences do not approximate them.
     fn stops_gradients(self) -> bool {
         false
+    }
+
+    /// The numbers that the function's shader reads as `parameter(0)` and `parameter(1)`. The default is zeros.
+    fn parameters(self) -> [f64; 2] {
+        [0.0; 2]
+    }
+
+    /// The text of the function's shader. The default, `None`, means the file `shaders/unary/NAME.wgsl` for functions of
+    /// the registry.
+    fn shader(self) -> Option<&'static str> {
+        None
     }
 }
 
@@ -89,13 +99,9 @@ pub trait Visit {
     fn visit<F: Function>(self, f: F) -> Self::Output;
 }
 
-macro_rules! functions {
-    ($($module:ident: $Type:ident),* $(,)?) => {
-        $(
-            mod $module;
-            pub use $module::$Type;
-        )*
-
+/// The enum of all functions, those of the registry and [`Custom`].
+macro_rules! any_function {
+    ($($Type:ident),* $(,)?) => {
         /// Any one of the functions of this module.
         #[derive(Clone, Copy, Debug, PartialEq)]
         #[non_exhaustive]
@@ -115,22 +121,8 @@ macro_rules! functions {
         )*
 
         impl Unary {
-            /// The names of all functions, sorted.
-            pub const NAMES: &'static [&'static str] = &[$(stringify!($module)),*];
-
-            /// The function called `name` with these attributes: `None` if there is none of that name, an error if
-            /// an attribute is missing or out of range.
-            pub fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>> {
-                $(
-                    if let Some(parsed) = <$Type as Function>::parse(name, attributes) {
-                        return Some(parsed.map(Unary::$Type));
-                    }
-                )*
-                None
-            }
-
-            /// Calls the visitor with the function itself: which one it is gets decided here, once, and not for each
-            /// number.
+            /// Calls the visitor with the function itself. The choice of the function is made here, once, instead of for
+            /// each number.
             #[inline]
             pub fn visit<V: Visit>(self, visitor: V) -> V::Output {
                 match self {
@@ -138,7 +130,7 @@ macro_rules! functions {
                 }
             }
 
-            /// The name by which [`parse`](Unary::parse) knows it.
+            /// The name of the function, as [`parse`](Unary::parse) reads it.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Unary::$Type(f) => f.name(),)*
@@ -169,36 +161,92 @@ macro_rules! functions {
                 }
             }
 
-            /// Where it has no first or no second derivative: see [`Function::kinks`].
+            /// The points without a first or second derivative: see [`Function::kinks`].
             pub fn kinks(self) -> Vec<f64> {
                 match self {
                     $(Unary::$Type(f) => f.kinks(),)*
                 }
             }
 
-            /// Where differences tell its derivatives: see [`Function::domain`].
+            /// The interval where differences approximate the derivatives: see [`Function::domain`].
             pub fn domain(self) -> [f64; 2] {
                 match self {
                     $(Unary::$Type(f) => f.domain(),)*
                 }
             }
 
-            /// Whether its derivatives are 0 by definition: see [`Function::stops_gradients`].
+            /// True if the derivatives are 0 by definition: see [`Function::stops_gradients`].
             pub fn stops_gradients(self) -> bool {
                 match self {
                     $(Unary::$Type(f) => f.stops_gradients(),)*
                 }
             }
 
-            /// The cases of all functions: see [`Function::cases`].
+            /// The numbers that the shader reads: see [`Function::parameters`].
+            #[cfg(feature = "gpu")]
+            pub(crate) fn parameters(self) -> [f64; 2] {
+                match self {
+                    $(Unary::$Type(f) => f.parameters(),)*
+                }
+            }
+        }
+    };
+}
+
+/// The registry. A function's module, its shader in `shaders/unary/` and its name in descriptions have one name.
+macro_rules! functions {
+    ($($module:ident: $Type:ident),* $(,)?) => {
+        $(
+            mod $module;
+            pub use $module::$Type;
+        )*
+
+        any_function! { $($Type,)* Custom }
+
+        impl Unary {
+            /// The names of all functions in the registry, sorted.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($module)),*];
+
+            /// The function called `name` with these attributes. `None` if the registry has no such name.
+            ///
+            /// # Errors
+            /// An attribute is missing or out of range.
+            pub fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>> {
+                $(
+                    if let Some(parsed) = <$Type as Function>::parse(name, attributes) {
+                        return Some(parsed.map(Unary::$Type));
+                    }
+                )*
+                None
+            }
+
+            /// The cases of all functions in the registry: see [`Function::cases`].
             pub fn cases() -> Vec<Self> {
                 let mut cases = Vec::new();
                 $(cases.extend(<$Type as Function>::cases().into_iter().map(Unary::$Type));)*
                 cases
             }
+
+            /// The text of the shader. `None` for a [`Custom`] function without one.
+            #[cfg(feature = "gpu")]
+            pub(crate) fn shader(self) -> Option<&'static str> {
+                match self {
+                    $(
+                        Unary::$Type(f) => Some(f.shader().unwrap_or(include_str!(concat!(
+                            "../../shaders/unary/",
+                            stringify!($module),
+                            ".wgsl"
+                        )))),
+                    )*
+                    Unary::Custom(f) => f.shader(),
+                }
+            }
         }
     };
 }
+
+mod custom;
+pub use custom::Custom;
 
 // The registry: one line per function, sorted. The module's name is the function's.
 functions! {

@@ -301,12 +301,17 @@ impl Arrays for Gpu {
         self.product(x, transpose_x, y, transpose_y)
     }
     fn apply(&self, f: Unary, x: &Tensor) -> Tensor {
-        let formula = functions::formula(f);
-        self.function(&kernels::apply(&formula), &[x], formula.parameters)
+        match functions::formula(f) {
+            Ok(formula) => self.function(&kernels::apply(&formula), &[x], formula.parameters),
+            Err(error) => Tensor { shape: x.shape.clone(), storage: Err(error) },
+        }
     }
     fn apply_derivative(&self, f: Unary, order: Order, x: &Tensor, y: &Tensor, g: &Tensor) -> Tensor {
         assert_eq!(x.shape, g.shape, "shapes of x and g");
-        let formula = functions::formula(f);
+        let formula = match functions::formula(f) {
+            Ok(formula) => formula,
+            Err(error) => return Tensor { shape: x.shape.clone(), storage: Err(error) },
+        };
         let kernel = kernels::apply_derivative(&formula, order == Order::Second);
         self.function(&kernel, &[x, y, g], formula.parameters)
     }

@@ -23,7 +23,7 @@ const STORAGE_BUFFERS: usize = 8;
 fn all() -> Vec<(String, Kernel)> {
     let files = kernels::FILES.iter().map(|(file, kernel)| (format!("{file} {}", kernel.entry), kernel.clone()));
     let functions = Unary::cases().into_iter().flat_map(|f| {
-        let formula = formula(f);
+        let formula = formula(f).expect("functions of the registry have shaders");
         let first = kernels::apply_derivative(&formula, false);
         let second = kernels::apply_derivative(&formula, true);
         [kernels::apply(&formula), first, second].map(|kernel| (format!("{f:?} {}", kernel.entry), kernel))
