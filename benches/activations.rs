@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tangent_kernels::ops::Arrays;
+use tangent_kernels::ops::{Pointwise, Reductions, Storage};
 use tangent_kernels::unary::{Elu, Erf, Exp, Gelu, Log, Order, Sigmoid, Silu, Softplus, Tanh, Unary};
 use tangent_kernels::{Cpu, Real};
 use tangent_kernels_benches::machine;

@@ -1,5 +1,5 @@
 // y = a x + b.
-// Words: 3 entries, 4 a, 5 b.
+// Params: 3 entries, 4 a, 5 b.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;

@@ -1,5 +1,5 @@
-// y = f(x). The function, `value`, stands before this text.
-// Words: 3 entries, 8 and 9 the function's own numbers.
+// y = f(x). The text of the function, `value`, precedes this file.
+// Params: 3 entries, 8 and 9 the function's parameters.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;

@@ -1,5 +1,6 @@
-// dx = g f'(x) or dx = g f''(x), where y = f(x). The function's `first` and `second` stand before this text.
-// Words: 3 entries, 8 and 9 the function's own numbers.
+// dx = g f'(x) or dx = g f''(x), where y = f(x). The text of the function, `first` and `second`, precedes
+// this file.
+// Params: 3 entries, 8 and 9 the function's parameters.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> y: array<f32>;

@@ -1,5 +1,5 @@
-// y = a number, for all entries.
-// Words: 3 entries, 4 the number.
+// Every entry of y is one number.
+// Params: 3 entries, 4 the number.
 
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 

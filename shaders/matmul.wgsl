@@ -1,7 +1,7 @@
-// z = x y over the last two axes, batched; each operand has strides of its own, so that a transposed one is read as it is.
-// Words: 3 rows, 4 columns, 5 steps, 6 and 7 strides of x along rows and steps, 8 and 9 of y along steps and columns,
-// 10 tiles along the rows, 11 along the columns, 12 axes of the batch; from 16 on for every axis its size and the strides
-// of x and y.
+// z = x y over the last two axes, batched. Operands are strided, so a transposed operand needs no copy.
+// Params: 3 rows, 4 columns, 5 steps, 6 and 7 strides of x along rows and steps, 8 and 9 strides of y along steps and
+// columns, 10 and 11 tiles along rows and columns, 12 axes of the batch; from 16 on the size and the strides in x and y
+// of every axis.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> y: array<f32>;
@@ -13,7 +13,7 @@ const STEPS: u32 = 16u;
 var<workgroup> xs: array<f32, 1024>;
 var<workgroup> ys: array<f32, 1024>;
 
-// A tile of a workgroup: the number of its matrices and where they begin in x and y, and its first row and column.
+// The tile of a workgroup: the number of its matrix, the offsets of that matrix in x and y, its first row and column.
 struct Tile {
     batch: u32,
     start: vec2<u32>,
@@ -22,14 +22,14 @@ struct Tile {
 }
 
 fn tile_of(group: u32, high: u32, wide: u32) -> Tile {
-    let tiles = word(10u) * word(11u);
+    let tiles = param(10u) * param(11u);
     let batch = group / tiles;
     let within = group % tiles;
-    return Tile(batch, places(batch, word(12u), 16u), within / word(11u) * high, within % word(11u) * wide);
+    return Tile(batch, places(batch, param(12u), 16u), within / param(11u) * high, within % param(11u) * wide);
 }
 
-// Which row or column, of so many, and which step number k of the entries of a side is. Invocations next to each other read
-// what is next to each other in memory: steps, or not.
+// The row (or column) and the step of entry number k of an operand's tile. Neighbouring invocations read neighbouring
+// entries in memory, along steps or along rows.
 fn line_and_step(k: u32, lines: u32, steps_are_near: bool) -> vec2<u32> {
     if steps_are_near {
         return vec2<u32>(k / STEPS, k % STEPS);
@@ -37,33 +37,33 @@ fn line_and_step(k: u32, lines: u32, steps_are_near: bool) -> vec2<u32> {
     return vec2<u32>(k % lines, k / lines);
 }
 
-// Puts a tile of `high` rows of x and `wide` columns of y into xs and ys, zeros where there is nothing.
+// Loads a tile of `high` rows of x and `wide` columns of y into xs and ys, with zeros beyond the edges.
 fn load(tile: Tile, high: u32, wide: u32, first_step: u32, lane: u32) {
     for (var k = lane; k < high * STEPS; k += 256u) {
-        let own = line_and_step(k, high, word(7u) == 1u);
+        let own = line_and_step(k, high, param(7u) == 1u);
         let there = own + vec2<u32>(tile.row, first_step);
         var value = 0.0;
-        if there.x < word(3u) && there.y < word(5u) {
-            value = x[tile.start.x + there.x * word(6u) + there.y * word(7u)];
+        if there.x < param(3u) && there.y < param(5u) {
+            value = x[tile.start.x + there.x * param(6u) + there.y * param(7u)];
         }
         xs[own.y * high + own.x] = value;
     }
     for (var k = lane; k < wide * STEPS; k += 256u) {
-        let own = line_and_step(k, wide, word(8u) == 1u);
+        let own = line_and_step(k, wide, param(8u) == 1u);
         let there = own + vec2<u32>(tile.col, first_step);
         var value = 0.0;
-        if there.x < word(4u) && there.y < word(5u) {
-            value = y[tile.start.y + there.y * word(8u) + there.x * word(9u)];
+        if there.x < param(4u) && there.y < param(5u) {
+            value = y[tile.start.y + there.y * param(8u) + there.x * param(9u)];
         }
         ys[own.y * wide + own.x] = value;
     }
 }
 
-// Writes the entry at row and column of a tile, if there is one.
+// Writes the entry at a row and column of a tile, if it is inside z.
 fn store(tile: Tile, row: u32, col: u32, value: f32) {
     let at = vec2<u32>(tile.row + row, tile.col + col);
-    if at.x < word(3u) && at.y < word(4u) {
-        z[(tile.batch * word(3u) + at.x) * word(4u) + at.y] = value;
+    if at.x < param(3u) && at.y < param(4u) {
+        z[(tile.batch * param(3u) + at.x) * param(4u) + at.y] = value;
     }
 }
 
@@ -74,7 +74,7 @@ fn store_four(tile: Tile, row: u32, col: u32, values: vec4<f32>) {
     store(tile, row, col + 3u, values.w);
 }
 
-// Tiles of 64 x 64, of which an invocation has 4 x 4.
+// Tiles of 64 x 64, 4 x 4 per invocation.
 @compute @workgroup_size(256)
 fn matmul_large(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = group_of(id);
@@ -85,7 +85,7 @@ fn matmul_large(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_
     var sums1 = vec4<f32>();
     var sums2 = vec4<f32>();
     var sums3 = vec4<f32>();
-    for (var step = 0u; step < word(5u); step += STEPS) {
+    for (var step = 0u; step < param(5u); step += STEPS) {
         load(tile, 64u, 64u, step, lane);
         workgroupBarrier();
         for (var k = 0u; k < STEPS; k++) {
@@ -107,13 +107,13 @@ fn matmul_large(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_
     }
 }
 
-// Tiles of 16 x 16, of which an invocation has one entry: for small matrices.
+// Tiles of 16 x 16, one entry per invocation, for small matrices.
 @compute @workgroup_size(256)
 fn matmul_small(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = group_of(id);
     let tile = tile_of(group, 16u, 16u);
     var sum = 0.0;
-    for (var step = 0u; step < word(5u); step += STEPS) {
+    for (var step = 0u; step < param(5u); step += STEPS) {
         load(tile, 16u, 16u, step, lane);
         workgroupBarrier();
         for (var k = 0u; k < STEPS; k++) {
@@ -126,7 +126,7 @@ fn matmul_small(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_
     }
 }
 
-// Tiles of 64 x 16, of which an invocation has 4 x 1: for many rows and few columns, such as channels.
+// Tiles of 64 x 16, 4 x 1 per invocation, for many rows and few columns, such as channels.
 @compute @workgroup_size(256)
 fn matmul_tall(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = group_of(id);
@@ -134,7 +134,7 @@ fn matmul_tall(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_i
     let row = lane / 16u * 4u;
     let col = lane % 16u;
     var sums = vec4<f32>();
-    for (var step = 0u; step < word(5u); step += STEPS) {
+    for (var step = 0u; step < param(5u); step += STEPS) {
         load(tile, 64u, 16u, step, lane);
         workgroupBarrier();
         for (var k = 0u; k < STEPS; k++) {
@@ -151,7 +151,7 @@ fn matmul_tall(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_i
     }
 }
 
-// Tiles of 16 x 64, of which an invocation has 1 x 4: for few rows and many columns.
+// Tiles of 16 x 64, 1 x 4 per invocation, for few rows and many columns.
 @compute @workgroup_size(256)
 fn matmul_wide(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = group_of(id);
@@ -159,7 +159,7 @@ fn matmul_wide(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_i
     let row = lane / 16u;
     let col = lane % 16u * 4u;
     var sums = vec4<f32>();
-    for (var step = 0u; step < word(5u); step += STEPS) {
+    for (var step = 0u; step < param(5u); step += STEPS) {
         load(tile, 16u, 64u, step, lane);
         workgroupBarrier();
         for (var k = 0u; k < STEPS; k++) {

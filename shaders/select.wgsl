@@ -1,5 +1,5 @@
-// z = x where the mask is not 0, and y where it is. Bits are moved, as x and y may be infinite or NaN.
-// Words: 3 entries.
+// z = x where the mask is not 0, else y. The bits are copied: x and y may be infinite or NaN.
+// Params: 3 entries.
 
 @group(0) @binding(1) var<storage, read> mask: array<f32>;
 @group(0) @binding(2) var<storage, read> x: array<f32>;

@@ -1,5 +1,5 @@
-// softmax and its logarithm over the last axis: a workgroup for each row.
-// Words: 3 entries in a row.
+// softmax and its logarithm over the last axis: one workgroup per row.
+// Params: 3 entries in a row.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
@@ -7,11 +7,11 @@
 var<workgroup> numbers: array<f32, 64>;
 var<workgroup> largest_at: array<u32, 64>;
 
-// The first of the largest entries of a row: its place.
+// The place of the largest entry of a row. The first of equal entries is taken.
 fn largest(start: u32, lane: u32) -> u32 {
     var best = 0u;
     var top = x[start];
-    for (var k = lane; k < word(3u); k += 64u) {
+    for (var k = lane; k < param(3u); k += 64u) {
         if x[start + k] > top {
             best = k;
             top = x[start + k];
@@ -33,10 +33,10 @@ fn largest(start: u32, lane: u32) -> u32 {
     return largest_at[0];
 }
 
-// The sum of e^(x - top) over all entries of a row but the one at `best`.
+// The sum of e^(x - top) over all entries of a row except entry `best`.
 fn others(start: u32, best: u32, lane: u32) -> f32 {
     var sum = 0.0;
-    for (var k = lane; k < word(3u); k += 64u) {
+    for (var k = lane; k < param(3u); k += 64u) {
         if k != best {
             sum += exp_accurate(x[start + k] - x[start + best]);
         }
@@ -55,25 +55,25 @@ fn others(start: u32, best: u32, lane: u32) -> f32 {
 @compute @workgroup_size(64)
 fn softmax(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = group_of(id);
-    // A workgroup too many does the last row again, and writes nothing.
-    let start = min(group, word(2u) - 1u) * word(3u);
+    // A surplus workgroup repeats the last row and writes nothing.
+    let start = min(group, param(2u) - 1u) * param(3u);
     let best = largest(start, lane);
     let sum = 1.0 + others(start, best, lane);
-    for (var k = lane; k < word(3u); k += 64u) {
+    for (var k = lane; k < param(3u); k += 64u) {
         if is_mine(group) {
             y[start + k] = divided(exp_accurate(x[start + k] - x[start + best]), sum);
         }
     }
 }
 
-// The largest entry's own 1 is left to ln_1p, which keeps the digits where it outweighs all others.
+// The 1 of the largest entry is added by ln_1p, which keeps the digits of the others if they are small.
 @compute @workgroup_size(64)
 fn log_softmax(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = group_of(id);
-    let start = min(group, word(2u) - 1u) * word(3u);
+    let start = min(group, param(2u) - 1u) * param(3u);
     let best = largest(start, lane);
     let log = ln_1p_accurate(others(start, best, lane));
-    for (var k = lane; k < word(3u); k += 64u) {
+    for (var k = lane; k < param(3u); k += 64u) {
         if is_mine(group) {
             y[start + k] = (x[start + k] - x[start + best]) - log;
         }

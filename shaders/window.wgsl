@@ -1,28 +1,29 @@
-// Where a window that slides over planes looks.
-// Words: 3 entries of the result, 4 channels in a group, 5 groups, 6 and 7 height and width of the plane, 8 and 9 positions along them,
-// 10 and 11 the window's size, 12 and 13 its stride, 14 and 15 its dilation, 16 and 17 the padding before.
+// The entries that a window reads from planes.
+// Params: 3 entries of the result, 4 channels per group, 5 groups; along height and width: 6 and 7 size of the plane, 8
+// and 9 positions, 10 and 11 size of the window, 12 and 13 stride, 14 and 15 dilation, 16 and 17 padding before the
+// plane.
 
 const NOWHERE: u32 = 0xffffffffu;
 
-// Where the window's entry `tap` lies in the plane at position `at`: its place, or NOWHERE.
+// The entry of the plane that the window's entry `tap` reads at position `at`, or NOWHERE.
 fn seen(at: vec2<u32>, tap: vec2<u32>) -> u32 {
-    let here = at * vec2<u32>(word(12u), word(13u)) + tap * vec2<u32>(word(14u), word(15u));
-    let padding = vec2<u32>(word(16u), word(17u));
-    // A difference below zero wraps around and is beyond the plane too.
+    let here = at * vec2<u32>(param(12u), param(13u)) + tap * vec2<u32>(param(14u), param(15u));
+    let padding = vec2<u32>(param(16u), param(17u));
+    // A negative difference wraps around and is beyond the plane too.
     let place = here - padding;
-    if place.x >= word(6u) || place.y >= word(7u) {
+    if place.x >= param(6u) || place.y >= param(7u) {
         return NOWHERE;
     }
-    return place.x * word(7u) + place.y;
+    return place.x * param(7u) + place.y;
 }
 
-// The position at which the window's entry `tap` lies at `place`, or NOWHERE in both coordinates.
+// The position at which the window's entry `tap` reads `place`, or NOWHERE in both coordinates.
 fn seer(place: vec2<u32>, tap: vec2<u32>) -> vec2<u32> {
-    let there = place + vec2<u32>(word(16u), word(17u));
-    let moved = tap * vec2<u32>(word(14u), word(15u));
-    let stride = vec2<u32>(word(12u), word(13u));
+    let there = place + vec2<u32>(param(16u), param(17u));
+    let moved = tap * vec2<u32>(param(14u), param(15u));
+    let stride = vec2<u32>(param(12u), param(13u));
     let origin = there - moved;
     let at = origin / stride;
-    let inside = all(there >= moved) && all(at * stride == origin) && at.x < word(8u) && at.y < word(9u);
+    let inside = all(there >= moved) && all(at * stride == origin) && at.x < param(8u) && at.y < param(9u);
     return select(vec2<u32>(NOWHERE), at, inside);
 }

@@ -2,7 +2,7 @@
 
 use tangent_kernels::Cpu;
 use tangent_kernels::Real;
-use tangent_kernels::ops::Arrays;
+use tangent_kernels::ops::{Pointwise, Reductions, Storage};
 
 fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
     (1..=count as u64)

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use tangent_kernels::Cpu;
 use tangent_kernels::extend::Factor;
-use tangent_kernels::ops::{Arrays, Window};
+use tangent_kernels::ops::{Storage, Window, Windows};
 use tangent_kernels::ops::{AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, MaxPool2d, Op, OpContext};
 
 /// Whole numbers from -4 to 4.

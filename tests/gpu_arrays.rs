@@ -4,7 +4,7 @@
 mod gpu;
 
 use proptest::prelude::*;
-use tangent_kernels::ops::{Arrays, Window};
+use tangent_kernels::ops::{Arrays, Indexing, Pointwise, Reductions, Storage, Window};
 use tangent_kernels::{Cpu, Gpu};
 
 type Cpu64 = Cpu<f64>;
@@ -24,8 +24,8 @@ fn same(
     gpu: &Gpu,
     shapes: &[&[usize]],
     terms: usize,
-    on_gpu: impl Fn(&Gpu, &[<Gpu as Arrays>::Tensor]) -> <Gpu as Arrays>::Tensor,
-    on_cpu: impl Fn(&Cpu64, &[<Cpu64 as Arrays>::Tensor]) -> <Cpu64 as Arrays>::Tensor,
+    on_gpu: impl Fn(&Gpu, &[<Gpu as Storage>::Tensor]) -> <Gpu as Storage>::Tensor,
+    on_cpu: impl Fn(&Cpu64, &[<Cpu64 as Storage>::Tensor]) -> <Cpu64 as Storage>::Tensor,
 ) {
     let cpu = Cpu64::new();
     let data: Vec<Vec<f32>> = shapes.iter().enumerate().map(|(k, shape)| numbers(count(shape), k as u64)).collect();
@@ -190,7 +190,7 @@ proptest! {
 fn long_sums() {
     let Some(gpu) = gpu::gpu() else { return };
     // Ones and halves, so that no sum is rounded: a term too few shows.
-    let expect = |what: &str, x: &<Gpu as Arrays>::Tensor, want: f32| {
+    let expect = |what: &str, x: &<Gpu as Storage>::Tensor, want: f32| {
         let got = gpu.read(x).unwrap();
         assert!(got.iter().all(|&got| got == want), "{what}: {} of {}, not {want}", got[0], got.len());
     };

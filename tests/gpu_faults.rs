@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tangent_kernels::Adapter;
 use tangent_kernels::Gpu;
-use tangent_kernels::ops::{Arrays, Window};
+use tangent_kernels::ops::{Indexing, Pointwise, Reductions, Storage, Window, Windows};
 use tangent_kernels::unary::Order;
 
-type Tensor = <Gpu as Arrays>::Tensor;
+type Tensor = <Gpu as Storage>::Tensor;
 
 /// A device of its own, for tests that break it or count what it does.
 fn own() -> Option<Gpu> {

@@ -4,7 +4,7 @@
 mod gpu;
 
 use tangent_kernels::Cpu;
-use tangent_kernels::ops::{Arrays, Window};
+use tangent_kernels::ops::{Arrays, Pointwise, Reductions, Storage, Window};
 use tangent_kernels::{Gpu, Real};
 
 /// Small whole numbers, so that products are exact.

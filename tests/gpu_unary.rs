@@ -5,7 +5,7 @@
 mod gpu;
 
 use tangent_kernels::Gpu;
-use tangent_kernels::ops::Arrays;
+use tangent_kernels::ops::{Pointwise, Storage};
 use tangent_kernels::unary::{Custom, Gelu, LeakyRelu, Order, Silu, Unary};
 
 /// How far a value may be off, in units in the last place, where it is a normal number.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use tangent_kernels::Gram;
 use tangent_kernels::kernel::sink::{Frame, RegionData, Sink};
-use tangent_kernels::ops::Arrays;
+use tangent_kernels::ops::{Reductions, Storage};
 use tangent_kernels::{Batch, Cpu, Device, Error, Gpu, Model, Result, Session};
 
 use crate::machine::{median, numbers};

@@ -1,11 +1,10 @@
-// erf(x), and erfc(x) = 1 - erf(x) without its exponential.
+// erf(x), and e^(x^2) erfc(x) with erfc(x) = 1 - erf(x).
 
-// e^(x^2) erfc(x) for x >= 0, which falls like 1 / x: over 1 + 2 x, a polynomial in t = (x - 3) / (x + 3).
+// e^(x^2) erfc(x) for x >= 0, which falls like 1 / x: a polynomial in t = (x - 3) / (x + 3), divided by 1 + 2 x.
 //
-// Times 1 + 2 x it hardly changes from 0 to infinity, so that neither the rounding of t nor that of the polynomial's
-// higher terms counts for much.
+// Times 1 + 2 x it varies little from 0 to infinity. So the roundings of t and of the higher terms matter little.
 fn scaled_erfc(x: f32) -> f32 {
-    // t by what is exact at x = 0, where the polynomial is steepest.
+    // t from a form that is exact at x = 0, where the polynomial is steepest.
     let half_way = strict(quotient(x, x + 3.0));
     let t = strict(half_way + half_way) - 1.0;
     var q = 8.007454974776248e-05;
@@ -37,11 +36,11 @@ fn erf_near_zero(x: f32) -> f32 {
 
 fn erf_accurate(x: f32) -> f32 {
     let near = erf_near_zero(x);
-    // It is 1 to the last digit there.
+    // It is 1 to the last digit here.
     let size = min(abs(x), 10.0);
     let far = with_sign_of(1.0 - exp_of_square(size, 1.0) * scaled_erfc(size), x);
     let y = chosen(far, near, size < 0.7);
-    // Below 2^-13 it is 2 / sqrt(pi) x to the last digit: by the fraction of x, as x q(x^2) may vanish where x does not.
+    // Below 2^-13 it is 2 / sqrt(pi) x to the last digit. The fraction of x is used, since x q(x^2) may underflow.
     let p = parts(x);
     let tiny = with_sign_of(times_power_of_two(1.1283791670955126 * p.fraction, p.exponent), x);
     let size_of_x = size_bits(x);

@@ -2,7 +2,7 @@
 //
 // x = k ln(2) + r with an integer k and |r| <= ln(2) / 2, so that e^x = 2^k e^r.
 
-// k and r. ln(2) is a head so short that its product with k is exact, and the rest.
+// k and r. ln(2) is split into a head, whose product with k is exact, and a tail.
 fn exp_reduced(x: f32) -> vec2<f32> {
     let k = round(1.4426950408889634 * x);
     return vec2<f32>(k, strict(x - k * 0.693145751953125) - k * 1.4286068203094173e-06);
@@ -19,9 +19,9 @@ fn exp_less_one(r: f32) -> f32 {
     return r + strict(r * r * q);
 }
 
-// e^(x + tail), where |tail| is small beside 1. NaN may become anything.
+// e^(x + tail), where |tail| is small compared with 1. The result for NaN is undefined.
 fn exp_of_sum(x: f32, tail: f32) -> f32 {
-    // Beyond these numbers it is 0 and infinite.
+    // Beyond these limits it is 0 or infinite.
     let reduced = exp_reduced(clamp(x, -105.0, 89.0));
     return times_power_of_two(1.0 + strict(exp_less_one(reduced.y + tail)), i32(reduced.x));
 }
@@ -31,8 +31,8 @@ fn exp_accurate(x: f32) -> f32 {
     return constant(exp_of_sum(x, 0.0), x);
 }
 
-// e^(-scale x^2) for |x| <= 100, where the scale is a power of two. The tail of x^2 counts, since e^-w has the relative
-// error that w has absolutely.
+// e^(-scale x^2) for |x| <= 100, where the scale is a power of two. The tail of x^2 matters: the relative error
+// of e^-w is the absolute error of w.
 fn exp_of_square(x: f32, scale: f32) -> f32 {
     let square = strict(x * x);
     return exp_of_sum(-scale * square, scale * missing(square, x, x));
@@ -40,17 +40,18 @@ fn exp_of_square(x: f32, scale: f32) -> f32 {
 
 // e^x - 1
 fn expm1_accurate(x: f32) -> f32 {
-    // Below, it is -1 to the last digit, and above infinite.
+    // Below, it is -1 to the last digit. Above, it is infinite.
     let reduced = exp_reduced(clamp(x, -30.0, 89.0));
-    // Half of everything, as 2^k itself may overflow.
+    // All terms are halved: 2^k alone may overflow.
     let power = power_of_two(i32(reduced.x) - 1);
     let half = strict(exp_less_one(reduced.y) * power) + strict(power - 0.5);
     let y = chosen(half + half, infinity(), size_bits(x) > 0x42b20000u && is_positive(x));
-    // Keeps the sign of -0, and numbers whose half is subnormal.
+    // Keeps the sign of -0, and numbers with a subnormal half.
     return chosen(y, x, size_bits(x) < 0x33000000u || is_nan(x));
 }
 
-// e^-x and 1 - e^-x for x >= 0, both to full relative accuracy, except that e^-x stops where 1 - e^-x is 1.
+// e^-x and 1 - e^-x for x >= 0, both to full relative accuracy. e^-x is only accurate while 1 - e^-x is
+// below 1.
 fn exp_falling(x: f32) -> vec2<f32> {
     let reduced = exp_reduced(-min(x, 30.0));
     let power = power_of_two(i32(reduced.x));

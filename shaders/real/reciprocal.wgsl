@@ -1,13 +1,13 @@
-// 1 / x and its powers on the whole range: by the fraction, and the exponent apart, so that nothing overflows or vanishes
-// before the result does.
+// 1 / x and its powers over the whole range. Fraction and exponent are treated separately, so that no intermediate
+// number overflows or underflows unless the result does.
 
-// 1 / m for 1 <= m < 2, and what is missing from it, relatively.
+// 1 / m for 1 <= m < 2, and its relative error.
 fn reciprocal_of_fraction(m: f32) -> vec2<f32> {
     let r = strict(divided(1.0, m));
     return vec2<f32>(r, missing(1.0, r, m));
 }
 
-// `y`, but what a power of 1 / |x| is at the ends.
+// `y`, or the limit of a power of 1 / |x| at 0 and at infinity.
 fn reciprocal_ends(y: f32, x: f32) -> f32 {
     let size = size_bits(x);
     let bounded = chosen(chosen(y, infinity(), size == 0u), 0.0, size == 0x7f800000u);

@@ -1,15 +1,15 @@
-// sin(x) and cos(x), for every finite x, however large.
+// sin(x) and cos(x) for every finite x.
 //
-// |x| = k pi/2 + r with an integer k and |r| <= pi/4: either function is the sine or the cosine of r.
+// |x| = k pi/2 + r with an integer k and |r| <= pi/4: both functions are then the sine or the cosine of r.
 
 struct Angle {
     // r
     rest: f32,
-    // The last digits of k.
+    // The last binary digits of k.
     quarters: u32,
 }
 
-// For x below 800, where k has 9 digits: pi/2 in pieces of 15 digits, whose products with k are exact.
+// For x below 800, where k has 9 binary digits: pi/2 in pieces of 15 binary digits. Their products with k are exact.
 fn angle_of_small(x: f32) -> Angle {
     let k = round(0.6366197723675814 * x);
     var r = strict(x - k * 1.57073974609375);
@@ -18,21 +18,21 @@ fn angle_of_small(x: f32) -> Angle {
     return Angle(r - k * 5.390302953474238e-15, u32(i32(k)));
 }
 
-// The binary digits of 2 / pi, after 32 zeros: so many that the largest number finds its own.
+// The binary digits of 2 / pi, after 32 zeros, enough for the largest number.
 const TWO_BY_PI = array<u32, 8>(
     0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu,
 );
 
-// The 32 digits of 2 / pi from this place on.
+// The 32 binary digits of 2 / pi from this place on.
 fn digits_of_two_by_pi(place: u32) -> u32 {
     let first = TWO_BY_PI[place >> 5u];
     let second = TWO_BY_PI[(place >> 5u) + 1u];
     let shift = place & 31u;
-    // In two steps, as nothing may be shifted by 32.
+    // In two steps: a shift by 32 is not allowed.
     return (first << shift) | ((second >> 1u) >> (31u - shift));
 }
 
-// The upper 32 digits of the product.
+// The upper 32 binary digits of the product.
 fn upper_product(a: u32, b: u32) -> u32 {
     let low = (a & 0xffffu) * (b & 0xffffu);
     let left = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
@@ -40,12 +40,12 @@ fn upper_product(a: u32, b: u32) -> u32 {
     return (a >> 16u) * (b >> 16u) + (left >> 16u) + (right >> 16u);
 }
 
-// For x from 800 on (Payne and Hanek 1983): x = m 2^s with an integer m, and of 2 / pi only those digits count that give
-// the last two of k and the fraction.
+// For x from 800 on (Payne and Hanek 1983): x = m 2^s with an integer m. Only those digits of 2 / pi are used that
+// determine the last two digits of k and the fraction.
 fn angle_of_large(x: f32) -> Angle {
     let bits = bitcast<u32>(x);
     let m = (bits & 0x007fffffu) | 0x00800000u;
-    // s - 2 digits are left out, of which the table has 32 more.
+    // s - 2 digits are skipped. The table starts with 32 extra digits.
     let place = (bits >> 23u) - 120u;
     let a = digits_of_two_by_pi(place);
     let b = digits_of_two_by_pi(place + 32u);
@@ -53,7 +53,7 @@ fn angle_of_large(x: f32) -> Angle {
     let middle = m * b + upper_product(m, c);
     let carry = select(0u, 1u, middle < m * b);
     let high = m * a + upper_product(m, b) + carry;
-    // Behind the last two digits of k comes the fraction: of the nearest k, it is between -1/2 and 1/2.
+    // The fraction follows the last two digits of k. With the nearest k it is between -1/2 and 1/2.
     let up = (high >> 29u) & 1u;
     let flip = 0u - up;
     let upper = ((high << 2u) | (middle >> 30u)) ^ flip;
@@ -62,9 +62,9 @@ fn angle_of_large(x: f32) -> Angle {
     return Angle(bitcast<f32>(bitcast<u32>(rest) | (up << 31u)), (high >> 30u) + up);
 }
 
-// pi/2 times the fraction with these 64 digits.
+// pi/2 times the fraction with these 64 binary digits.
 fn part_of_right_angle(upper: u32, lower: u32) -> f32 {
-    // No float is so near to a multiple of pi/2 that all of the upper digits are 0.
+    // No float is so close to a multiple of pi/2 that all upper digits are 0.
     let zeros = min(countLeadingZeros(upper), 31u);
     let digits = (upper << zeros) | ((lower >> 1u) >> (31u - zeros));
     let head = f32(digits >> 8u);
@@ -113,7 +113,7 @@ fn sin_accurate(x: f32) -> f32 {
     let y = sin_of_angle(angle, angle.quarters);
     let signed = bitcast<f32>(bitcast<u32>(y) ^ (bitcast<u32>(x) & 0x80000000u));
     let size = size_bits(x);
-    // x itself to the last digit below 2^-12; no limit at the infinities.
+    // Below 2^-12 it is x to the last digit. It has no limit at infinity.
     return chosen(chosen(signed, x, size < 0x39800000u), not_a_number(), size >= 0x7f800000u);
 }
 

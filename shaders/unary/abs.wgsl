@@ -1,4 +1,4 @@
-// |x|; no slope at the kink.
+// |x|. The derivative at the kink is 0.
 
 fn value(x: f32) -> f32 {
     return bitcast<f32>(size_bits(x));

@@ -1,4 +1,4 @@
-// x kept between parameter 0, min, and parameter 1, max; at the kinks the slope is the inner side's.
+// x clamped to parameter 0, min, and parameter 1, max. At the kinks the derivative is that of the inner side.
 
 fn value(x: f32) -> f32 {
     let above = chosen(x, parameter(1u), order(x) > order(parameter(1u)));

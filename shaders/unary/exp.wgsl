@@ -1,4 +1,4 @@
-// e^x, and so are both derivatives.
+// e^x. Both derivatives are e^x.
 
 fn value(x: f32) -> f32 {
     return exp_accurate(x);

@@ -1,8 +1,7 @@
-// x/2 (1 + tanh u) with u = sqrt(2/pi) (x + 0.044715 x^3), which is x s with s = sigmoid(w), w = 2 u. Where sigmoid(-|w|)
-// has vanished, even times x^6, is 30.
+// x/2 (1 + tanh u) with u = sqrt(2/pi) (x + 0.044715 x^3), which is x s with s = sigmoid(w), w = 2 u. At 30,
+// sigmoid(-|w|) is 0, also times x^6.
 
-// w and w'. The rounding of w costs relative accuracy on the far left, where the value is small; absolutely, it counts
-// for little.
+// w and w'. On the far left the rounding of w costs relative accuracy of a small value. The absolute error is small.
 fn gelu_exponent(x: f32) -> vec2<f32> {
     let square = 0.07135481627260025 * x * x;
     return vec2<f32>((1.5957691216057308 + square) * x, 1.5957691216057308 + 3.0 * square);
@@ -10,7 +9,7 @@ fn gelu_exponent(x: f32) -> vec2<f32> {
 
 fn value(x: f32) -> f32 {
     let s = both_sides(gelu_exponent(limited(x, 30.0)).x).x;
-    // -0 on the far left.
+    // -0 on the far left, the sign from which the value approaches 0.
     return constant(max(x, -30.0) * s, x);
 }
 

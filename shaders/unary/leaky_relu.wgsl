@@ -1,4 +1,5 @@
-// x for x > 0, slope x for x <= 0, where the slope is parameter 0; at the kink, the left side's.
+// x for x > 0, slope x for x <= 0, where the slope is parameter 0. At the kink, the derivatives are those of the
+// left side.
 
 fn value(x: f32) -> f32 {
     // 0 times -infinity would be NaN.

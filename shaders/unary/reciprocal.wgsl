@@ -1,4 +1,4 @@
-// 1 / x, and its derivatives by x, as they are within the range of numbers where powers of y are rounded too often.
+// 1 / x. The derivatives are computed from x: powers of y are rounded too often.
 
 fn value(x: f32) -> f32 {
     return reciprocal_accurate(x);

@@ -1,4 +1,4 @@
-// max(x, 0); no slope at the kink.
+// max(x, 0). The derivative at the kink is 0.
 
 fn value(x: f32) -> f32 {
     return chosen(0.0, x, is_positive(x) || is_nan(x));

@@ -1,7 +1,7 @@
-// x sigmoid(x). Where e^-|x| has vanished, even times x^2, is 2000.
+// x sigmoid(x). At 2000, e^-|x| is 0, also times x^2.
 
 fn value(x: f32) -> f32 {
-    // -0 on the far left.
+    // -0 on the far left, the sign from which the value approaches 0.
     let inner = max(x, -2000.0);
     return constant(inner * both_sides(inner).x, x);
 }

@@ -4,7 +4,7 @@ fn value(x: f32) -> f32 {
     return tanh_accurate(x);
 }
 
-// 1 - y^2 in factors, as it cancels near the ends.
+// 1 - y^2, factored, since the difference cancels near the ends.
 fn first(x: f32, y: f32) -> f32 {
     return strict(1.0 - y) * strict(1.0 + y);
 }

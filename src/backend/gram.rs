@@ -1,35 +1,35 @@
-//! What only kernels need of a backend: tiles of K, from the two sides of every use of a parameter.
+//! Tiles of K, from the two operands of every use of a parameter.
 
 use super::{Arrays, Rates, TileConfig};
 use crate::error::Result;
 
 /// A backend that computes tiles of kernels.
 ///
-/// A tile is the part of K that belongs to two blocks of samples, n of them along its rows and m along its columns.
+/// A tile is the part of K for two blocks of samples: n samples along its rows and m along its columns.
 pub trait Gram: Arrays {
-    /// Memory that a worker keeps from tile to tile, so that nothing is allocated while walking over them.
+    /// Memory that a worker keeps from tile to tile, so that tiles allocate nothing.
     type Scratch: Default + Send;
-    /// The sides of a block of samples as tiles want them.
+    /// The operands of a block of samples, packed for tiles.
     type Packed: Default + Send + Sync;
 
-    /// What it is called in manifests: `cpu`, or the device's name.
+    /// The name in manifests: `cpu`, or the name of the device.
     fn name(&self) -> String;
 
-    /// How finely kernels are cut for it.
+    /// The sizes of tiles and blocks.
     fn tile_config(&self) -> TileConfig;
 
-    /// The rates that plans are made with: those of the CPU, unless it has its own.
+    /// The rates for plans. The default is the rates of the CPU.
     fn rates(&self) -> Rates {
         Rates::shipped::<Self::Number>()
     }
 
-    /// The devices that share its work: none, unless it is several.
+    /// The other devices that share the work. The default is none.
     fn helpers(&self) -> Helpers<Self> {
         Helpers { others: Vec::new(), last: None }
     }
 
-    /// Packs the panels of a block of samples, which come in parts: once for a block, however many tiles it is in. What
-    /// memory `packed` has is used again.
+    /// Packs the panels of a block of samples, given in parts, once for all tiles of the block. The memory of `packed`
+    /// is reused.
     ///
     /// # Errors
     /// The device failed.
@@ -40,11 +40,11 @@ pub trait Gram: Arrays {
         packed: &mut Self::Packed,
     ) -> Result<()>;
 
-    /// Writes the tile of every slot to `out`, whose shape is
-    /// \[slots, [blocks](ContractionPlan::blocks), n [inner](ContractionPlan::outputs_per_sample), m inner\].
+    /// Writes the tile of every accumulator to `out`, of shape `[accumulators, blocks, n outputs, m outputs]`. `blocks`
+    /// is [`ContractionPlan::blocks`] and `outputs` is [`ContractionPlan::outputs_per_sample`].
     ///
-    /// A slot is the sum of its parts over all terms; [`Contraction`] says what a part is. Where `rows` and `cols` are one
-    /// and the same, of every slot and block only the upper triangle need be right.
+    /// An accumulator is the sum of its addends over all terms. [`Contraction`] defines an addend. If `rows` and `cols`
+    /// are the same object, only the upper triangles need to be correct.
     ///
     /// # Errors
     /// The device failed.
@@ -58,38 +58,38 @@ pub trait Gram: Arrays {
     ) -> Result<()>;
 }
 
-/// Devices that share the work of one.
+/// The devices that share the work of another.
 #[derive(Clone, Debug)]
 pub struct Helpers<B> {
-    /// Those that work beside it, as fast as they can.
+    /// Devices that work at the same time, each at its own speed.
     pub others: Vec<B>,
-    /// One that is asked only when all others have failed.
+    /// A device that is used only if all others have failed.
     pub last: Option<B>,
 }
 
-/// The sides of all uses of all parameters in some samples.
+/// The operands of all uses of all parameters, for some samples.
 #[derive(Clone, Debug)]
 pub struct Panels<T> {
     /// n, the number of samples.
     pub samples: usize,
-    /// Left sides a, each of shape \[g, n, t, i\].
+    /// Left operands a, the inputs, each of shape `[g, n, t, i]`.
     pub lefts: Vec<T>,
-    /// Right sides b.
+    /// Right operands b, the output gradients.
     pub rights: Vec<RightPanel<T>>,
 }
 
-/// A right side: the cotangents of all outputs.
+/// A right operand: the cotangents of all outputs.
 #[derive(Clone, Debug)]
 pub enum RightPanel<T> {
-    /// An array of shape \[blocks, g, n, t, inner, o\].
+    /// An array of shape `[blocks, g, n, t, outputs, o]`.
     Array(T),
-    /// The cotangent of output c is the c-th unit vector, as at the read-out layer: B is 1 where c = c', else 0, and no
-    /// product is needed.
+    /// The cotangent of output c is the unit vector c, as at the read-out layer. B is 1 where c = c', else 0, and needs
+    /// no product.
     OneHot,
 }
 
 impl<T> RightPanel<T> {
-    /// The array, if it is one.
+    /// The array, or `None` for unit vectors.
     pub fn array(&self) -> Option<&T> {
         match self {
             RightPanel::Array(array) => Some(array),
@@ -98,53 +98,54 @@ impl<T> RightPanel<T> {
     }
 }
 
-/// How a tile is put together from panels; the same for all tiles of a kernel.
+/// The program that computes a tile from panels. It is the same for all tiles of a kernel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ContractionPlan {
-    /// The number of tiles that are computed side by side: one for each component, or one for the total.
+    /// The number of tiles that are computed together: one per component, or one for the total.
     pub accumulators: usize,
     /// The number of independent matrices in K: C for one kernel per output, else 1.
     pub blocks: usize,
-    /// The number of outputs that K's rows run over inside a sample: C for the full kernel, else 1.
+    /// The number of rows of K per sample: C for the full kernel, else 1.
     pub outputs_per_sample: usize,
-    /// What a [`RightPanel::OneHot`] is worth where c = c': C for the sum over outputs, else 1.
+    /// The value of [`RightPanel::OneHot`] where c = c': C for the sum over outputs, else 1.
     pub one_hot_weight: f64,
-    /// The addends.
+    /// The terms, in the order of computation.
     pub terms: Vec<Term>,
 }
 
-/// A pair of right sides and everything that is multiplied by their product.
+/// A pair of right operands, and all addends that share their product.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term {
-    /// Which right sides: of the rows' panels, and of the columns'.
+    /// The indices of the right operands in the panels of the rows and of the columns.
     pub right: [usize; 2],
-    /// How sides are contracted.
+    /// The contraction of the operands.
     pub contraction: Contraction,
-    /// What is added to which slot.
+    /// The addends.
     pub parts: Vec<Addend>,
 }
 
-/// How two uses of a parameter meet, for samples n and m and outputs c and c'.
+/// The contraction of two uses of a parameter, for samples n and m and outputs c and c'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Contraction {
-    /// sum over g, t, u of (a\[n,t\] . a'\[m,u\]) (b\[n,c,t\] . b'\[m,c',u\]); the first bracket is 1 where there is no left side.
+    /// `sum over g, t, u of (a[n,t] . a'[m,u]) (b[n,c,t] . b'[m,c',u])`. Without left operands the first factor is 1.
     Straight,
-    /// (a\[n\] . b'\[m,c'\]) (b\[n,c\] . a'\[m\]), one position: a weight meets its transpose.
+    /// `(a[n] . b'[m,c']) (b[n,c] . a'[m])`, with one position: a weight and its transpose.
     Crossed,
-    /// sum over g, t of b\[n,c,t\] . (G\[m,c'\] a\[n,t\]), where the columns' right side is the gradient G multiplied out.
+    /// `sum over g, t of b[n,c,t] . (G[m,c'] a[n,t])`. The columns' right operand is the materialised gradient G.
     Mixed,
-    /// sum over t and u with the same row of a table, a\[n,t\] = a'\[m,u\], of b\[n,c,t\] . b'\[m,c',u\]: an embedding.
+    /// `sum over t, u with a[n,t] = a'[m,u] of b[n,c,t] . b'[m,c',u]`, where a are row numbers of a table: an
+    /// embedding.
     Joined,
 }
 
-/// One addend of a slot.
+/// One addend of an accumulator.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Addend {
-    /// The slot that it is added to.
+    /// The accumulator that it is added to.
     pub accumulator: usize,
-    /// What it is multiplied by.
+    /// The factor.
     pub weight: f64,
-    /// Which left sides: of the rows' panels, and of the columns'. `None` stands for ones.
+    /// The indices of the left operands in the panels of the rows and of the columns. `None` means ones.
     pub left: Option<[usize; 2]>,
 }

@@ -1,25 +1,25 @@
-//! How fast a machine does what a kernel is made of.
+//! The speed of a machine at the operations of a kernel.
 
 use std::time::{Duration, Instant};
 
 use super::{Arrays, Window};
 use crate::real::Real;
 
-/// What one thread does in a second. Ways are chosen by the ratios of these numbers; the seconds that a plan predicts are
-/// as good as they are.
+/// The rates of one thread, per second. Strategies are chosen by the ratios of these numbers. The seconds that a plan
+/// predicts are as accurate as these rates.
 ///
-/// The shipped ones were fitted to the grid of layers of `benches/plan`, on a core with AVX-512, and rounded. They are
+/// The shipped rates were fitted to the layers of `benches/plan` on a core with AVX-512, and rounded. They are
 /// constants, so that a plan is the same on every machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Rates {
-    /// Multiplications and additions in the products of a tile: many rows, many columns, long sums.
+    /// Multiplications and additions in the products of a tile, with many rows, many columns and long sums.
     pub product: f64,
-    /// The same in products of positions: few rows or short sums.
+    /// Multiplications and additions in products over positions, with few rows or short sums.
     pub positions: f64,
-    /// The same where per-sample gradients are multiplied out, and in forward and reverse passes.
+    /// Multiplications and additions in materialised per-sample gradients and in forward and reverse passes.
     pub forming: f64,
-    /// Entries that are written to memory that is not in cache yet: per-sample gradients on their way to where they stay.
+    /// Entries written to memory outside the cache, such as per-sample gradients.
     pub entries: f64,
 }
 
@@ -41,7 +41,7 @@ impl Rates {
 
     /// Measures the rates of one thread on a backend, in about a second.
     ///
-    /// A plan from measured rates is the best for this machine; other machines, and this one tomorrow, may find another.
+    /// A plan from measured rates fits this machine. Another machine or another measurement may give another plan.
     pub fn calibrate<B: Arrays>(arrays: &B) -> Self {
         let numbers = |shape: &[usize]| {
             let count = crate::shape::numel(shape);
@@ -50,7 +50,7 @@ impl Rates {
         };
         let (a, b) = (numbers(&[192, 4096]), numbers(&[192, 4096]));
         let product = 2.0 * (192.0 * 192.0 * 4096.0) / seconds(arrays, || arrays.matmul(&a, false, &b, true));
-        // What pairing does most: few positions of one side contracted with many features of the other.
+        // The main product of position pairs: few positions of one operand and many features of the other.
         let (a, b) = (numbers(&[64, 16, 16]), numbers(&[64, 16, 1280]));
         let flops = 2.0 * 64.0 * 16.0 * 16.0 * 1280.0;
         let positions = flops / seconds(arrays, || arrays.matmul(&a, false, &b, false));
@@ -58,23 +58,24 @@ impl Rates {
         let window = Window { padding: [[1, 1], [1, 1]], ..Window::new([3, 3]) };
         let flops = 2.0 * 4.0 * 64.0 * 288.0 * 256.0;
         let forming = flops / seconds(arrays, || arrays.convolve_weight(&x, &dy, &window));
-        // Written once where it is made and once more where it stays.
+        // Every entry is written once by `affine` and once by `concat`.
         let x = numbers(&[1, 1 << 22]);
         let entries = f64::from(1 << 22) / seconds(arrays, || arrays.concat(&[&arrays.affine(&x, 2.0, 0.0), &x], 0));
         Rates { product, positions, forming, entries }
     }
 }
 
-/// The shortest of a quarter of a second's worth of runs, the first one not counted.
+/// The shortest of the runs in a quarter of a second. The first run is not counted.
 fn seconds<B: Arrays>(arrays: &B, run: impl Fn() -> B::Tensor) -> f64 {
     let once = || {
         let start = Instant::now();
-        // Reading makes a device finish.
+        // Reading waits for the device.
         let _ = arrays.read(&arrays.slice(&run(), 0, 0..1));
         start.elapsed()
     };
     once();
-    let (start, mut best) = (Instant::now(), Duration::MAX);
+    let start = Instant::now();
+    let mut best = Duration::MAX;
     while start.elapsed() < Duration::from_millis(250) {
         best = best.min(once());
     }

@@ -1,35 +1,35 @@
-//! How finely kernels are cut for a backend.
+//! The sizes of tiles, blocks and passes of a backend.
 
-/// The sizes that a backend computes kernels well in. They are constants of a backend and of a device's limits, so that
-/// what is computed, and in which order, does not depend on how a machine feels.
+/// The sizes at which a backend is fast. They depend only on the backend and the limits of the device. So the order of
+/// computation does not depend on the load of a machine.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TileConfig {
-    /// A tile of K has at most so many rows: the first where K is one matrix; the others where there are several, computed
-    /// side by side, and where memory is tight, the larger the better.
+    /// The largest numbers of rows of a tile of K. The first is for K as one matrix. The others are for several
+    /// matrices computed together and for little memory. Larger is faster.
     pub tile_sides: [usize; 4],
-    /// Sides beyond twice this are multiples of it, so that nothing is left over.
+    /// Tiles with more than twice this number of rows have a multiple of it, so that there is no remainder.
     pub multiple: usize,
-    /// A kernel is cut into at least so many blocks, so that small ones keep all workers busy too.
+    /// The least number of blocks of a kernel, so that small kernels keep all workers busy.
     pub least_blocks: usize,
-    /// The tiles that a worker holds side by side, one for each component and each output that has a matrix of its own,
-    /// have together about so many entries at most.
+    /// The largest number of entries of the tiles that a worker holds together. There is one tile per component and per
+    /// output with a matrix of its own.
     pub tile_entries: usize,
-    /// A forward pass is over so many samples that their values and cotangents take about so many bytes.
+    /// The preferred number of bytes of the values and cotangents in a forward pass.
     pub pass_bytes: f64,
-    /// Where weights are large, passes may take so many bytes, so that they are read less often.
+    /// The same for large weights, which are then read less often.
     pub large_pass_bytes: f64,
-    /// The most bytes that one array can have.
+    /// The largest number of bytes of one array.
     pub array_bytes: f64,
-    /// What factors and work may take where the caller gives no budget: a device does not tell how much memory it has.
+    /// The memory budget in bytes if the caller gives none. A device does not report the size of its memory.
     pub unasked_bytes: Option<f64>,
-    /// Workers that compute tiles side by side; as many as there are threads, if it does not say.
+    /// The number of workers that compute tiles. `None` means one per thread.
     pub workers: Option<usize>,
 }
 
 impl TileConfig {
-    /// For the CPU: a pass stays in cache, a tile is a multiple of the columns that its micro kernel takes at a time (48 in
-    /// f32, 24 in f64), and the tiles of a worker take 32 MiB in f64.
+    /// The sizes for the CPU. A pass stays in cache. A tile is a multiple of the columns of a micro tile (48 in f32, 24
+    /// in f64). The tiles of a worker take 32 MiB in f64.
     pub const CPU: TileConfig = TileConfig {
         tile_sides: [384, 192, 96, 48],
         multiple: 48,

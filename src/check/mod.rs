@@ -24,7 +24,7 @@ mod point;
 
 use std::fmt;
 
-use crate::backend::{Arrays, Cpu, Dual, DualTensor};
+use crate::backend::{Arrays, Cpu, Dual, DualTensor, Storage};
 use crate::factor::{Factor, InputOperand};
 use crate::ops::{Case, Op, OpContext};
 use crate::real::Real;

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use super::direction::Direction;
 use super::reverse::Inputs;
-use crate::backend::{Arrays, Dual, DualTensor};
+use crate::backend::{Arrays, Dual, DualTensor, Storage};
 use crate::error::Result;
 use crate::factor::Factor;
 use crate::model::blocks::{RUN_BLOCK, fold_blocks};

@@ -7,7 +7,7 @@ use super::contraction_plan::Pair;
 use super::metric::Metric;
 use super::outputs::{Layout, Seeds};
 use super::pack;
-use crate::backend::{Arrays, Dual, DualTensor, Panels, RightPanel};
+use crate::backend::{Arrays, Dual, DualTensor, Panels, RightPanel, Storage};
 use crate::error::Result;
 use crate::factor::Factor;
 use crate::model::Session;
@@ -61,7 +61,7 @@ pub(crate) fn panels<B: Arrays, O: Op>(
 }
 
 /// Rows `[n, p]` of every seed, for every selected parameter.
-type BySeed<B> = Vec<Vec<<B as Arrays>::Tensor>>;
+type BySeed<B> = Vec<Vec<<B as Storage>::Tensor>>;
 
 /// Runs one sweep per seed. `read` reads the factor of each use, and the uses of a parameter are added.
 fn swept<B: Arrays, O: Op>(

@@ -91,7 +91,7 @@ pub use sum::Sum;
 pub use take::Take;
 pub use zero_pad2d::ZeroPad2d;
 
-pub use crate::backend::{Arrays, Window};
+pub use crate::backend::{Arrays, Indexing, Pointwise, Reductions, Storage, Window, Windows};
 pub use crate::factor::InputOperand;
 
 use crate::attributes::Attributes;

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use crate::backend::{Arrays, Cpu, Dual};
+use crate::backend::{Arrays, Cpu, Dual, Storage};
 use crate::error::{Error, Result};
 use crate::ops::{BinaryCrossEntropy, Builtin, CrossEntropy, Op, OpContext, SquaredError};
 
@@ -98,7 +98,7 @@ impl Loss<'_> {
         range: Range<usize>,
         f: &[f64],
         outputs: usize,
-    ) -> [<Cpu<f64> as Arrays>::Tensor; 2] {
+    ) -> [<Cpu<f64> as Storage>::Tensor; 2] {
         let shape = [range.len(), outputs];
         let rows = range.start * outputs..range.end * outputs;
         let y = match self {

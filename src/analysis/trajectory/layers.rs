@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::backend::{Arrays, Cpu, Gram};
+use crate::backend::{Cpu, Gram, Reductions, Storage};
 use crate::error::Result;
 use crate::kernel::sink::{Frame, Region, RegionData};
 use crate::kernel::{Constant, Ntk, input_operand};

@@ -1,20 +1,20 @@
-//! The graphics devices of a machine.
+//! The GPUs of a machine.
 
 use std::fmt;
 
 use crate::error::{Error, Result};
 
-/// A graphics device that this machine has.
+/// A GPU of this machine.
 ///
-/// One device may be there under several systems (Vulkan, Metal, DirectX 12): it is listed once.
+/// A GPU that is available through several systems (Vulkan, Metal, DirectX 12) is listed once.
 #[derive(Clone, Debug)]
 pub struct Adapter {
     pub(super) inner: wgpu::Adapter,
     info: wgpu::AdapterInfo,
 }
 
-/// What kernels take at least: what WebGPU promises of every device.
-const LEAST: [(&str, u64); 5] = [
+/// The limits that kernels need. WebGPU guarantees them on every device.
+const NEEDED: [(&str, u64); 5] = [
     ("invocations in a workgroup", 256),
     ("bytes of memory of a workgroup", 16_384),
     ("arrays in a kernel", 5),
@@ -23,25 +23,26 @@ const LEAST: [(&str, u64); 5] = [
 ];
 
 impl Adapter {
-    /// All graphics devices, the fastest kind first: discrete ones, then integrated ones, then those that are software.
-    /// Empty where there are none, or no driver for them.
+    /// All GPUs, the fastest kind first: discrete, then integrated, then software. The list is empty if there is no GPU
+    /// or no driver for one.
     ///
-    /// Environment variables of `wgpu` narrow the list: `WGPU_BACKEND` (`vulkan`, `metal` or `dx12`).
+    /// The environment variable `WGPU_BACKEND` (`vulkan`, `metal` or `dx12`) restricts the list to one system.
     pub fn all() -> Vec<Adapter> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
         let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-        let mut list: Vec<Adapter> = found.into_iter().map(|inner| Adapter { info: inner.get_info(), inner }).collect();
-        list.sort_by_key(Adapter::rank);
+        let mut found: Vec<Adapter> =
+            found.into_iter().map(|inner| Adapter { info: inner.get_info(), inner }).collect();
+        found.sort_by_key(Adapter::rank);
         let mut seen: Vec<String> = Vec::new();
-        // The same name under the same system is another device; under another system it is the same one.
-        list.retain(|adapter| {
-            let again = seen.iter().any(|key| *key == adapter.elsewhere());
-            if !again {
-                seen.extend(adapter.keys_elsewhere());
+        let mut adapters = Vec::new();
+        for adapter in found {
+            // The same name in the same system is another device. In another system it is the same device.
+            if !seen.contains(&adapter.key()) {
+                seen.extend(adapter.keys_in_other_systems());
+                adapters.push(adapter);
             }
-            !again
-        });
-        list
+        }
+        adapters
     }
 
     /// The device's name, such as `NVIDIA H100 PCIe`.
@@ -60,31 +61,31 @@ impl Adapter {
         }
     }
 
-    /// Is it a program that runs on the CPU?
+    /// True if it is a software driver that runs on the CPU.
     pub fn is_software(&self) -> bool {
         self.info.device_type == wgpu::DeviceType::Cpu
     }
 
-    /// Does [`Device::all`](crate::Device::all) take it, where `all` are there? Software is left out where there is
+    /// True if [`Device::all`](crate::Device::all) uses it, given `all` adapters. Software is used only if there is no
     /// hardware.
     pub fn takes_part(&self, all: &[Adapter]) -> bool {
         let hardware = all.iter().any(|other| !other.is_software());
         self.is_software() != hardware
     }
 
-    /// The system that it is driven by, and the driver's own words about itself.
+    /// The system (such as Vulkan), and the name and version of the driver.
     pub fn driver(&self) -> String {
-        let words = [&self.info.driver, &self.info.driver_info].map(|word| word.trim());
-        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-        format!("{} {}", self.info.backend, words.join(" ")).trim_end().to_string()
+        let details = [&self.info.driver, &self.info.driver_info].map(|detail| detail.trim());
+        let details: Vec<&str> = details.into_iter().filter(|detail| !detail.is_empty()).collect();
+        format!("{} {}", self.info.backend, details.join(" ")).trim_end().to_string()
     }
 
-    /// The limits that matter here: each with its name, what the device has, and what is needed.
+    /// The limits that kernels need: the name, the device's value, and the needed value of each.
     pub fn limits(&self) -> Vec<(&'static str, u64, u64)> {
         limits(&self.inner.limits())
     }
 
-    /// All that `wgpu` knows of it.
+    /// The adapter information of `wgpu`.
     pub fn info(&self) -> &wgpu::AdapterInfo {
         &self.info
     }
@@ -94,12 +95,12 @@ impl Adapter {
         kinds.iter().position(|kind| *kind == self.kind()).unwrap_or(kinds.len())
     }
 
-    fn elsewhere(&self) -> String {
+    fn key(&self) -> String {
         format!("{:?} {}", self.info.backend, self.info.name)
     }
 
-    /// What this device would be called under the other systems.
-    fn keys_elsewhere(&self) -> Vec<String> {
+    /// The keys of this device in the other systems.
+    fn keys_in_other_systems(&self) -> Vec<String> {
         let all = [wgpu::Backend::Vulkan, wgpu::Backend::Metal, wgpu::Backend::Dx12];
         let others = all.into_iter().filter(|backend| *backend != self.info.backend);
         others.map(|backend| format!("{backend:?} {}", self.info.name)).collect()
@@ -113,21 +114,23 @@ impl fmt::Display for Adapter {
 }
 
 fn limits(limits: &wgpu::Limits) -> Vec<(&'static str, u64, u64)> {
-    let has = [
+    let values = [
         u64::from(limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x)),
         u64::from(limits.max_compute_workgroup_storage_size),
         u64::from(limits.max_storage_buffers_per_shader_stage),
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
         u64::from(limits.max_uniform_buffer_binding_size as u32),
     ];
-    LEAST.iter().zip(has).map(|((name, least), has)| (*name, has, *least)).collect()
+    NEEDED.iter().zip(values).map(|((name, needed), value)| (*name, value, *needed)).collect()
 }
 
 /// # Errors
 /// A limit is too small for the kernels of this crate.
 pub(super) fn check(name: &str, device: &wgpu::Limits) -> Result<()> {
-    match limits(device).into_iter().find(|(_, has, least)| has < least) {
-        Some((what, has, least)) => Err(Error::device(format!("{name} allows {has} {what}, but {least} are needed"))),
+    match limits(device).into_iter().find(|(_, value, needed)| value < needed) {
+        Some((limit, value, needed)) => {
+            Err(Error::device(format!("the GPU {name} allows {value} {limit}, but kernels need {needed}: use the CPU")))
+        }
         None => Ok(()),
     }
 }

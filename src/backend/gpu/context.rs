@@ -1,8 +1,8 @@
-//! A device, and what was recorded for it and not sent yet.
+//! A device, its queue, and the commands that are recorded but not submitted yet.
 //!
-//! Kernels are recorded one after another and sent together, in submissions that are short: a card that also draws a
-//! screen must not be blocked, and some systems reset one that does not answer for two seconds. How much work a
-//! submission may hold is found out while running.
+//! Kernels are recorded one after another and submitted together. Submissions are short: a GPU that also draws a screen
+//! must not be blocked, and some systems reset a GPU that does not answer for two seconds. The work per submission is
+//! adjusted to the measured times.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,56 +11,56 @@ use std::time::{Duration, Instant};
 
 use super::fault::Fault;
 use super::gram::Shape;
-use super::kernels::{Compiled, Kernel, WORD_BYTES};
-use super::memory::{Buffer, Pool, Purpose};
-use super::tensor::Storage;
+use super::kernels::{Compiled, Kernel, PARAM_BYTES};
+use super::memory::{Buffer, DevicePool, Purpose};
+use super::tensor::Allocation;
 use crate::error::{Error, Result};
 
-/// Words of so many dispatches are sent together.
+/// The number of dispatches whose params fit the uniform buffer.
 const DISPATCHES: usize = 256;
-/// Workgroups along the first axis of a dispatch: what common.wgsl knows.
+/// The number of workgroups along the first axis of a dispatch, as in common.wgsl.
 const GROUPS_ACROSS: u64 = 32_768;
-/// Lists of words that are kept on the device.
+/// The number of lists of records that are kept on the device.
 const CONSTANTS: usize = 256;
-/// Submissions that a device may have before it.
+/// The largest number of unfinished submissions.
 const IN_FLIGHT: usize = 4;
-/// A submission is to take about so long.
+/// The target time of a submission.
 const AIM: Duration = Duration::from_millis(15);
-/// A call that only hands over comes back sooner.
+/// A call that does not wait for the device returns sooner than this.
 const RETURNS: Duration = Duration::from_micros(200);
-/// What a submission may hold at first, and at least, in operations.
+/// The first and the smallest limit of a submission's work, in operations.
 const FIRST_WORK: f64 = 2e7;
 const LEAST_WORK: f64 = 1e5;
 
-/// A device with all that is needed to run kernels on it.
+/// A device and all state that is needed to run kernels on it.
 pub(super) struct Context {
     pub device: wgpu::Device,
     pub name: String,
-    pub pool: Arc<Pool>,
+    pub pool: Arc<DevicePool>,
     pub fault: Arc<Fault>,
     pub traffic: Traffic,
-    /// The fastest shape of tiles, once it is known.
+    /// The fastest tile shape, once it was measured.
     pub tile_shape: OnceLock<Shape>,
-    /// What tiles are written to, once it is known.
-    pub tiles_are: OnceLock<Purpose>,
-    /// Lists of records that were sent before, by what is in them.
+    /// The kind of buffer for tiles, once it was measured.
+    pub tile_purpose: OnceLock<Purpose>,
+    /// Uploaded lists of records, by their contents.
     records: Mutex<HashMap<Vec<u32>, Arc<Buffer>>>,
     queue: wgpu::Queue,
     compiled: Compiled,
-    words: wgpu::Buffer,
+    params: wgpu::Buffer,
     recorder: Mutex<Recorder>,
-    /// How many microseconds are waited for a submission until the device is given up.
+    /// The timeout of a submission in microseconds.
     timeout: AtomicU64,
 }
 
-/// What went to and from a device.
+/// The transfers and submissions of a device.
 #[derive(Default)]
 pub(super) struct Traffic {
     pub up: AtomicU64,
     pub down: AtomicU64,
     pub dispatches: AtomicU64,
     pub submissions: AtomicU64,
-    /// Of the submissions that were waited for.
+    /// Among the submissions that were waited for.
     pub longest_micros: AtomicU64,
 }
 
@@ -68,20 +68,20 @@ pub(super) struct Traffic {
 struct Recorder {
     encoder: Option<wgpu::CommandEncoder>,
     pass: Option<wgpu::ComputePass<'static>>,
-    /// The words of what was recorded.
-    words: Vec<u32>,
-    /// Operations that were recorded.
+    /// The params of the recorded dispatches.
+    params: Vec<u32>,
+    /// The recorded operations.
     work: f64,
-    /// Operations that a submission may have.
-    most: f64,
-    in_flight: VecDeque<Sent>,
-    /// When the device was last known to be done with a submission.
+    /// The largest number of operations of a submission.
+    limit: f64,
+    in_flight: VecDeque<Submission>,
+    /// The last known end of a submission.
     done: Option<Instant>,
 }
 
-struct Sent {
+struct Submission {
     index: wgpu::SubmissionIndex,
-    at: Instant,
+    start: Instant,
     work: f64,
 }
 
@@ -90,35 +90,35 @@ pub(super) struct Run<'a> {
     pub kernel: &'a Kernel,
     pub inputs: &'a [&'a Buffer],
     pub output: &'a Buffer,
-    /// From word 3 on.
-    pub words: &'a [u32],
+    /// From param 3 on.
+    pub params: &'a [u32],
     pub groups: usize,
-    /// Operations of a workgroup, about.
+    /// The approximate number of operations of a workgroup.
     pub work: f64,
 }
 
 impl Context {
     pub fn new(device: wgpu::Device, queue: wgpu::Queue, name: String, timeout: Duration) -> Self {
         let fault = Fault::watch(&device, &name);
-        let words = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("words"),
-            size: DISPATCHES as u64 * WORD_BYTES,
+        let params = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("params"),
+            size: DISPATCHES as u64 * PARAM_BYTES,
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let recorder = Mutex::new(Recorder { most: FIRST_WORK, ..Recorder::default() });
+        let recorder = Mutex::new(Recorder { limit: FIRST_WORK, ..Recorder::default() });
         Context {
-            pool: Pool::new(device.clone(), &name, fault.clone()),
+            pool: DevicePool::new(device.clone(), &name, fault.clone()),
             compiled: Compiled::new(device.clone()),
             traffic: Traffic::default(),
             tile_shape: OnceLock::new(),
-            tiles_are: OnceLock::new(),
+            tile_purpose: OnceLock::new(),
             records: Mutex::default(),
             device,
             name,
             fault,
             queue,
-            words,
+            params,
             recorder,
             timeout: AtomicU64::new(micros(timeout)),
         }
@@ -132,26 +132,26 @@ impl Context {
         Duration::from_micros(self.timeout.load(Ordering::Relaxed))
     }
 
-    /// Can the host read arrays where kernels write them?
+    /// True if the host can read arrays in the buffers that kernels write.
     pub fn can_map_arrays(&self) -> bool {
         self.device.features().contains(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS)
     }
 
-    /// Is the device a program on the CPU?
+    /// True if the device is a software driver that runs on the CPU.
     pub fn is_software(&self) -> bool {
         self.device.adapter_info().device_type == wgpu::DeviceType::Cpu
     }
 
-    /// Records a run, in as many dispatches as keep submissions short.
+    /// Records a run, split into dispatches so that submissions stay short.
     pub fn run(&self, run: &Run<'_>) {
         let pipeline = self.compiled.get(run.kernel);
-        let words = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-            buffer: &self.words,
+        let params = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: &self.params,
             offset: 0,
-            size: std::num::NonZeroU64::new(WORD_BYTES),
+            size: std::num::NonZeroU64::new(PARAM_BYTES),
         });
         let buffers = run.inputs.iter().copied().chain([run.output]).map(|buffer| buffer.as_entire_binding());
-        let resources = std::iter::once(words).chain(buffers).enumerate();
+        let resources = std::iter::once(params).chain(buffers).enumerate();
         let entries: Vec<_> =
             resources.map(|(binding, resource)| wgpu::BindGroupEntry { binding: binding as u32, resource }).collect();
         let bindings = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -162,18 +162,18 @@ impl Context {
         let mut recorder = self.recorder();
         let mut first = 0;
         while first < run.groups as u64 {
-            if recorder.work >= recorder.most || recorder.words.len() as u64 * 4 >= DISPATCHES as u64 * WORD_BYTES {
+            if recorder.work >= recorder.limit || recorder.params.len() as u64 * 4 >= DISPATCHES as u64 * PARAM_BYTES {
                 self.submit(&mut recorder);
             }
-            let room = ((recorder.most - recorder.work) / run.work.max(1.0)) as u64;
+            let room = ((recorder.limit - recorder.work) / run.work.max(1.0)) as u64;
             let count = room.clamp(1, run.groups as u64 - first);
             let end = first + count;
-            let offset = recorder.words.len() * 4;
-            recorder.words.extend([0, first as u32, end as u32]);
-            recorder.words.extend(run.words);
-            let slot = offset / 4 + WORD_BYTES as usize / 4;
-            debug_assert!(recorder.words.len() <= slot, "too many words for {}", run.kernel.entry);
-            recorder.words.resize(slot, 0);
+            let offset = recorder.params.len() * 4;
+            recorder.params.extend([0, first as u32, end as u32]);
+            recorder.params.extend(run.params);
+            let slot = offset / 4 + PARAM_BYTES as usize / 4;
+            debug_assert!(recorder.params.len() <= slot, "too many params for {}", run.kernel.entry);
+            recorder.params.resize(slot, 0);
             let pass = recorder.pass(&self.device);
             pass.set_pipeline(&pipeline.pipeline);
             pass.set_bind_group(0, &bindings, &[offset as u32]);
@@ -191,7 +191,8 @@ impl Context {
     /// The device has no memory left, or failed.
     pub fn upload(&self, bytes: &[u8]) -> Result<Buffer> {
         let buffer = self.pool.take(Purpose::Array, bytes.len() as u64)?;
-        // What is written comes before all that is recorded, and the buffer may be in use there under another name.
+        // The queue writes the buffer before it runs recorded commands, and these may still use the buffer for an
+        // earlier array. So they are submitted first.
         let mut recorder = self.recorder();
         self.submit(&mut recorder);
         self.queue.write_buffer(&buffer, 0, bytes);
@@ -199,21 +200,21 @@ impl Context {
         Ok(buffer)
     }
 
-    /// A buffer with these words, which is never written again.
+    /// A buffer with these numbers, which is never written again.
     ///
     /// # Errors
     /// As [`upload`](Context::upload).
-    pub fn constant(&self, words: &[u32]) -> Result<Arc<Buffer>> {
+    pub fn constant(&self, numbers: &[u32]) -> Result<Arc<Buffer>> {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = records.get(words) {
+        if let Some(found) = records.get(numbers) {
             return Ok(found.clone());
         }
-        let made = Arc::new(self.upload(bytemuck::cast_slice(words))?);
+        let buffer = Arc::new(self.upload(bytemuck::cast_slice(numbers))?);
         if records.len() == CONSTANTS {
             records.clear();
         }
-        records.insert(words.to_vec(), made.clone());
-        Ok(made)
+        records.insert(numbers.to_vec(), buffer.clone());
+        Ok(buffer)
     }
 
     /// Sets all bytes of a buffer to zero.
@@ -221,7 +222,7 @@ impl Context {
         self.recorder().encoder(&self.device).clear_buffer(buffer, 0, None);
     }
 
-    /// Hands the first `bytes` bytes of a buffer to `read`.
+    /// Calls `read` with the first `bytes` bytes of a buffer.
     ///
     /// # Errors
     /// The device failed at any step before, was lost, or does not answer.
@@ -238,16 +239,16 @@ impl Context {
             }
             self.submit(&mut recorder)
         };
-        let there = copy.as_ref().unwrap_or(buffer);
-        let result = self.mapped(there, bytes, index, read);
-        there.unmap();
+        let staging = copy.as_ref().unwrap_or(buffer);
+        let result = self.read_mapped(staging, bytes, index, read);
+        staging.unmap();
         if result.is_ok() {
             self.traffic.down.fetch_add(bytes, Ordering::Relaxed);
         }
         result
     }
 
-    fn mapped<T>(
+    fn read_mapped<T>(
         &self,
         staging: &Buffer,
         bytes: u64,
@@ -256,45 +257,45 @@ impl Context {
     ) -> Result<T> {
         let slice = staging.slice(..bytes);
         let (answer, answered) = std::sync::mpsc::channel();
-        // Nobody may be there any more to be told.
+        // The receiver may have been dropped after an error.
         slice.map_async(wgpu::MapMode::Read, move |result| _ = answer.send(result));
         self.wait(index)?;
-        // Another thread may have waited for the same, and be about to tell.
+        // Another thread may have waited for the same submission, and its callback may still be running.
         let answer = answered.recv_timeout(self.timeout());
         self.check()?;
-        // A device that is lost says that all is done, and maps nothing.
+        // A lost device reports that all work is done, but maps nothing.
         if !matches!(answer, Ok(Ok(()))) {
-            return Err(self.failed("could not be read from"));
+            return Err(self.error("reading an array failed"));
         }
         match slice.get_mapped_range() {
             Ok(view) => Ok(read(&view)),
-            Err(error) => Err(self.failed(&format!("could not be read from: {error}"))),
+            Err(error) => Err(self.error(&format!("reading an array failed: {error}"))),
         }
     }
 
-    /// Waits until all that was recorded is done.
+    /// Waits until all recorded work is done.
     ///
     /// # Errors
     /// The device failed, was lost, or does not answer.
     pub fn finish(&self) -> Result<()> {
         self.submit(&mut self.recorder());
-        // What was written and not sent with anything goes with nothing.
+        // An empty submission sends uploads that were not followed by commands.
         self.wait(Some(self.queue.submit([])))?;
         self.check()
     }
 
     /// # Errors
-    /// The device failed before; if it is lost, that is what is told.
+    /// The device failed before. The loss of the device takes precedence over other errors.
     fn check(&self) -> Result<()> {
         self.fault.check().or_else(|_| {
-            // A loss is only told when the device is asked.
+            // The loss of a device is reported only when the device is polled.
             let _ = self.device.poll(wgpu::PollType::Poll);
             self.fault.check()
         })
     }
 
-    fn failed(&self, how: &str) -> Error {
-        Error::device(format!("{} {how}", self.name))
+    fn error(&self, cause: &str) -> Error {
+        Error::device(format!("the GPU {}: {cause}", self.name))
     }
 
     fn wait(&self, index: Option<wgpu::SubmissionIndex>) -> Result<()> {
@@ -303,36 +304,37 @@ impl Context {
         match self.device.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(timeout) }) {
             Ok(_) => Ok(()),
             Err(wgpu::PollError::Timeout) => {
-                let error = self.failed(&format!("did not answer within {timeout:?}: it hangs, or is far too busy"));
+                let error =
+                    self.error(&format!("the device did not answer within {timeout:?}: it hangs or is overloaded"));
                 self.fault.set(error.clone());
                 Err(error)
             }
             Err(error) => {
-                self.fault.set(self.failed(&format!("could not be waited for: {error}")));
+                self.fault.set(self.error(&format!("waiting for the device failed: {error}")));
                 self.check()
             }
         }
     }
 
-    /// Sends what was recorded; tells by which number it, or the last before it, is known.
+    /// Submits the recorded commands. Returns the index of this submission, or of the last one if nothing was recorded.
     fn submit(&self, recorder: &mut Recorder) -> Option<wgpu::SubmissionIndex> {
         recorder.pass = None;
         let Some(encoder) = recorder.encoder.take() else {
-            return recorder.in_flight.back().map(|sent| sent.index.clone());
+            return recorder.in_flight.back().map(|submission| submission.index.clone());
         };
-        if !recorder.words.is_empty() {
-            self.queue.write_buffer(&self.words, 0, bytemuck::cast_slice(&recorder.words));
-            recorder.words.clear();
+        if !recorder.params.is_empty() {
+            self.queue.write_buffer(&self.params, 0, bytemuck::cast_slice(&recorder.params));
+            recorder.params.clear();
         }
-        let at = Instant::now();
+        let start = Instant::now();
         let index = self.queue.submit([encoder.finish()]);
         self.traffic.submissions.fetch_add(1, Ordering::Relaxed);
         let work = std::mem::take(&mut recorder.work);
-        if at.elapsed() > RETURNS {
-            // Some drivers of software come back when all is done.
-            self.learn(recorder, at.elapsed(), work);
+        if start.elapsed() > RETURNS {
+            // Some software drivers return only when all work is done.
+            self.adjust_limit(recorder, start.elapsed(), work);
         }
-        recorder.in_flight.push_back(Sent { index: index.clone(), at, work });
+        recorder.in_flight.push_back(Submission { index: index.clone(), start, work });
         while recorder.in_flight.len() > IN_FLIGHT {
             self.await_oldest(recorder);
         }
@@ -341,25 +343,25 @@ impl Context {
 
     /// Waits for the oldest submission.
     fn await_oldest(&self, recorder: &mut Recorder) {
-        let Some(sent) = recorder.in_flight.pop_front() else { return };
+        let Some(submission) = recorder.in_flight.pop_front() else { return };
         let before = Instant::now();
-        if self.wait(Some(sent.index)).is_err() {
-            return; // the next look at the fault finds it
+        if self.wait(Some(submission.index)).is_err() {
+            return; // the next check of the fault returns the error
         }
         let now = Instant::now();
-        // Only if it had to be waited for is it known when it was done.
+        // The end of the submission is known only if the call had to wait.
         if let (true, Some(done)) = (now - before > RETURNS, recorder.done) {
-            self.learn(recorder, now - done.max(sent.at), sent.work);
+            self.adjust_limit(recorder, now - done.max(submission.start), submission.work);
         }
         recorder.done = Some(now);
     }
 
-    /// So much work took so long: what the next submissions may hold.
-    fn learn(&self, recorder: &mut Recorder, took: Duration, work: f64) {
-        self.traffic.longest_micros.fetch_max(took.as_micros() as u64, Ordering::Relaxed);
-        let ratio = (AIM.as_secs_f64() / took.as_secs_f64()).clamp(0.25, 1.5);
-        if ratio < 1.0 || work > 0.5 * recorder.most {
-            recorder.most = (recorder.most * ratio).max(LEAST_WORK);
+    /// Adjusts the limit of submissions, given that one with `work` took `time`.
+    fn adjust_limit(&self, recorder: &mut Recorder, time: Duration, work: f64) {
+        self.traffic.longest_micros.fetch_max(time.as_micros() as u64, Ordering::Relaxed);
+        let ratio = (AIM.as_secs_f64() / time.as_secs_f64()).clamp(0.25, 1.5);
+        if ratio < 1.0 || work > 0.5 * recorder.limit {
+            recorder.limit = (recorder.limit * ratio).max(LEAST_WORK);
         }
     }
 
@@ -388,9 +390,9 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The buffer of a storage, or the error that it is poisoned with.
-pub(super) fn buffer(storage: &Storage) -> Result<&Buffer> {
-    match storage {
+/// The buffer of an array, or the error that the array carries.
+pub(super) fn buffer(allocation: &Allocation) -> Result<&Buffer> {
+    match allocation {
         Ok(buffer) => Ok(buffer),
         Err(error) => Err(error.clone()),
     }

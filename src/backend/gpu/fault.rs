@@ -1,28 +1,26 @@
-//! What went wrong on a device, told whenever it happens: the next look finds it.
+//! The first error of a device. Handlers record it, and the next check returns it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// The first fault of a device. One that is lost stays lost.
+/// The first fault of a device. A lost device stays lost.
 #[derive(Default)]
 pub(super) struct Fault(Mutex<Option<Error>>);
 
 impl Fault {
-    /// Watches a device from now on, in the place of the handlers that would panic.
+    /// Records the faults of a device from now on. This replaces the default handlers, which panic.
     pub fn watch(device: &wgpu::Device, name: &str) -> Arc<Self> {
         let fault = Arc::new(Fault::default());
-        let (for_loss, lost) = (fault.clone(), name.to_string());
+        let for_loss = fault.clone();
+        let lost_name = name.to_string();
         device.set_device_lost_callback(move |reason, message| {
-            for_loss.lose(Error::device(format!("{lost} was lost ({reason:?}{})", told(&message))));
+            let details = if message.is_empty() { String::new() } else { format!(": {message}") };
+            for_loss.lose(Error::device(format!("the GPU {lost_name} was lost ({reason:?}{details})")));
         });
-        let (for_errors, name) = (fault.clone(), name.to_string());
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            for_errors.set(match error {
-                wgpu::Error::OutOfMemory { .. } => Error::memory(format!("{name} has no memory left")),
-                other => Error::device(format!("{name} failed: {other}")),
-            });
-        }));
+        let for_errors = fault.clone();
+        let name = name.to_string();
+        device.on_uncaptured_error(Arc::new(move |error| for_errors.set(device_error(&name, error))));
         fault
     }
 
@@ -30,7 +28,7 @@ impl Fault {
         self.lock().get_or_insert(error);
     }
 
-    /// The loss of the device is what is behind all else that fails, also where that is told first.
+    /// Records the loss of the device. It is the cause of all other errors, including those that were recorded first.
     fn lose(&self, error: Error) {
         *self.lock() = Some(error);
     }
@@ -44,11 +42,16 @@ impl Fault {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Error>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Error>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn told(message: &str) -> String {
-    if message.is_empty() { String::new() } else { format!(": {message}") }
+fn device_error(name: &str, error: wgpu::Error) -> Error {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => {
+            Error::memory(format!("the GPU {name} has no memory left; a smaller memory budget makes arrays smaller"))
+        }
+        other => Error::device(format!("the GPU {name} failed: {other}")),
+    }
 }

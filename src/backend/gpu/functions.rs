@@ -22,6 +22,14 @@ pub(super) struct Formula {
     pub parameters: [f32; 2],
 }
 
+impl Formula {
+    /// The params of a kernel that maps the function, after the number of entries.
+    pub fn params(&self) -> [u32; 6] {
+        let [first, second] = self.parameters.map(f32::to_bits);
+        [0, 0, 0, 0, first, second]
+    }
+}
+
 /// The shader text and the parameters of `f`.
 ///
 /// # Errors

@@ -1,10 +1,11 @@
-//! The shaders, put together, and compiled when they are first needed.
+//! The kernels: shader text assembled from files, and compiled on first use.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::functions::{Formula, REAL};
+use crate::unary::Order;
 
 const COMMON: &str = include_str!("../../../shaders/common.wgsl");
 const EACH: &str = include_str!("../../../shaders/each.wgsl");
@@ -13,56 +14,56 @@ const WINDOW: &str = include_str!("../../../shaders/window.wgsl");
 /// A kernel: an entry point of a shader.
 #[derive(Clone, Debug)]
 pub(super) struct Kernel {
-    /// The shader's text is made by this.
+    /// The source of its text.
     pub shader: Shader,
-    /// Its name there.
+    /// The name of its entry point.
     pub entry: &'static str,
-    /// How many arrays it reads; it writes one.
+    /// The number of arrays that it reads. It writes one.
     pub inputs: usize,
-    /// The shader tells what is done for an entry, and the entry point is `each.wgsl`'s.
+    /// If true, the shader computes one entry, and `each.wgsl` is the entry point that loops over entries.
     pub each: bool,
 }
 
-/// What a shader's text is put together from, after `common.wgsl`.
+/// The source of a shader's text. `common.wgsl` precedes it.
 #[derive(Clone, Debug)]
 pub(super) enum Shader {
     /// A file.
     File(&'static str),
     /// A file that uses the elementary functions.
     Real(&'static str),
-    /// A file that looks through a window.
+    /// A file that slides a window.
     Window(&'static str),
-    /// A file that maps a function, with the function's name and text.
+    /// The text of a function, and a file that maps it.
     Function(&'static str, &'static str),
-    /// A text that was made, once for the process.
-    Made(&'static str),
+    /// Generated text, which lives as long as the process.
+    Generated(&'static str),
 }
 
 impl Kernel {
     /// The whole text.
     pub fn text(&self) -> String {
-        let own: &[&str] = match self.shader {
-            Shader::File(text) | Shader::Made(text) => &[text],
+        let parts: &[&str] = match self.shader {
+            Shader::File(text) | Shader::Generated(text) => &[text],
             Shader::Real(text) => &[REAL, text],
             Shader::Window(text) => &[WINDOW, text],
             Shader::Function(function, text) => &[REAL, function, text],
         };
         let each = if self.each { EACH.replace("NAME", self.entry) } else { String::new() };
-        [COMMON, &own.concat(), &each].concat()
+        [COMMON, &parts.concat(), &each].concat()
     }
 }
 
 macro_rules! kernels {
-    ($($name:ident: $entry:literal of $form:ident $file:literal, reads $inputs:literal, each: $each:literal;)*) => {
+    ($($name:ident: $entry:literal of $source:ident $file:literal, reads $inputs:literal, each: $each:literal;)*) => {
         $(
             pub(super) const $name: Kernel = Kernel {
-                shader: Shader::$form(include_str!(concat!("../../../shaders/", $file))),
+                shader: Shader::$source(include_str!(concat!("../../../shaders/", $file))),
                 entry: $entry,
                 inputs: $inputs,
                 each: $each,
             };
         )*
-        /// All kernels that are files, with the name of the file.
+        /// All kernels from files, with the name of the file.
         #[cfg(test)]
         pub(super) const FILES: &[(&str, Kernel)] = &[$(($file, $name)),*];
     };
@@ -107,13 +108,16 @@ pub(super) fn apply(formula: &Formula) -> Kernel {
 }
 
 /// g f'(x), or g f''(x)
-pub(super) fn apply_derivative(formula: &Formula, second: bool) -> Kernel {
-    let entry = if second { "apply_second" } else { "apply_first" };
+pub(super) fn apply_derivative(formula: &Formula, order: Order) -> Kernel {
+    let entry = match order {
+        Order::First => "apply_first",
+        Order::Second => "apply_second",
+    };
     Kernel { shader: Shader::Function(formula.text, DERIVATIVE_TEXT), entry, inputs: 3, each: true }
 }
 
-/// Kernels that were compiled for a device, by where their text and their function's text are and their name: texts are
-/// long, and live as long as the process.
+/// The kernels that were compiled for a device. The key is the address of their text, the address of their function's
+/// text, and their name: texts are long, and live as long as the process.
 pub(super) struct Compiled {
     device: wgpu::Device,
     pipelines: Mutex<HashMap<Key, Arc<Pipeline>>>,
@@ -123,26 +127,26 @@ type Key = (usize, usize, &'static str);
 
 impl Kernel {
     fn key(&self) -> Key {
-        let place = |text: &'static str| text.as_ptr() as usize;
+        let address = |text: &'static str| text.as_ptr() as usize;
         match self.shader {
-            Shader::File(text) | Shader::Real(text) | Shader::Window(text) | Shader::Made(text) => {
-                (place(text), 0, self.entry)
+            Shader::File(text) | Shader::Real(text) | Shader::Window(text) | Shader::Generated(text) => {
+                (address(text), 0, self.entry)
             }
-            Shader::Function(function, text) => (place(text), place(function), self.entry),
+            Shader::Function(function, text) => (address(text), address(function), self.entry),
         }
     }
 }
 
-/// A kernel that can be run.
+/// A compiled kernel.
 pub(super) struct Pipeline {
     pub pipeline: wgpu::ComputePipeline,
     pub layout: wgpu::BindGroupLayout,
 }
 
-/// Bytes of the words of a dispatch.
-pub(super) const WORD_BYTES: u64 = 256;
-/// Words of a kernel's own, after the three that all have.
-pub(super) const OWN_WORDS: usize = WORD_BYTES as usize / 4 - 3;
+/// The size of the params of a dispatch.
+pub(super) const PARAM_BYTES: u64 = 256;
+/// The number of params of a kernel, after the three that all kernels have.
+pub(super) const KERNEL_PARAMS: usize = PARAM_BYTES as usize / 4 - 3;
 
 impl Compiled {
     pub fn new(device: wgpu::Device) -> Self {
@@ -154,9 +158,9 @@ impl Compiled {
         if let Some(found) = pipelines.get(&kernel.key()) {
             return found.clone();
         }
-        let made = Arc::new(self.compile(kernel));
-        pipelines.insert(kernel.key(), made.clone());
-        made
+        let compiled = Arc::new(self.compile(kernel));
+        pipelines.insert(kernel.key(), compiled.clone());
+        compiled
     }
 
     fn compile(&self, kernel: &Kernel) -> Pipeline {
@@ -175,7 +179,7 @@ impl Compiled {
             layout: Some(&pipeline_layout),
             module: &module,
             entry_point: Some(kernel.entry),
-            // All of it is written before it is read.
+            // Kernels write workgroup memory before they read it.
             compilation_options: wgpu::PipelineCompilationOptions {
                 zero_initialize_workgroup_memory: false,
                 ..Default::default()
@@ -185,25 +189,25 @@ impl Compiled {
         Pipeline { pipeline, layout }
     }
 
-    /// The words, what is read, what is written.
+    /// The bindings: the params, the inputs, the output.
     fn layout(&self, inputs: usize) -> wgpu::BindGroupLayout {
-        let entry = |binding: usize| {
-            let uniform = binding == 0;
-            wgpu::BindGroupLayoutEntry {
-                binding: binding as u32,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer {
-                    ty: match uniform {
-                        true => wgpu::BufferBindingType::Uniform,
-                        false => wgpu::BufferBindingType::Storage { read_only: binding <= inputs },
-                    },
-                    has_dynamic_offset: uniform,
-                    min_binding_size: None,
-                },
-                count: None,
-            }
-        };
-        let entries: Vec<_> = (0..inputs + 2).map(entry).collect();
+        let entries: Vec<_> = (0..inputs + 2).map(|binding| binding_layout(binding, inputs)).collect();
         self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
+    }
+}
+
+/// The layout of a binding: 0 is the params, up to `inputs` are read, and the last is written.
+fn binding_layout(binding: usize, inputs: usize) -> wgpu::BindGroupLayoutEntry {
+    let uniform = binding == 0;
+    let ty = if uniform {
+        wgpu::BufferBindingType::Uniform
+    } else {
+        wgpu::BufferBindingType::Storage { read_only: binding <= inputs }
+    };
+    wgpu::BindGroupLayoutEntry {
+        binding: binding as u32,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: uniform, min_binding_size: None },
+        count: None,
     }
 }

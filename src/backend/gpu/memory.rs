@@ -1,4 +1,4 @@
-//! Buffers on a device, and those that were let go and are used again.
+//! Buffers on a device, and the pool of free buffers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::fault::Fault;
 use crate::error::{Error, Result};
 
-/// Buffers that were let go are kept for so many bytes together.
-const KEPT_BYTES: u64 = 1 << 30;
+/// The largest number of bytes of free buffers.
+const FREE_BYTES: u64 = 1 << 30;
 
-/// What a buffer is for.
+/// The use of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Purpose {
-    /// Arrays, which kernels read and write.
+    /// An array that kernels read and write.
     Array,
-    /// Arrays that the host reads where they are.
+    /// An array that the host reads in place.
     Mapped,
-    /// On its way to the host.
+    /// A copy for the host to read.
     Reading,
 }
 
@@ -31,13 +31,14 @@ impl Purpose {
     }
 }
 
-/// A buffer. When it is let go, the pool has it.
+/// A buffer. When it is dropped, it returns to the pool.
 ///
-/// What was recorded before and uses it is done before whatever a later owner records: commands have one order.
+/// Commands run in the order in which they are recorded. So commands of an earlier owner finish before those of a later
+/// owner.
 pub(super) struct Buffer {
     inner: Option<wgpu::Buffer>,
     purpose: Purpose,
-    pool: Arc<Pool>,
+    pool: Arc<DevicePool>,
 }
 
 impl Buffer {
@@ -49,7 +50,7 @@ impl Buffer {
 impl std::ops::Deref for Buffer {
     type Target = wgpu::Buffer;
     fn deref(&self) -> &wgpu::Buffer {
-        self.inner.as_ref().expect("taken only when dropped")
+        self.inner.as_ref().expect("only drop takes the buffer")
     }
 }
 
@@ -61,13 +62,13 @@ impl Drop for Buffer {
     }
 }
 
-/// Makes buffers, and keeps those that were let go.
-pub(super) struct Pool {
+/// Allocates buffers, and keeps free ones for reuse.
+pub(super) struct DevicePool {
     device: wgpu::Device,
     name: String,
     fault: Arc<Fault>,
-    /// The most bytes of a buffer that kernels can be given.
-    most: u64,
+    /// The largest number of bytes of a buffer that kernels can bind.
+    largest: u64,
     free: Mutex<Free>,
 }
 
@@ -77,46 +78,46 @@ struct Free {
     by_size: HashMap<(Purpose, u64), Vec<wgpu::Buffer>>,
 }
 
-impl Pool {
+impl DevicePool {
     pub fn new(device: wgpu::Device, name: &str, fault: Arc<Fault>) -> Arc<Self> {
         let limits = device.limits();
-        let most = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
-        Arc::new(Pool { device, name: name.to_string(), fault, most, free: Mutex::default() })
+        let largest = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
+        Arc::new(DevicePool { device, name: name.to_string(), fault, largest, free: Mutex::default() })
     }
 
-    /// The most bytes that an array can have.
-    pub fn most(&self) -> u64 {
-        self.most
+    /// The largest number of bytes of an array.
+    pub fn largest_array(&self) -> u64 {
+        self.largest
     }
 
-    /// A buffer of at least so many bytes, whose contents are anything.
+    /// A buffer of at least this number of bytes, with any contents.
     ///
     /// # Errors
-    /// The device has no such buffers, or no memory left.
+    /// The device does not allow buffers of this size, or has no memory left.
     pub fn take(self: &Arc<Self>, purpose: Purpose, bytes: u64) -> Result<Buffer> {
-        if bytes > self.most {
+        if bytes > self.largest {
             return Err(Error::memory(format!(
-                "an array of {bytes} bytes is needed at once, but {} takes at most {} bytes in one: a memory budget makes \
-                 arrays smaller",
-                self.name, self.most
+                "an array of {bytes} bytes is needed, but the GPU {} takes at most {} bytes in one array: set a smaller \
+                 memory budget",
+                self.name, self.largest
             )));
         }
-        let size = class(bytes).min(self.most / 4 * 4);
-        let kept = self.free().take(purpose, size);
-        let inner = match kept {
+        let size = size_class(bytes).min(self.largest / 4 * 4);
+        let free = self.free().take(purpose, size);
+        let inner = match free {
             Some(buffer) => buffer,
-            None => self.made(purpose, size).or_else(|_| {
-                // What is kept for later may be what is missing now.
+            None => self.allocate(purpose, size).or_else(|_| {
+                // Free the pool's buffers and try again.
                 *self.free() = Free::default();
                 let timeout = Some(std::time::Duration::from_secs(10));
                 let _ = self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout });
-                self.made(purpose, size)
+                self.allocate(purpose, size)
             })?,
         };
         Ok(Buffer { inner: Some(inner), purpose, pool: self.clone() })
     }
 
-    fn made(&self, purpose: Purpose, size: u64) -> Result<wgpu::Buffer> {
+    fn allocate(&self, purpose: Purpose, size: u64) -> Result<wgpu::Buffer> {
         self.fault.check()?;
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let other = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
@@ -129,19 +130,21 @@ impl Pool {
         let other = pollster::block_on(other.pop());
         if pollster::block_on(memory.pop()).is_some() {
             return Err(Error::memory(format!(
-                "{} has no {size} bytes left for an array: a memory budget makes what is held smaller",
+                "the GPU {} has no memory left for an array of {size} bytes: set a smaller memory budget",
                 self.name
             )));
         }
         match other {
-            Some(error) => Err(Error::device(format!("{} refused an array of {size} bytes: {error}", self.name))),
+            Some(error) => {
+                Err(Error::device(format!("the GPU {} refused an array of {size} bytes: {error}", self.name)))
+            }
             None => Ok(buffer),
         }
     }
 
     fn put_back(&self, purpose: Purpose, buffer: wgpu::Buffer) {
         let mut free = self.free();
-        if free.bytes + buffer.size() <= KEPT_BYTES {
+        if free.bytes + buffer.size() <= FREE_BYTES {
             free.bytes += buffer.size();
             free.by_size.entry((purpose, buffer.size())).or_default().push(buffer);
         }
@@ -160,8 +163,8 @@ impl Free {
     }
 }
 
-/// Sizes in steps of at most a quarter, so that a buffer fits again.
-fn class(bytes: u64) -> u64 {
+/// The size of the buffer for this number of bytes. Sizes grow in steps of at most a quarter, so that free buffers fit.
+fn size_class(bytes: u64) -> u64 {
     let bytes = bytes.max(256);
     let step = (bytes.next_power_of_two() / 8).max(64);
     bytes.next_multiple_of(step)
@@ -169,12 +172,12 @@ fn class(bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::class;
+    use super::size_class;
 
     #[test]
-    fn classes_hold_and_waste_little() {
+    fn size_classes_fit_and_waste_little() {
         for bytes in (0..100_000).chain((1 << 30) - 5..(1 << 30) + 5) {
-            let size = class(bytes);
+            let size = size_class(bytes);
             assert!(
                 size >= bytes && size.is_multiple_of(4) && size <= (bytes + bytes / 4).max(256) + 4,
                 "{bytes}: {size}"

@@ -1,6 +1,6 @@
 //! Numbers that are known when a file is read: initialisers, and what is computed from them and from shapes.
 
-use crate::backend::{Arrays, Cpu};
+use crate::backend::{Cpu, Storage};
 use crate::error::{Error, Result};
 use crate::ops::{Builtin, Op, OpContext};
 use crate::shape::{broadcast, broadcast_strides, checked_numel, numel};

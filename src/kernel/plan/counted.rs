@@ -2,7 +2,7 @@
 
 use super::layer::{self, Layer};
 use super::table::bytes;
-use crate::backend::{Arrays, Count, TileConfig};
+use crate::backend::{Count, Storage, TileConfig};
 use crate::error::{Error, Result};
 use crate::kernel::Outputs;
 use crate::kernel::outputs::Layout;
@@ -100,11 +100,11 @@ fn touched<R: Real, O: Op>(model: &Model<O>, selected: &[bool], samples: usize) 
     [forward - start, arrays.touched_entries() - forward]
 }
 
-fn weights<R: Real, O: Op>(model: &Model<O>, arrays: &Count<R>) -> Vec<<Count<R> as Arrays>::Tensor> {
+fn weights<R: Real, O: Op>(model: &Model<O>, arrays: &Count<R>) -> Vec<<Count<R> as Storage>::Tensor> {
     let zeros = |infos: &[ParameterInfo]| infos.iter().map(|info| arrays.full(0.0, &info.shape)).collect::<Vec<_>>();
     model.graph().materialise_weights(arrays, &zeros(model.parameters()), &zeros(model.buffers()))
 }
 
-fn inputs<R: Real, O: Op>(model: &Model<O>, arrays: &Count<R>, samples: usize) -> Vec<<Count<R> as Arrays>::Tensor> {
+fn inputs<R: Real, O: Op>(model: &Model<O>, arrays: &Count<R>, samples: usize) -> Vec<<Count<R> as Storage>::Tensor> {
     model.input_shapes().iter().map(|shape| arrays.full(0.0, &[&[samples], &shape[..]].concat())).collect()
 }

@@ -112,7 +112,7 @@ fn layer_use<O: Op>(
 }
 
 fn structure<R: Real>(arrays: &Count<R>, left: &InputOperand<Count<R>>, right: &Counted) -> Structure {
-    use crate::backend::Arrays;
+    use crate::backend::Storage;
     let s = arrays.shape(right);
     let last = if s.len() > 1 { s[s.len() - 1] } else { 1 };
     let between = if s.len() > 2 { numel(&s[1..s.len() - 1]) } else { 1 };

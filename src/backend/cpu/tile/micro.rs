@@ -1,8 +1,7 @@
-//! Products of packed rows, a micro tile at a time: sums stay in registers over a block of k.
+//! Products of packed rows, one micro tile at a time. Sums stay in registers over a block of k.
 //!
-//! A general product packs its operands each time, for an operand is used once. A side of a kernel is used in as many
-//! tiles as there are blocks, so that it is packed once, and both products of a layer are multiplied entry by entry before
-//! they leave the registers. Measured with `benches/tiles.rs`.
+//! A general product packs its operands each time. Here an operand is used in as many tiles as there are blocks, so it
+//! is packed once. Both products of a layer are multiplied entry by entry in registers. `benches/tiles.rs` measures it.
 
 use pulp::{Scalar, Simd, WithSimd};
 
@@ -10,37 +9,37 @@ use super::packed::{K_BLOCK, Packed};
 use crate::real::Real;
 use crate::real::vector::Vector;
 
-/// What becomes of a product x.
+/// The last step of a product x.
 #[derive(Clone, Copy)]
 pub enum Finish<'a, R> {
     /// out += w x
     Add,
-    /// out += w x o other, entry by entry, where `other` lies as `out` does.
+    /// out += w x o other, entry by entry. `other` has the same layout as `out`.
     MultiplyAdd(&'a [R]),
 }
 
-/// Where products go: rows `stride` apart.
+/// The output of a product, with `stride` entries from row to row.
 pub struct Target<'a, R> {
     pub out: &'a mut [R],
     pub stride: usize,
-    /// Nothing is there yet: what is found counts as zero.
+    /// If true, `out` counts as zero.
     pub fresh: bool,
-    /// Of a square, only what touches the upper triangle is computed. The rest is undefined.
+    /// If true, `out` is square and only micro tiles that touch the upper triangle are computed. The rest is undefined.
     pub upper: bool,
 }
 
-/// out\[r,c\] += w rows\[r\] . cols\[c\]. The sum runs in an order that depends on k alone.
-pub fn product<R: Real>(sides: [&Packed<R>; 2], target: Target<'_, R>, weight: R, finish: Finish<'_, R>) {
-    dispatch(Call { sides, with: None, target, weight, bias: R::default(), finish });
+/// `out[r,c] += w rows[r] . cols[c]`. The order of the sum depends on k alone.
+pub fn product<R: Real>(operands: [&Packed<R>; 2], target: Target<'_, R>, weight: R, finish: Finish<'_, R>) {
+    dispatch(Call { operands, with: None, target, weight, bias: R::default(), finish });
 }
 
-/// out\[r,c\] = rows\[r\] . cols\[c\]
-pub fn plain<R: Real>(sides: [&Packed<R>; 2], out: &mut [R], stride: usize, upper: bool) {
-    product(sides, Target { out, stride, fresh: true, upper }, R::from_f64(1.0), Finish::Add);
+/// `out[r,c] = rows[r] . cols[c]`
+pub fn plain<R: Real>(operands: [&Packed<R>; 2], out: &mut [R], stride: usize, upper: bool) {
+    product(operands, Target { out, stride, fresh: true, upper }, R::from_f64(1.0), Finish::Add);
 }
 
-/// out += (w a a'^T + bias) o (b b'^T): both products of a micro tile at once where their k are short, else the second
-/// one through `scratch`.
+/// out += (w a a'^T + bias) o (b b'^T). If both k are short, both products of a micro tile are computed at once. Else
+/// the second product goes through `scratch`.
 pub fn fused<R: Real>(
     a: [&Packed<R>; 2],
     b: [&Packed<R>; 2],
@@ -50,7 +49,7 @@ pub fn fused<R: Real>(
     scratch: &mut Vec<R>,
 ) {
     if a[0].k() <= K_BLOCK && b[0].k() <= K_BLOCK {
-        return dispatch(Call { sides: a, with: Some(b), target, weight, bias, finish: Finish::Add });
+        return dispatch(Call { operands: a, with: Some(b), target, weight, bias, finish: Finish::Add });
     }
     let Target { out, stride, fresh, upper } = target;
     let other = super::grown(scratch, out.len());
@@ -61,9 +60,9 @@ pub fn fused<R: Real>(
     }
 }
 
-/// One product, or two of which the entries are multiplied.
+/// One product, or two products that are multiplied entry by entry.
 pub(super) struct Call<'a, R> {
-    pub(super) sides: [&'a Packed<R>; 2],
+    pub(super) operands: [&'a Packed<R>; 2],
     pub(super) with: Option<[&'a Packed<R>; 2]>,
     pub(super) target: Target<'a, R>,
     pub(super) weight: R,
@@ -75,7 +74,7 @@ fn dispatch<R: Real>(call: Call<'_, R>) {
     pulp::Arch::new().dispatch(Dispatched(call));
 }
 
-/// The product by the vectors that it is handed.
+/// A product that runs with the vectors of a given `Simd`.
 pub(super) struct Dispatched<'a, R>(pub(super) Call<'a, R>);
 
 impl<R: Real> WithSimd for Dispatched<'_, R> {
@@ -107,18 +106,18 @@ fn run<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N
     simd: S,
     mut call: Call<'_, R>,
 ) {
-    let [rows, cols] = call.sides;
+    let [rows, cols] = call.operands;
     assert_eq!(rows.k(), cols.k(), "k of a product");
     let k = rows.k();
     let mut from = 0;
-    // At least once, so that the product of nothing is zero.
+    // At least once, so that a product with k = 0 is zero.
     while from < k || from == 0 {
         let mut group = 0;
         while group < cols.groups() {
-            // Four are two twos: a last one alone would wait for its rows more than for its sums.
+            // Four groups are split into two and two: a single last group would be limited by loading its rows.
             let take = match cols.groups() - group {
                 4 => G.min(2),
-                left => G.min(left),
+                remaining => G.min(remaining),
             };
             match take {
                 1 => strip::<S, R, L, V, 1, N>(simd, &mut call, group, from),
@@ -132,7 +131,7 @@ fn run<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N
     }
 }
 
-/// G groups of columns with all rows, over the block of k that begins at `from`.
+/// The products of G groups of columns with all rows, over the block of k that begins at `from`.
 #[inline(always)]
 fn strip<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize>(
     simd: S,
@@ -140,14 +139,14 @@ fn strip<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const
     first: usize,
     from: usize,
 ) {
-    let [rows, cols] = call.sides;
+    let [rows, cols] = call.operands;
     let zero = [[[R::splat(simd, R::default()); V]; G]; N];
     let last = first * L + G * L;
-    let shares = cols.groups().div_ceil(G) * rows.groups();
+    let parts = cols.groups().div_ceil(G) * rows.groups();
     for group in 0..rows.groups() {
-        let share = (first / G * rows.groups() + group).min(shares - 1);
-        rows.prefetch(from + K_BLOCK, share, shares);
-        cols.prefetch(from + K_BLOCK, share, shares);
+        let part_to_load = (first / G * rows.groups() + group).min(parts - 1);
+        rows.prefetch(from + K_BLOCK, part_to_load, parts);
+        cols.prefetch(from + K_BLOCK, part_to_load, parts);
         for part in 0..L / N {
             let row = group * L + part * N;
             if row >= rows.rows() || call.target.upper && row >= last {
@@ -155,31 +154,31 @@ fn strip<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const
             }
             let mut sums = zero;
             if let Some([rows, cols]) = call.with {
-                sums_of::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, 0, &mut sums);
-                // To the stack, or these would be kept in registers that the other product needs.
+                add_part::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, 0, &mut sums);
+                // Spill these sums to the stack: the other product needs the registers.
                 let mut other = sums;
                 let other = std::hint::black_box(&mut other);
                 let mut sums = zero;
-                let [rows, cols] = call.sides;
-                sums_of::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, from, &mut sums);
+                let [rows, cols] = call.operands;
+                add_part::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, from, &mut sums);
                 let (weight, bias) = (R::splat(simd, call.weight), R::splat(simd, call.bias));
                 for (sums, other) in sums.iter_mut().flatten().flatten().zip(other.iter().flatten().flatten()) {
                     *sums = R::mul_vectors(simd, R::mul_add_vectors(simd, *sums, weight, bias), *other);
                 }
-                put::<S, R, L, V, G, N>(simd, call, [row, first * L], &sums, R::from_f64(1.0));
+                write::<S, R, L, V, G, N>(simd, call, [row, first * L], &sums, R::from_f64(1.0));
             } else {
-                sums_of::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, from, &mut sums);
+                add_part::<S, R, L, V, G, N>(simd, cols, first, rows, group, part, from, &mut sums);
                 let weight = call.weight;
-                put::<S, R, L, V, G, N>(simd, call, [row, first * L], &sums, weight);
+                write::<S, R, L, V, G, N>(simd, call, [row, first * L], &sums, weight);
             }
         }
     }
 }
 
-/// Adds the products of N rows, the `part`-th of a group, with G groups of columns.
+/// Adds the products of N rows, part `part` of a group, with G groups of columns.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "two panels, and where in each")]
-fn sums_of<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize>(
+#[expect(clippy::too_many_arguments, reason = "two panels and the positions in both")]
+fn add_part<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize>(
     simd: S,
     cols: &Packed<R>,
     first: usize,
@@ -192,9 +191,9 @@ fn sums_of<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, con
     let cols: [&[[R::Register<S>; V]]; G] =
         std::array::from_fn(|g| R::vectors(simd, cols.group(first + g, from)).as_chunks::<V>().0);
     let rows = rows.group(group, from).as_chunks::<L>().0;
-    // Of one length, or every look into the columns would be checked.
+    // Equal lengths, so that the compiler drops the bounds checks of the columns.
     let cols = cols.map(|cols| &cols[..rows.len()]);
-    // Which part it is must be known when this is compiled: then no number of a row is looked up.
+    // The part is a constant, so that the compiler knows the positions of the numbers in a row.
     match part {
         0 => add_products::<S, R, L, V, G, N, 0>(simd, cols, rows, sums),
         1 => add_products::<S, R, L, V, G, N, 1>(simd, cols, rows, sums),
@@ -220,40 +219,41 @@ fn add_products<S: Simd, R: Real, const L: usize, const V: usize, const G: usize
     rows: &[[R; L]],
     sums: &mut Sums<S, R, V, G, N>,
 ) {
-    let mut own = *sums;
+    let mut local = *sums;
     for (k, row) in rows.iter().enumerate() {
         let columns: [[R::Register<S>; V]; G] = std::array::from_fn(|g| cols[g][k]);
         for n in 0..N {
-            // A part that is not there is never asked for.
+            // The remainder only avoids a bounds check: parts beyond L are never used.
             let x = R::splat(simd, row[(PART * N + n) % L]);
             for g in 0..G {
                 for v in 0..V {
-                    own[n][g][v] = R::mul_add_vectors(simd, columns[g][v], x, own[n][g][v]);
+                    local[n][g][v] = R::mul_add_vectors(simd, columns[g][v], x, local[n][g][v]);
                 }
             }
         }
     }
-    *sums = own;
+    *sums = local;
 }
 
-/// Finishes a micro tile.
+/// Writes a micro tile.
 #[inline(always)]
-fn put<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize>(
+fn write<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N: usize>(
     simd: S,
     call: &mut Call<'_, R>,
     [row, col]: [usize; 2],
     sums: &Sums<S, R, V, G, N>,
     weight: R,
 ) {
-    let [rows, cols] = call.sides.map(Packed::rows);
-    let (high, wide) = (N.min(rows - row), (G * L).min(cols - col));
+    let [rows, cols] = call.operands.map(Packed::rows);
+    let high = N.min(rows - row);
+    let wide = (G * L).min(cols - col);
     let stride = call.target.stride;
     if high == N && wide == G * L {
         let (w, zero) = (R::splat(simd, weight), R::splat(simd, R::default()));
         for (n, sums) in sums.iter().enumerate() {
-            let at = (row + n) * stride + col;
-            let out = R::vectors_mut(simd, &mut call.target.out[at..at + G * L]).as_chunks_mut::<V>().0;
-            // Loops and no closures: those might stay calls, without the vectors that this function may use.
+            let start = (row + n) * stride + col;
+            let out = R::vectors_mut(simd, &mut call.target.out[start..start + G * L]).as_chunks_mut::<V>().0;
+            // Loops instead of closures: a closure that is not inlined is compiled without wide vectors.
             match call.finish {
                 Finish::Add => {
                     for (out, sums) in out.iter_mut().zip(sums) {
@@ -264,7 +264,7 @@ fn put<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N
                     }
                 }
                 Finish::MultiplyAdd(other) => {
-                    let other = R::vectors(simd, &other[at..at + G * L]).as_chunks::<V>().0;
+                    let other = R::vectors(simd, &other[start..start + G * L]).as_chunks::<V>().0;
                     for ((out, sums), other) in out.iter_mut().zip(sums).zip(other) {
                         for v in 0..V {
                             let old = if call.target.fresh { zero } else { out[v] };
@@ -276,14 +276,14 @@ fn put<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N
         }
         return;
     }
-    // An edge: what is beyond is let go.
+    // At an edge, the entries beyond it are dropped.
     let mut line = [R::default(); 64];
     for (n, sums) in sums.iter().enumerate().take(high) {
         let line = &mut line[..G * L];
         let vectors = R::vectors_mut(simd, line).as_chunks_mut::<V>().0;
         vectors.iter_mut().zip(sums).for_each(|(to, &x)| *to = x);
-        let at = (row + n) * stride + col;
-        let out = &mut call.target.out[at..at + wide];
+        let start = (row + n) * stride + col;
+        let out = &mut call.target.out[start..start + wide];
         if call.target.fresh {
             out.fill(R::default());
         }
@@ -291,7 +291,7 @@ fn put<S: Simd, R: Real, const L: usize, const V: usize, const G: usize, const N
         match call.finish {
             Finish::Add => pairs.for_each(|(out, &x)| *out = weight.mul_add(x, *out)),
             Finish::MultiplyAdd(other) => {
-                pairs.zip(&other[at..at + wide]).for_each(|((out, &x), &y)| *out = (weight * x).mul_add(y, *out))
+                pairs.zip(&other[start..start + wide]).for_each(|((out, &x), &y)| *out = (weight * x).mul_add(y, *out))
             }
         }
     }

@@ -1,16 +1,15 @@
-//! Tiles of K. One thread; no allocation once the scratch has grown.
+//! Tiles of K. A tile is computed on one thread, without allocation once the scratch buffers have grown.
 
 mod block;
 mod joined;
-pub(super) mod micro;
+mod micro;
 mod packed;
 mod positions;
 #[cfg(test)]
 mod tests;
 mod vectors;
 
-use super::Cpu;
-use super::array::Array;
+use super::{Array, Cpu};
 use crate::backend::{Contraction, ContractionPlan, Gram, Panels, Term, TileConfig};
 use crate::error::Result;
 use crate::real::gemm::View;
@@ -18,16 +17,16 @@ use crate::real::{Real, vectorised};
 pub use block::Block;
 use packed::Packed;
 
-/// A worker's buffers.
+/// The buffers of a worker.
 #[derive(Default)]
 pub struct Scratch<R> {
-    /// A, the products of left sides.
+    /// A, the products of left operands.
     left: Vec<R>,
-    /// B, the products of right sides, or what is contracted step by step.
+    /// B, the products of right operands, or the intermediate result of a contraction.
     right: Vec<R>,
-    /// One row of A, each entry repeated for every output.
+    /// One row of A, with each entry repeated for every output.
     row: Vec<R>,
-    /// Slots that nothing was written to yet, for every block.
+    /// True for the accumulators, in every block, that were not written yet.
     fresh: Vec<bool>,
 }
 
@@ -68,26 +67,27 @@ impl<R: Real> Gram for Cpu<R> {
         fresh.resize(contraction_plan.accumulators * contraction_plan.blocks, true);
         for block in 0..contraction_plan.blocks {
             for term in &contraction_plan.terms {
-                let accumulators = Slots { out, fresh: &mut fresh, size, blocks: contraction_plan.blocks, block };
+                let accumulators =
+                    Accumulators { out, fresh: &mut fresh, size, blocks: contraction_plan.blocks, block };
                 let mut tile = Tile { size, term, panels: [rows, cols], scratch, accumulators, upper };
-                let [one, two] = [&rows.rights[term.right[0]], &cols.rights[term.right[1]]];
-                if one.unit || two.unit {
+                let [b, b2] = [&rows.rights[term.right[0]], &cols.rights[term.right[1]]];
+                if b.unit || b2.unit {
                     tile.unit(R::from_f64(contraction_plan.one_hot_weight));
-                } else if let (Some(one), Some(two)) = (&one.segments, &two.segments) {
-                    tile.joined([one, two]);
-                } else if let (Some(b), Some(b2)) = (one.packed(block), two.packed(block))
+                } else if let [Some(b), Some(b2)] = [&b.segments, &b2.segments] {
+                    tile.joined([b, b2]);
+                } else if let [Some(b), Some(b2)] = [b.packed(block), b2.packed(block)]
                     && term.contraction == Contraction::Straight
                 {
                     tile.vectors([b, b2]);
-                } else if let (Some(b), Some(b2)) = (one.packed(block), two.packed(block))
+                } else if let [Some(b), Some(b2)] = [b.packed(block), b2.packed(block)]
                     && term.contraction == Contraction::Crossed
                 {
                     tile.crossed([b, b2]);
-                } else if let (Some(b), Some(b2)) = (one.array(), two.array()) {
-                    let sides = [Side::right(b, block), Side::right(b2, block)];
+                } else if let [Some(b), Some(b2)] = [b.array(), b2.array()] {
+                    let rights = [Operand::right(b, block), Operand::right(b2, block)];
                     match term.contraction {
-                        Contraction::Mixed => tile.mixed(sides),
-                        _ => tile.positions(sides),
+                        Contraction::Mixed => tile.mixed(rights),
+                        _ => tile.positions(rights),
                     }
                 }
             }
@@ -119,9 +119,9 @@ impl Size {
     }
 }
 
-/// A side of a use: `outputs_per_sample` rows at each of its positions, for every group.
+/// An operand of a use: `outputs_per_sample` rows at each position, for every group.
 #[derive(Clone, Copy)]
-struct Side<'a, R> {
+struct Operand<'a, R> {
     data: &'a [R],
     groups: usize,
     samples: usize,
@@ -130,22 +130,29 @@ struct Side<'a, R> {
     features: usize,
 }
 
-impl<'a, R: Real> Side<'a, R> {
-    /// a\[g,n,t,i\]
+impl<'a, R: Real> Operand<'a, R> {
+    /// The left operand `a[g,n,t,i]`.
     fn left(a: &'a Array<R>) -> Self {
         let s = a.shape();
-        Side { data: a.as_slice(), groups: s[0], samples: s[1], positions: s[2], outputs_per_sample: 1, features: s[3] }
+        Operand {
+            data: a.as_slice(),
+            groups: s[0],
+            samples: s[1],
+            positions: s[2],
+            outputs_per_sample: 1,
+            features: s[3],
+        }
     }
 
-    /// b\[block,g,n,t,c,o\] of one block.
+    /// The right operand `b[block,g,n,t,c,o]` in one block.
     fn right(b: &'a Array<R>, block: usize) -> Self {
         let s = b.shape();
         let entries = s[1..].iter().product::<usize>();
         let data = &b.as_slice()[block * entries..][..entries];
-        Side { data, groups: s[1], samples: s[2], positions: s[3], outputs_per_sample: s[4], features: s[5] }
+        Operand { data, groups: s[1], samples: s[2], positions: s[3], outputs_per_sample: s[4], features: s[5] }
     }
 
-    /// The rows of the samples from `start` on, `count` of them, in one group: \[count t inner, features\].
+    /// The rows of `count` samples from `start` on, in one group: `[count t outputs, features]`.
     fn samples(&self, group: usize, start: usize, count: usize) -> View<'a, R> {
         let per_sample = self.positions * self.outputs_per_sample;
         let rows = count * per_sample;
@@ -154,8 +161,8 @@ impl<'a, R: Real> Side<'a, R> {
     }
 }
 
-/// The slots of a tile, in one block.
-struct Slots<'a, R> {
+/// The accumulators of a tile, in one block.
+struct Accumulators<'a, R> {
     out: &'a mut [R],
     fresh: &'a mut [bool],
     size: Size,
@@ -163,7 +170,7 @@ struct Slots<'a, R> {
     block: usize,
 }
 
-impl<R: Real> Slots<'_, R> {
+impl<R: Real> Accumulators<'_, R> {
     fn get(&mut self, accumulator: usize) -> &mut [R] {
         let target = self.target(accumulator, false);
         if target.fresh {
@@ -173,27 +180,28 @@ impl<R: Real> Slots<'_, R> {
     }
 
     fn target(&mut self, accumulator: usize, upper: bool) -> micro::Target<'_, R> {
-        let (index, entries) = (accumulator * self.blocks + self.block, self.size.entries());
+        let index = accumulator * self.blocks + self.block;
+        let entries = self.size.entries();
         let fresh = std::mem::take(&mut self.fresh[index]);
         let out = &mut self.out[index * entries..][..entries];
         micro::Target { out, stride: self.size.cols(), fresh, upper }
     }
 }
 
-/// One term on its way into one block of a tile.
+/// One term and the block of a tile that it is added to.
 struct Tile<'a, R: Real> {
     size: Size,
     term: &'a Term,
     panels: [&'a Block<R>; 2],
     scratch: &'a mut Scratch<R>,
-    accumulators: Slots<'a, R>,
-    /// The tile is on the diagonal: only its upper triangle is needed.
+    accumulators: Accumulators<'a, R>,
+    /// True for a tile on the diagonal: only its upper triangle is needed.
     upper: bool,
 }
 
 impl<'a, R: Real> Tile<'a, R> {
-    fn lefts(&self, indices: [usize; 2]) -> [Side<'a, R>; 2] {
-        [0, 1].map(|k| Side::left(self.panels[k].lefts[indices[k]].array()))
+    fn lefts(&self, indices: [usize; 2]) -> [Operand<'a, R>; 2] {
+        [0, 1].map(|k| Operand::left(self.panels[k].lefts[indices[k]].array()))
     }
 
     fn packed_lefts(&self, indices: [usize; 2]) -> [&'a Packed<R>; 2] {
@@ -201,7 +209,7 @@ impl<'a, R: Real> Tile<'a, R> {
     }
 }
 
-/// The first `len` entries of `buffer`, which grows to hold them.
+/// The first `len` entries of `buffer`, which grows if it is shorter.
 fn grown<R: Real>(buffer: &mut Vec<R>, len: usize) -> &mut [R] {
     if buffer.len() < len {
         buffer.resize(len, R::default());

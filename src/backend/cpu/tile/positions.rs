@@ -1,44 +1,44 @@
-//! Terms with several positions: a few rows and columns of samples at a time, so that what is between stays in cache.
+//! Terms with several positions, for a few rows and columns of samples at a time. Intermediate results stay in cache.
 
-use super::{Side, Size, Tile, add_scaled, grown};
+use super::{Operand, Size, Tile, add_scaled, grown};
 use crate::real::gemm::{Gemm, View, product};
 use crate::real::{Real, vectorised};
 
-/// Products of sides over positions are made for about so many entries at a time.
+/// The preferred number of entries of a product over positions.
 const PAIR_ENTRIES: usize = 1 << 16;
-/// And have about so many rows, if there are: enough for a product to run well.
+/// The preferred number of rows of such a product, enough for it to be fast.
 const PAIR_ROWS: usize = 96;
-/// What comes of one row of samples by contracting one side is held for about so many entries.
+/// The preferred number of entries of the contraction of one operand, for one row of samples.
 const HALF_ENTRIES: usize = 1 << 18;
 
 impl<'a, R: Real> Tile<'a, R> {
-    /// K\[n c, m c'\] += sum over g, t, u of A\[n t, m u\] B\[n c t, m c' u\].
-    pub(super) fn positions(&mut self, right: [Side<'_, R>; 2]) {
+    /// `K[n c, m c'] += sum over g, t, u of A[n t, m u] B[n c t, m c' u]`.
+    pub(super) fn positions(&mut self, right: [Operand<'_, R>; 2]) {
         let mut scratch = std::mem::take(self.scratch);
         for part in &self.term.parts {
-            let lefts = self.lefts(part.left.expect("a right side with positions has a left side"));
+            let lefts = self.lefts(part.left.expect("a term with positions has left operands"));
             let pairs = Pairs { size: self.size, lefts, right, weight: R::from_f64(part.weight) };
             let out = self.accumulators.get(part.accumulator);
             for group in 0..lefts[0].groups {
                 if self.size.outputs_per_sample == 1 {
                     pairs.both_products(group, &mut scratch, out);
                 } else {
-                    pairs.one_side_at_a_time(group, &mut scratch, out);
+                    pairs.one_operand_at_a_time(group, &mut scratch, out);
                 }
             }
         }
         *self.scratch = scratch;
     }
 
-    /// K\[n c, m c'\] += sum over t of b\[n,t,c\] . (G\[m,c'\] a\[n,t\]), with the columns' gradients G multiplied out.
-    pub(super) fn mixed(&mut self, right: [Side<'_, R>; 2]) {
+    /// `K[n c, m c'] += sum over t of b[n,t,c] . (G[m,c'] a[n,t])`, with the materialised gradients G of the columns.
+    pub(super) fn mixed(&mut self, right: [Operand<'_, R>; 2]) {
         let Size { n, m, outputs_per_sample } = self.size;
         let [b, gradients] = right;
         let mut scratch = std::mem::take(self.scratch);
         for part in &self.term.parts {
-            let [left, _] = part.left.expect("the rows' left side");
-            let a = Side::left(self.panels[0].lefts[left].array());
-            let (t, i, o) = (a.positions, a.features, b.features);
+            let [left, _] = part.left.expect("a mixed term has a left operand for the rows");
+            let a = Operand::left(self.panels[0].lefts[left].array());
+            let [t, i, o] = [a.positions, a.features, b.features];
             let step = (HALF_ENTRIES / (t * outputs_per_sample * o).max(1)).clamp(1, m.max(1));
             let out = self.accumulators.get(part.accumulator);
             for row in 0..n {
@@ -68,19 +68,19 @@ impl<'a, R: Real> Tile<'a, R> {
     }
 }
 
-/// One pair of uses on its way into a slot.
+/// One pair of uses and its weight.
 struct Pairs<'a, 'b, R> {
     size: Size,
-    lefts: [Side<'a, R>; 2],
-    right: [Side<'b, R>; 2],
+    lefts: [Operand<'a, R>; 2],
+    right: [Operand<'b, R>; 2],
     weight: R,
 }
 
 impl<R: Real> Pairs<'_, '_, R> {
-    /// One output: A and B for some rows and columns, multiplied and summed over positions.
+    /// With one output: A and B for some rows and columns, multiplied and summed over positions.
     fn both_products(&self, group: usize, scratch: &mut super::Scratch<R>, out: &mut [R]) {
         let Size { n, m, .. } = self.size;
-        let (t, u) = (self.lefts[0].positions, self.lefts[1].positions);
+        let [t, u] = self.lefts.map(|left| left.positions);
         let rows_step = PAIR_ROWS.div_ceil(t).min(n.max(1));
         let cols_step = (PAIR_ENTRIES / (rows_step * t * u)).clamp(1, m.max(1));
         for row in (0..n).step_by(rows_step) {
@@ -110,11 +110,11 @@ impl<R: Real> Pairs<'_, '_, R> {
         }
     }
 
-    /// Several outputs: A for a row of samples, then the columns' b over their positions, then the row's b. That is
-    /// C t u o + C^2 t o multiplications for a pair instead of the C^2 t u o of both products.
-    fn one_side_at_a_time(&self, group: usize, scratch: &mut super::Scratch<R>, out: &mut [R]) {
+    /// With several outputs: A for a row of samples is contracted with the columns' b, then with the row's b. A pair
+    /// takes C t u o + C^2 t o multiplications instead of the C^2 t u o of both products.
+    fn one_operand_at_a_time(&self, group: usize, scratch: &mut super::Scratch<R>, out: &mut [R]) {
         let Size { n, m, outputs_per_sample } = self.size;
-        let (t, u, o) = (self.lefts[0].positions, self.lefts[1].positions, self.right[1].features);
+        let [t, u, o] = [self.lefts[0].positions, self.lefts[1].positions, self.right[1].features];
         let step = (HALF_ENTRIES / (t * outputs_per_sample * o).max(1)).clamp(1, m.max(1));
         let rows_step = PAIR_ROWS.div_ceil(t).min(n.max(1));
         for col in (0..m).step_by(step) {
@@ -146,8 +146,8 @@ impl<R: Real> Pairs<'_, '_, R> {
     }
 }
 
-/// out\[c, m c'\] += weight sum over t, o of b\[t,c,o\] half\[t,m,c',o\], for `count` samples m from `col` on.
-#[expect(clippy::too_many_arguments, reason = "one step of two contractions, with all that they share")]
+/// `out[c, m c'] += weight sum over t, o of b[t,c,o] half[t,m,c',o]`, for `count` samples m from `col` on.
+#[expect(clippy::too_many_arguments, reason = "one step of two contractions")]
 fn add_contracted<R: Real>(
     out: &mut [R],
     col: usize,

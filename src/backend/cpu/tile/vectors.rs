@@ -1,31 +1,35 @@
-//! Terms with one position: whole tiles by two products.
+//! Terms with one position: a whole tile by two products.
 
 use super::micro::{Finish, fused, plain, product};
 use super::packed::Packed;
 use super::{Size, Tile, add_scaled, grown};
 use crate::real::{Real, vectorised};
 
+/// An update of one accumulator: (weight A + bias) B.
+struct Fused<R> {
+    accumulator: usize,
+    /// The left operands of A. Without them A is 0.
+    left: Option<[usize; 2]>,
+    weight: R,
+    bias: R,
+}
+
 impl<R: Real> Tile<'_, R> {
-    /// K\[n c, m c'\] += A\[n,m\] B\[n c, m c'\].
+    /// `K[n c, m c'] += A[n,m] B[n c, m c']`.
     pub(super) fn vectors(&mut self, b: [&Packed<R>; 2]) {
-        match self.fusible() {
-            Some((accumulator, left, weight, bias)) => {
-                let (target, scratch) = (self.accumulators.target(accumulator, self.upper), &mut self.scratch.right);
-                match left {
-                    Some(indices) => {
-                        let a = [0, 1].map(|k| self.panels[k].lefts[indices[k]].packed());
-                        fused(a, b, target, weight, bias, scratch);
-                    }
-                    None => product(b, target, bias, Finish::Add),
-                }
+        let Some(Fused { accumulator, left, weight, bias }) = self.fusible() else { return self.by_parts(b) };
+        let target = self.accumulators.target(accumulator, self.upper);
+        match left {
+            Some(indices) => {
+                let a = [0, 1].map(|k| self.panels[k].lefts[indices[k]].packed());
+                fused(a, b, target, weight, bias, &mut self.scratch.right);
             }
-            None => self.by_parts(b),
+            None => product(b, target, bias, Finish::Add),
         }
     }
 
-    /// All parts are of one slot, and at most one has a left side: the slot, the left side, its weight, and the weight of
-    /// all without one.
-    fn fusible(&self) -> Option<(usize, Option<[usize; 2]>, R, R)> {
+    /// The parts as one update, if all are of one accumulator and at most one has left operands.
+    fn fusible(&self) -> Option<Fused<R>> {
         let parts = &self.term.parts;
         let with_left = || parts.iter().filter(|part| part.left.is_some());
         if parts.iter().any(|part| part.accumulator != parts[0].accumulator) || with_left().count() > 1 {
@@ -37,10 +41,15 @@ impl<R: Real> Tile<'_, R> {
         }
         let bias = parts.iter().filter(|part| part.left.is_none()).map(|part| part.weight).sum();
         let weight = left.map_or(0.0, |part| part.weight);
-        Some((parts[0].accumulator, left.and_then(|part| part.left), R::from_f64(weight), R::from_f64(bias)))
+        Some(Fused {
+            accumulator: parts[0].accumulator,
+            left: left.and_then(|part| part.left),
+            weight: R::from_f64(weight),
+            bias: R::from_f64(bias),
+        })
     }
 
-    /// B once, then what every part makes of it.
+    /// Computes B once, and then adds every part.
     fn by_parts(&mut self, b: [&Packed<R>; 2]) {
         let Size { n, m, outputs_per_sample } = self.size;
         let entries = self.size.entries();
@@ -74,15 +83,15 @@ impl<R: Real> Tile<'_, R> {
         *self.scratch = scratch;
     }
 
-    /// K\[n c, m c'\] += A\[n, m c'\] B\[n c, m\]: a weight meets its transpose.
+    /// `K[n c, m c'] += A[n, m c'] B[n c, m]`, for a weight and its transpose.
     pub(super) fn crossed(&mut self, [b, b2]: [&Packed<R>; 2]) {
         let Size { n, m, outputs_per_sample } = self.size;
         let cols = self.size.cols();
         let mut scratch = std::mem::take(self.scratch);
         for part in &self.term.parts {
-            let [a, a2] = self.packed_lefts(part.left.expect("both sides of a weight that meets its transpose"));
-            let (left, right) =
-                (grown(&mut scratch.left, n * cols), grown(&mut scratch.right, n * outputs_per_sample * m));
+            let [a, a2] = self.packed_lefts(part.left.expect("a crossed term has left operands"));
+            let left = grown(&mut scratch.left, n * cols);
+            let right = grown(&mut scratch.right, n * outputs_per_sample * m);
             plain([a, b2], left, cols, false);
             plain([b, a2], right, m, false);
             let weight = R::from_f64(part.weight);
@@ -101,7 +110,7 @@ impl<R: Real> Tile<'_, R> {
         *self.scratch = scratch;
     }
 
-    /// The read-out layer: B is the identity over outputs, so K\[n c, m c\] += weight A\[n,m\].
+    /// The read-out layer: B is the identity over outputs, so `K[n c, m c] += weight A[n,m]`.
     pub(super) fn unit(&mut self, one_hot_weight: R) {
         let Size { n, m, outputs_per_sample } = self.size;
         let cols = self.size.cols();
@@ -109,7 +118,9 @@ impl<R: Real> Tile<'_, R> {
         for part in &self.term.parts {
             let weight = one_hot_weight * R::from_f64(part.weight);
             let a = part.left.map(|indices| self.packed_lefts(indices));
-            if let (Some(a), 1) = (a, outputs_per_sample) {
+            if let Some(a) = a
+                && outputs_per_sample == 1
+            {
                 product(a, self.accumulators.target(part.accumulator, self.upper), weight, Finish::Add);
                 continue;
             }
@@ -142,7 +153,7 @@ fn multiply_add<R: Real>(out: &mut [R], x: &[R], y: &[R], weight: R) {
     }
 }
 
-/// out\[n c, m c'\] += weight left\[n,m\] right\[n c, m c'\]: every row of `left` is spread over the outputs once.
+/// `out[n c, m c'] += weight left[n,m] right[n c, m c']`. Every row of `left` is repeated over the outputs once.
 fn multiply_add_outputs<R: Real>(
     out: &mut [R],
     left: &[R],

@@ -1,44 +1,45 @@
-//! The sides of a block of samples on the device.
+//! The inputs and output gradients of a block of samples on the device.
 //!
-//! Sides of one position stand in one panel, step by step: for every step of a sum the numbers of all samples, so that
-//! what a workgroup reads is side by side. Samples are padded to whole squares and sums to whole steps, by zeros.
+//! Operands of one position are stored in one panel, step by step: all samples of one step of the sum are contiguous,
+//! so that a workgroup reads contiguous memory. Samples are padded to whole squares, and sums to whole steps, with
+//! zeros.
 
 use std::sync::Arc;
 
 use super::code::{SIDE, STEPS};
-use crate::backend::gpu::elementwise::Move;
 use crate::backend::gpu::memory::Buffer;
+use crate::backend::gpu::storage::Copy;
 use crate::backend::gpu::{Gpu, Tensor};
-use crate::backend::{Arrays, Contraction, ContractionPlan, Panels, Term};
+use crate::backend::{Contraction, ContractionPlan, Panels, Storage, Term};
 use crate::error::{Error, Result};
 
-/// The sides of a block of samples: of one position in a panel, of several as arrays.
+/// The operands of a block of samples: in a panel for one position, as arrays for several.
 #[derive(Default)]
 pub struct Block {
     pub(super) samples: usize,
-    /// Left sides that are arrays, \[g, n, t, i\].
+    /// Left operands that are arrays, `[g, n, t, i]`.
     pub(super) lefts: Vec<Option<Tensor>>,
-    /// Right sides that are arrays, \[blocks, g, n, t, inner, o\].
+    /// Right operands that are arrays, `[blocks, g, n, t, outputs, o]`.
     pub(super) rights: Vec<Option<Tensor>>,
     pub(super) panel: Option<Arc<Buffer>>,
     pub(super) layout: Layout,
 }
 
-/// Where sides are in a panel; the same for all blocks of a kernel but for the number of samples.
+/// The places of operands in a panel. They are the same for all blocks of a kernel, except for the number of samples.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Layout {
-    /// Steps of every left side that is in the panel.
+    /// The steps of every left operand in the panel.
     pub lefts: Vec<Option<Steps>>,
-    /// The same of right sides; those of unit vectors have none.
+    /// The steps of every right operand in the panel. Unit vectors have none.
     pub rights: Vec<Option<Steps>>,
-    /// Steps of all left sides, and of all right sides of all blocks.
+    /// The number of steps of all left operands, and of all right operands in all blocks.
     pub depth: [usize; 2],
-    /// Which terms are the kernel of tiles' own.
+    /// Which terms the fused kernel computes.
     pub fused: Vec<bool>,
 }
 
-/// The steps of a side: where the first is, among those of all left or right sides, and how many there are with padding.
-/// A right side has as many for every block.
+/// The steps of an operand: the first among those of all left or right operands, and their number with padding. A right
+/// operand has this number of steps in every block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Steps {
     pub first: usize,
@@ -46,7 +47,7 @@ pub(super) struct Steps {
 }
 
 impl Layout {
-    fn of(contraction_plan: &ContractionPlan, panels: &Panels<Tensor>) -> Self {
+    fn new(contraction_plan: &ContractionPlan, panels: &Panels<Tensor>) -> Self {
         let mut layout = Layout {
             lefts: vec![None; panels.lefts.len()],
             rights: vec![None; panels.rights.len()],
@@ -65,7 +66,7 @@ impl Layout {
         layout
     }
 
-    /// Which left and right sides other kernels take, as arrays.
+    /// Which left and right operands composed terms read as arrays.
     fn composed(&self, contraction_plan: &ContractionPlan) -> [Vec<bool>; 2] {
         let mut used = [vec![false; self.lefts.len()], vec![false; self.rights.len()]];
         for term in self.terms(contraction_plan, false) {
@@ -75,34 +76,35 @@ impl Layout {
         used
     }
 
-    /// The terms that are the kernel of tiles' own, or the others.
+    /// The terms that the fused kernel computes, or the others.
     pub fn terms<'a>(&self, contraction_plan: &'a ContractionPlan, fused: bool) -> Vec<&'a Term> {
-        contraction_plan.terms.iter().zip(&self.fused).filter(|(_, own)| **own == fused).map(|(term, _)| term).collect()
+        let terms = contraction_plan.terms.iter().zip(&self.fused);
+        terms.filter(|(_, is_fused)| **is_fused == fused).map(|(term, _)| term).collect()
     }
 }
 
-/// Gives a side its place, if it has none.
-fn place(side: &mut Option<Steps>, depth: &mut usize, steps: usize, blocks: usize) {
-    if side.is_none() {
+/// Assigns steps to an operand that has none.
+fn place(operand: &mut Option<Steps>, depth: &mut usize, steps: usize, blocks: usize) {
+    if operand.is_none() {
         let count = steps.next_multiple_of(STEPS);
-        *side = Some(Steps { first: *depth, count });
+        *operand = Some(Steps { first: *depth, count });
         *depth += count * blocks;
     }
 }
 
-/// Is a term one of the kernel of tiles: straight, of one position, or of unit vectors?
+/// True if the fused kernel computes the term: straight, with one position or unit vectors.
 fn is_fused(term: &Term, panels: &Panels<Tensor>) -> bool {
     let vector = |k: usize| panels.rights[k].array().is_none_or(|b| b.shape[1] == 1 && b.shape[3] == 1);
     term.contraction == Contraction::Straight && term.right.into_iter().all(vector)
 }
 
-/// Samples padded to whole squares.
+/// The number of samples, padded to whole squares.
 pub(super) fn padded(samples: usize) -> usize {
     samples.next_multiple_of(SIDE)
 }
 
 impl Block {
-    /// How far apart steps are in the panel: of left sides, and of right sides.
+    /// The stride of the steps in the panel: for left and for right operands.
     pub(super) fn strides(&self, outputs_per_sample: usize) -> [usize; 2] {
         [padded(self.samples), padded(self.samples * outputs_per_sample)]
     }
@@ -114,46 +116,46 @@ impl Block {
         contraction_plan: &ContractionPlan,
         parts: &[Panels<Tensor>],
     ) -> Result<()> {
-        let Some(one) = parts.first() else { return Ok(()) };
+        let Some(first) = parts.first() else { return Ok(()) };
         self.samples = parts.iter().map(|part| part.samples).sum();
-        self.layout = Layout::of(contraction_plan, one);
+        self.layout = Layout::new(contraction_plan, first);
         let arrays = |axis: usize, pick: &dyn Fn(&Panels<Tensor>) -> Option<Tensor>| {
-            let list: Vec<Tensor> = parts.iter().filter_map(pick).collect();
-            (!list.is_empty()).then(|| whole(gpu, &list, axis))
+            let arrays: Vec<Tensor> = parts.iter().filter_map(pick).collect();
+            (!arrays.is_empty()).then(|| joined(gpu, &arrays, axis))
         };
         let used = self.layout.composed(contraction_plan);
         let left = |k: usize| used[0][k].then(|| arrays(1, &|part| Some(part.lefts[k].clone()))).flatten();
         let right = |k: usize| used[1][k].then(|| arrays(2, &|part| part.rights[k].array().cloned())).flatten();
-        self.lefts = (0..one.lefts.len()).map(left).collect();
-        self.rights = (0..one.rights.len()).map(right).collect();
+        self.lefts = (0..first.lefts.len()).map(left).collect();
+        self.rights = (0..first.rights.len()).map(right).collect();
         for array in self.lefts.iter().chain(&self.rights).flatten() {
-            array.storage.as_ref().map_err(Error::clone)?;
+            array.allocation.as_ref().map_err(Error::clone)?;
         }
         self.fill_panel(gpu, contraction_plan, parts)
     }
 
     fn fill_panel(&mut self, gpu: &Gpu, contraction_plan: &ContractionPlan, parts: &[Panels<Tensor>]) -> Result<()> {
-        let [of_lefts, of_rights] = self.strides(contraction_plan.outputs_per_sample);
-        let entries = self.layout.depth[0] * of_lefts + self.layout.depth[1] * of_rights;
+        let [left_stride, right_stride] = self.strides(contraction_plan.outputs_per_sample);
+        let entries = self.layout.depth[0] * left_stride + self.layout.depth[1] * right_stride;
         let panel = gpu.empty(entries)?;
         gpu.0.clear(&panel);
-        let first_right = self.layout.depth[0] * of_lefts;
+        let first_right = self.layout.depth[0] * left_stride;
         let mut sample = 0;
         for part in parts {
             for (a, steps) in part.lefts.iter().zip(&self.layout.lefts) {
                 let Some(steps) = steps else { continue };
-                let to = steps.first * of_lefts + sample;
-                turned(gpu, a, [part.samples, a.shape[3]], 0, &panel, of_lefts, to)?;
+                let to = steps.first * left_stride + sample;
+                transposed_copy(gpu, a, [part.samples, a.shape[3]], 0, &panel, left_stride, to)?;
             }
             for (b, steps) in part.rights.iter().zip(&self.layout.rights) {
                 let (Some(b), Some(steps)) = (b.array(), steps) else { continue };
                 let rows = part.samples * contraction_plan.outputs_per_sample;
                 for block in 0..contraction_plan.blocks {
                     let to = first_right
-                        + (steps.first + block * steps.count) * of_rights
+                        + (steps.first + block * steps.count) * right_stride
                         + sample * contraction_plan.outputs_per_sample;
                     let from = block * rows * b.shape[5];
-                    turned(gpu, b, [rows, b.shape[5]], from, &panel, of_rights, to)?;
+                    transposed_copy(gpu, b, [rows, b.shape[5]], from, &panel, right_stride, to)?;
                 }
             }
             sample += part.samples;
@@ -164,7 +166,7 @@ impl Block {
 }
 
 /// Writes rows of `x` as columns of a panel.
-fn turned(
+fn transposed_copy(
     gpu: &Gpu,
     x: &Tensor,
     [rows, steps]: [usize; 2],
@@ -173,15 +175,15 @@ fn turned(
     stride: usize,
     to: usize,
 ) -> Result<()> {
-    // By steps first, so that what is written is side by side.
+    // Steps are the outer axis, so that writes are contiguous.
     let shape = [steps, rows];
-    gpu.move_entries(x, &Move { shape: &shape, from: &[1, steps], to: &[stride, 1], first: [from, to] }, panel)
+    gpu.copy_entries(x, &Copy { shape: &shape, from: &[1, steps], to: &[stride, 1], first: [from, to] }, panel)
 }
 
-/// Arrays one after another along `axis`.
-fn whole(gpu: &Gpu, list: &[Tensor], axis: usize) -> Tensor {
-    match list {
-        [one] => one.clone(),
-        _ => gpu.concat(&list.iter().collect::<Vec<_>>(), axis),
+/// The arrays joined along `axis`.
+fn joined(gpu: &Gpu, arrays: &[Tensor], axis: usize) -> Tensor {
+    match arrays {
+        [single] => single.clone(),
+        _ => gpu.concat(&arrays.iter().collect::<Vec<_>>(), axis),
     }
 }

@@ -1,27 +1,27 @@
-//! Terms with positions, and those where sides cross: composed of array kernels, some samples at a time.
+//! Terms with several positions and crossed terms, composed of primitives for some samples at a time.
 
 use std::ops::Range;
 
 use super::block::Block;
 use crate::backend::gpu::kernels;
+use crate::backend::gpu::launch::{Launch, TOUCH, groups, param};
 use crate::backend::gpu::memory::Buffer;
-use crate::backend::gpu::{Gpu, Launch, TOUCH, Tensor, groups, word};
-use crate::backend::{Addend, Arrays, Contraction, ContractionPlan, Term};
+use crate::backend::gpu::{Gpu, Tensor};
+use crate::backend::{Addend, Contraction, ContractionPlan, Pointwise, Reductions, Storage, Term};
 use crate::error::Result;
-use crate::shape::blocks;
-use crate::shape::numel;
+use crate::shape::{blocks, numel};
 
-/// What is between two products has about so many entries at a time.
-const BETWEEN: usize = 1 << 23;
+/// The preferred number of entries of an intermediate result.
+const INTERMEDIATE: usize = 1 << 23;
 
-/// One term on its way into one block of a tile.
+/// One term and the block of a tile that it is added to.
 pub(super) struct Composed<'a> {
     pub gpu: &'a Gpu,
     pub contraction_plan: &'a ContractionPlan,
     pub term: &'a Term,
     pub panels: [&'a Block; 2],
     pub block: usize,
-    /// The tile, \[slots, blocks, n inner, m inner\].
+    /// The tile, `[accumulators, blocks, n outputs, m outputs]`.
     pub kernel: &'a Buffer,
 }
 
@@ -29,32 +29,43 @@ impl Composed<'_> {
     pub fn run(&self) -> Result<()> {
         let [b, b2] = [0, 1].map(|k| self.right(k));
         for part in &self.term.parts {
-            let left = part.left.expect("a term that is composed has left sides");
+            let left = part.left.expect("a composed term has left operands");
             let [a, a2] = [0, 1].map(|k| self.panels[k].lefts[left[k]].as_ref());
             match self.term.contraction {
-                Contraction::Crossed => self.crossed(part, [a, a2].map(|a| a.expect("a left side")), [&b, &b2])?,
-                Contraction::Mixed => self.mixed(part, a.expect("the rows' left side"), &b, &b2)?,
-                _ => self.positions(part, [a, a2].map(|a| a.expect("a left side")), [&b, &b2])?,
+                Contraction::Crossed => self.crossed(
+                    part,
+                    [a, a2].map(|a| a.expect("pack kept the left operand of a composed term")),
+                    [&b, &b2],
+                )?,
+                Contraction::Mixed => {
+                    self.mixed(part, a.expect("pack kept the left operand of a composed term"), &b, &b2)?
+                }
+                _ => self.positions(
+                    part,
+                    [a, a2].map(|a| a.expect("pack kept the left operand of a composed term")),
+                    [&b, &b2],
+                )?,
             }
         }
         Ok(())
     }
 
-    /// The right side of this block, \[g, n, t, inner, o\].
+    /// The right operand of this block, `[g, n, t, outputs, o]`.
     fn right(&self, k: usize) -> Tensor {
-        let b = self.panels[k].rights[self.term.right[k]].as_ref().expect("a right side that is an array");
-        let own = self.gpu.slice(b, 0, self.block..self.block + 1);
-        self.gpu.reshape(&own, &b.shape[1..])
+        let b =
+            self.panels[k].rights[self.term.right[k]].as_ref().expect("pack kept the right operand of a composed term");
+        let block = self.gpu.slice(b, 0, self.block..self.block + 1);
+        self.gpu.reshape(&block, &b.shape[1..])
     }
 
-    /// sum over g, t, u of A\[n t, m u\] B\[n c t, m c' u\], where A is a product or tells which row numbers are equal.
+    /// sum over g, t, u of `A[n t, m u] B[n c t, m c' u]`. A is a product, or 1 where row numbers are equal and else 0.
     fn positions(&self, part: &Addend, [a, a2]: [&Tensor; 2], [b, b2]: [&Tensor; 2]) -> Result<()> {
         let gpu = self.gpu;
         let (s, r) = (&b.shape, &b2.shape);
         let (g, t, u, outputs_per_sample, o) = (s[0], s[2], r[2], s[3], s[4]);
         let one_output = outputs_per_sample == 1;
-        let between = g * t * if one_output { u } else { (outputs_per_sample * o).max(u) };
-        self.in_parts(between, |rows, cols| {
+        let per_pair = g * t * if one_output { u } else { (outputs_per_sample * o).max(u) };
+        self.in_parts(per_pair, |rows, cols| {
             let (n, m) = (rows.len(), cols.len());
             let [a, b] = [a, b].map(|x| gpu.slice(x, 1, rows.clone()));
             let [a2, b2] = [a2, b2].map(|x| gpu.slice(x, 1, cols.clone()));
@@ -62,22 +73,20 @@ impl Composed<'_> {
             if one_output {
                 let flat = |x: &Tensor, rows: usize| gpu.reshape(x, &[g, rows, numel(&x.shape) / (g * rows).max(1)]);
                 let right = gpu.matmul(&flat(&b, n * t), false, &flat(&b2, m * u), true);
-                let left = match joined {
-                    true => gpu.zipped(&kernels::EQUAL, &flat(&a, n * t), &gpu.reshape(&a2, &[g, 1, m * u])),
-                    false => gpu.matmul(&flat(&a, n * t), false, &flat(&a2, m * u), true),
+                let left = if joined {
+                    gpu.zip(&kernels::EQUAL, &flat(&a, n * t), &gpu.reshape(&a2, &[g, 1, m * u]))
+                } else {
+                    gpu.matmul(&flat(&a, n * t), false, &flat(&a2, m * u), true)
                 };
                 let pairs = gpu.reshape(&gpu.mul(&left, &right), &[g, n, t, m, u]);
                 return self.add(part, &gpu.sum(&pairs, &[0, 2, 4]), &rows, &cols);
             }
-            // A[g,n,m,t,u], then the columns' b over u, then the rows' over t.
+            // A[g,n,m,t,u] is contracted with the columns' b over u, then with the rows' b over t.
             let i = a.shape[3];
-            let left = match joined {
-                true => {
-                    gpu.zipped(&kernels::EQUAL, &gpu.reshape(&a, &[g, n, 1, t, 1]), &gpu.reshape(&a2, &[g, 1, m, 1, u]))
-                }
-                false => {
-                    gpu.matmul(&gpu.reshape(&a, &[g, n, 1, t, i]), false, &gpu.reshape(&a2, &[g, 1, m, u, i]), true)
-                }
+            let left = if joined {
+                gpu.zip(&kernels::EQUAL, &gpu.reshape(&a, &[g, n, 1, t, 1]), &gpu.reshape(&a2, &[g, 1, m, 1, u]))
+            } else {
+                gpu.matmul(&gpu.reshape(&a, &[g, n, 1, t, i]), false, &gpu.reshape(&a2, &[g, 1, m, u, i]), true)
             };
             let half = gpu.matmul(&left, false, &gpu.reshape(&b2, &[g, 1, m, u, outputs_per_sample * o]), false);
             let half = gpu.permute(&gpu.reshape(&half, &[g, n, m, t, outputs_per_sample, o]), &[1, 2, 4, 0, 3, 5]);
@@ -85,7 +94,7 @@ impl Composed<'_> {
         })
     }
 
-    /// sum over t of b\[n,t,c\] . (G\[m,c'\] a\[n,t\]), with the columns' gradients G multiplied out.
+    /// sum over t of `b[n,t,c] . (G[m,c'] a[n,t])`, with the materialised gradients G of the columns.
     fn mixed(&self, part: &Addend, a: &Tensor, b: &Tensor, gradients: &Tensor) -> Result<()> {
         let gpu = self.gpu;
         let (t, i, outputs_per_sample, o) = (a.shape[2], a.shape[3], b.shape[3], b.shape[4]);
@@ -99,7 +108,7 @@ impl Composed<'_> {
         })
     }
 
-    /// sum over g, t, o of b\[g,n,t,c,o\] half\[n,m,c',g,t,o\].
+    /// sum over g, t, o of `b[g,n,t,c,o] half[n,m,c',g,t,o]`.
     fn contracted(
         &self,
         part: &Addend,
@@ -116,7 +125,7 @@ impl Composed<'_> {
         self.add(part, &product, rows, cols)
     }
 
-    /// A\[n, m c'\] B\[n c, m\]: a weight meets its transpose.
+    /// `A[n, m c'] B[n c, m]`: a weight and its transpose.
     fn crossed(&self, part: &Addend, [a, a2]: [&Tensor; 2], [b, b2]: [&Tensor; 2]) -> Result<()> {
         let gpu = self.gpu;
         let outputs_per_sample = b.shape[3];
@@ -124,7 +133,9 @@ impl Composed<'_> {
             let (n, m) = (rows.len(), cols.len());
             let [a, b] = [a, b].map(|x| gpu.slice(x, 1, rows.clone()));
             let [a2, b2] = [a2, b2].map(|x| gpu.slice(x, 1, cols.clone()));
-            let flat = |x: &Tensor, rows: usize| gpu.reshape(x, &[rows, *x.shape.last().expect("features")]);
+            let flat = |x: &Tensor, rows: usize| {
+                gpu.reshape(x, &[rows, *x.shape.last().expect("an operand has a feature axis")])
+            };
             let left = gpu.matmul(&flat(&a, n), false, &flat(&b2, m * outputs_per_sample), true);
             let right = gpu.matmul(&flat(&b, n * outputs_per_sample), false, &flat(&a2, m), true);
             let product = gpu.mul(
@@ -135,11 +146,11 @@ impl Composed<'_> {
         })
     }
 
-    /// Calls `f` for some rows and columns of samples at a time, where a pair has so many entries between.
+    /// Calls `f` for ranges of rows and columns of samples. A pair of samples has `per_pair` intermediate entries.
     fn in_parts(&self, per_pair: usize, f: impl Fn(Range<usize>, Range<usize>) -> Result<()>) -> Result<()> {
         let (n, m) = (self.panels[0].samples, self.panels[1].samples);
-        let cols = (BETWEEN / per_pair.max(1)).clamp(1, m.max(1));
-        let rows = (BETWEEN / (cols * per_pair).max(1)).clamp(1, n.max(1));
+        let cols = (INTERMEDIATE / per_pair.max(1)).clamp(1, m.max(1));
+        let rows = (INTERMEDIATE / (cols * per_pair).max(1)).clamp(1, n.max(1));
         for rows in blocks(n, rows) {
             for cols in blocks(m, cols) {
                 f(rows.clone(), cols)?;
@@ -148,20 +159,20 @@ impl Composed<'_> {
         Ok(())
     }
 
-    /// Adds a part of K, \[n c, m c'\] of some samples, to its slot.
+    /// Adds a part of K, `[n c, m c']` for some samples, to its accumulator.
     fn add(&self, part: &Addend, x: &Tensor, rows: &Range<usize>, cols: &Range<usize>) -> Result<()> {
         let outputs_per_sample = self.contraction_plan.outputs_per_sample;
         let [high, wide] = [0, 1].map(|k| self.panels[k].samples * outputs_per_sample);
         let start = (part.accumulator * self.contraction_plan.blocks + self.block) * high * wide;
         let first = start + rows.start * outputs_per_sample * wide + cols.start * outputs_per_sample;
         let entries = numel(&x.shape);
-        let mut words = [entries, cols.len() * outputs_per_sample, wide, first, 0].map(word);
-        words[4] = (part.weight as f32).to_bits();
+        let mut params = [entries, cols.len() * outputs_per_sample, wide, first, 0].map(param);
+        params[4] = (part.weight as f32).to_bits();
         let launch = Launch {
             kernel: &kernels::ACCUMULATE,
-            inputs: &[&x.storage],
+            inputs: &[&x.allocation],
             shape: &x.shape,
-            words: &words,
+            params: &params,
             groups: groups(entries),
             work: 1024.0 * TOUCH,
         };

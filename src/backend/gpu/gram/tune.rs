@@ -1,19 +1,19 @@
-//! Which shape of tiles is fastest on a device, found out once by running them.
+//! The fastest tile shape of a device, measured once by running all shapes.
 
 use std::time::{Duration, Instant};
 
 use super::code::{SHAPES, SIDE, STEPS, Shape};
-use super::fused::{Sides, Target};
+use super::fused::{Operands, Target};
 use super::records::Records;
 use crate::backend::gpu::Gpu;
 use crate::error::Result;
 
-/// Rows of the trial on a device of software, and on others.
+/// The number of rows of the trial: on a software device, and on others.
 const ROWS: [usize; 2] = [256, 2048];
-/// Steps of either side.
+/// The number of steps of either operand.
 const DEPTH: usize = 256;
 
-/// How fast a shape of tiles was in a trial.
+/// The time of a tile shape in a trial.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Tuned {
@@ -21,13 +21,13 @@ pub struct Tuned {
     pub shape: Shape,
     /// The shorter time of two runs.
     pub time: Duration,
-    /// Multiplications and additions that the trial needs, the same for all shapes.
+    /// The multiplications and additions of the trial, the same for all shapes.
     pub flops: f64,
 }
 
 impl Gpu {
-    /// The shape of tiles of K on this device: what was the fastest in [`tune`](Gpu::tune) when it was first needed. It
-    /// changes speed and the last bits, and nothing else.
+    /// The shape of the tiles of K on this device: the fastest shape in [`tune`](Gpu::tune), measured on first use. It
+    /// changes only speed and the last bits.
     ///
     /// # Errors
     /// The device failed.
@@ -39,27 +39,27 @@ impl Gpu {
         Ok(*self.0.tile_shape.get().unwrap_or(&SHAPES[0]))
     }
 
-    /// Tries all shapes of tiles: a layer of 256 features on either side, for 2,048 samples, or 256 on a device of
-    /// software; fewer where arrays are small. If no shape was settled yet, the fastest is from now on.
+    /// Runs all tile shapes on a layer with 256 inputs and outputs, for 2,048 samples, or 256 on a software device. If
+    /// the device's arrays are small, the trial is smaller. The first call fixes the shape that the device uses.
     ///
     /// # Errors
     /// The device failed.
     pub fn tune(&self) -> Result<Vec<Tuned>> {
-        // Of a device whose arrays are small, what one can hold.
-        let most = (self.0.pool.most() / 8) as usize;
+        // At most as much as one array of the device can hold.
+        let most = (self.0.pool.largest_array() / 8) as usize;
         let rows = self.trial_rows().min(most / DEPTH / SIDE * SIDE).max(SIDE);
         let depth = DEPTH.min(most / rows / STEPS * STEPS).max(STEPS);
         let numbers: Vec<f32> = (0..2 * depth * rows).map(|k| (k % 31) as f32 / 31.0 - 0.5).collect();
         let panel = self.0.upload(bytemuck::cast_slice(&numbers))?;
         let kernel = self.empty(rows * rows)?;
         let records = Records::trial(depth, rows);
-        let sides = Sides { panels: [&panel, &panel], strides: [rows, rows], lefts: &panel };
+        let operands = Operands { panels: [&panel, &panel], strides: [rows, rows], lefts: &panel };
         let target =
             Target { kernel: &kernel, size: [rows, rows], outputs_per_sample: 1, first: 0, apart: 0, upper: true };
         let flops = (rows * (rows + 1) / 2 * 2 * 2 * depth) as f64;
         let time = |shape: Shape| {
             let time = self.shorter(|| {
-                self.run_records(shape, &records, &sides, &target)?;
+                self.run_records(shape, &records, &operands, &target)?;
                 self.0.finish()
             })?;
             Ok(Tuned { shape, time, flops })
@@ -70,9 +70,10 @@ impl Gpu {
         }
         Ok(tuned)
     }
-    /// The rows of a trial whose tile is to fit an array.
+
+    /// The number of rows of a trial. Its tile fits one array.
     pub(super) fn trial_rows(&self) -> usize {
-        let most = (self.0.pool.most() / 4).isqrt() as usize / SIDE * SIDE;
+        let most = (self.0.pool.largest_array() / 4).isqrt() as usize / SIDE * SIDE;
         ROWS[usize::from(!self.0.is_software())].min(most)
     }
 

@@ -1,11 +1,12 @@
-//! Stores to one component of a vector that several invocations share.
+//! Finds stores to one component of a shared vector.
 //!
-//! Such a store may write the whole vector: invocations that each store a component of one vector may undo each other's.
+//! A store to a component may write the whole vector. Invocations that store different components of one vector may
+//! overwrite each other's results.
 
 use naga::valid::{FunctionInfo, ModuleInfo};
 use naga::{AddressSpace, Block, Function, Module, Statement, TypeInner};
 
-/// What is wrong in any function of a shader.
+/// The faults in the functions of a shader.
 pub fn faults(module: &Module, info: &ModuleInfo) -> Vec<String> {
     let functions = module.functions.iter().map(|(handle, function)| (function, &info[handle]));
     let entries = module.entry_points.iter().enumerate();
@@ -26,7 +27,7 @@ fn in_block(module: &Module, function: &Function, uses: &FunctionInfo, block: &B
             Statement::Switch { cases, .. } => cases.iter().for_each(|case| within(&case.body)),
             Statement::Loop { body, continuing, .. } => [body, continuing].into_iter().for_each(within),
             Statement::Store { pointer, .. } => {
-                // A pointer to a value without a size is one to a component: one to a number by itself is of another kind.
+                // A value pointer without a size points to a component. A pointer to a single number has another type.
                 if let TypeInner::ValuePointer {
                     size: None,
                     space: AddressSpace::WorkGroup | AddressSpace::Storage { .. },
@@ -43,8 +44,8 @@ fn in_block(module: &Module, function: &Function, uses: &FunctionInfo, block: &B
 }
 
 #[test]
-fn stores_to_components_are_noticed() {
-    let with = |body: &str| {
+fn stores_to_components_are_found() {
+    let count = |body: &str| {
         let text = format!(
             "@group(0) @binding(0) var<storage, read_write> vectors: array<vec4<f32>>;
             @group(0) @binding(1) var<storage, read_write> numbers: array<f32>;
@@ -70,7 +71,7 @@ fn stores_to_components_are_noticed() {
         "loop { break; continuing { vector.x = 1.0; } }",
     ];
     for body in refused {
-        assert_eq!(with(body), 1, "{body}");
+        assert_eq!(count(body), 1, "{body}");
     }
     let allowed = [
         "vector = vec4<f32>(1.0);",
@@ -81,6 +82,6 @@ fn stores_to_components_are_noticed() {
         "var own: vec4<f32>; own.x = 1.0; own[lane % 4u] = 2.0; put(&own, 3u); vectors[lane] = own;",
     ];
     for body in allowed {
-        assert_eq!(with(body), 0, "{body}");
+        assert_eq!(count(body), 0, "{body}");
     }
 }

@@ -1,5 +1,5 @@
-//! Every shader that a device can be sent, without a device: parsed, validated, held to the least limits there are, and
-//! translated to what the systems take.
+//! Tests of all shaders without a device: they are parsed, validated, checked against the smallest limits, and translated
+//! for all systems.
 
 mod components;
 mod uniform;
@@ -12,41 +12,41 @@ use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
 use super::functions::formula;
 use super::gram::SHAPES;
 use super::kernels::{self, Kernel};
-use crate::unary::Unary;
+use crate::unary::{Order, Unary};
 
-/// What WebGPU promises of every device.
+/// The limits that WebGPU guarantees on every device.
 const INVOCATIONS: u32 = 256;
 const WORKGROUP_BYTES: u32 = 16_384;
 const STORAGE_BUFFERS: usize = 8;
 
-/// Every kernel there is, with a name for it.
+/// All kernels with their names.
 fn all() -> Vec<(String, Kernel)> {
     let files = kernels::FILES.iter().map(|(file, kernel)| (format!("{file} {}", kernel.entry), kernel.clone()));
     let functions = Unary::cases().into_iter().flat_map(|f| {
         let formula = formula(f).expect("functions of the registry have shaders");
-        let first = kernels::apply_derivative(&formula, false);
-        let second = kernels::apply_derivative(&formula, true);
+        let first = kernels::apply_derivative(&formula, Order::First);
+        let second = kernels::apply_derivative(&formula, Order::Second);
         [kernels::apply(&formula), first, second].map(|kernel| (format!("{f:?} {}", kernel.entry), kernel))
     });
-    files.chain(functions).chain(made()).collect()
+    files.chain(functions).chain(generated()).collect()
 }
 
-/// Those whose text is made.
-fn made() -> Vec<(String, Kernel)> {
+/// The kernels with generated text.
+fn generated() -> Vec<(String, Kernel)> {
     SHAPES.into_iter().map(|shape| (format!("{shape:?}"), shape.kernel())).collect()
 }
 
-/// A text that holds what WGSL asks for.
+/// Parses and validates a text.
 fn parsed(name: &str, text: &str) -> (Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(text).unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(text)));
-    // None of what a device may have beyond WebGPU.
+    // No capabilities in addition to WebGPU.
     let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
         .validate(&module)
         .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(text)));
     (module, info)
 }
 
-/// All kernels, those of one text together.
+/// All kernels, grouped by their text.
 fn by_text() -> BTreeMap<String, Vec<(String, Kernel)>> {
     let mut texts: BTreeMap<String, Vec<(String, Kernel)>> = BTreeMap::new();
     for (name, kernel) in all() {
@@ -56,13 +56,13 @@ fn by_text() -> BTreeMap<String, Vec<(String, Kernel)>> {
 }
 
 #[test]
-fn shaders_are_valid_and_free_of_what_validation_lets_pass() {
-    for (text, list) in by_text() {
-        let name = &list[0].0;
+fn shaders_are_valid_and_free_of_faults_that_validation_accepts() {
+    for (text, kernels_of_text) in by_text() {
+        let name = &kernels_of_text[0].0;
         let (module, info) = parsed(name, &text);
         assert_eq!(uniform::faults(&module), Vec::<String>::new(), "{name}");
         assert_eq!(components::faults(&module, &info), Vec::<String>::new(), "{name}");
-        for (name, kernel) in &list {
+        for (name, kernel) in &kernels_of_text {
             assert_eq!(limits(&module, &info, kernel), Vec::<String>::new(), "{name}");
         }
     }
@@ -70,12 +70,12 @@ fn shaders_are_valid_and_free_of_what_validation_lets_pass() {
 
 #[test]
 fn shaders_are_translated_for_every_system() {
-    for (text, list) in by_text() {
-        let (module, info) = parsed(&list[0].0, &text);
+    for (text, kernels_of_text) in by_text() {
+        let (module, info) = parsed(&kernels_of_text[0].0, &text);
         let msl = naga::back::msl::Options { lang_version: (2, 4), ..Default::default() };
         naga::back::msl::write_string(&module, &info, &msl, &Default::default())
-            .unwrap_or_else(|error| panic!("{} in MSL: {error}", list[0].0));
-        for (name, kernel) in &list {
+            .unwrap_or_else(|error| panic!("{} in MSL: {error}", kernels_of_text[0].0));
+        for (name, kernel) in &kernels_of_text {
             to_spirv(&module, &info, kernel).unwrap_or_else(|error| panic!("{name} in SPIR-V: {error}"));
             to_hlsl(&module, &info, kernel).unwrap_or_else(|error| panic!("{name} in HLSL: {error}"));
             to_glsl(&module, &info, kernel).unwrap_or_else(|error| panic!("{name} in GLSL: {error}"));
@@ -108,7 +108,7 @@ fn to_glsl(module: &Module, info: &ModuleInfo, kernel: &Kernel) -> Result<(), na
     Writer::new(&mut text, module, info, &options, &pipeline, Default::default())?.write().map(drop)
 }
 
-/// Where a kernel is beyond the least limits, or its arrays are not where they are bound.
+/// The limits that a kernel exceeds, and the arrays with a wrong binding.
 fn limits(module: &Module, info: &ModuleInfo, kernel: &Kernel) -> Vec<String> {
     let entries = &module.entry_points;
     let Some(index) = entries.iter().position(|entry| entry.name == kernel.entry) else {
@@ -123,7 +123,7 @@ fn limits(module: &Module, info: &ModuleInfo, kernel: &Kernel) -> Vec<String> {
         faults.push(format!("a workgroup has {size:?} invocations"));
     }
     let mut layouter = naga::proc::Layouter::default();
-    layouter.update(module.to_ctx()).expect("types that were validated have sizes");
+    layouter.update(module.to_ctx()).expect("validated types have sizes");
     let memory = used.iter().filter(|(_, variable)| variable.space == AddressSpace::WorkGroup);
     let bytes: u32 = memory.map(|(_, variable)| layouter[variable.ty].size.next_multiple_of(16)).sum();
     if bytes > WORKGROUP_BYTES {
@@ -140,7 +140,7 @@ fn limits(module: &Module, info: &ModuleInfo, kernel: &Kernel) -> Vec<String> {
     for &(binding, handle, access) in &arrays {
         let writes = access.contains(StorageAccess::STORE);
         if binding == 0 || binding > kernel.inputs + 1 || writes != (binding == kernel.inputs + 1) {
-            faults.push(format!("array {binding} is bound elsewhere or otherwise: {access:?}"));
+            faults.push(format!("array {binding} has a wrong binding or access: {access:?}"));
         }
         if writes && !uses[handle].contains(GlobalUse::WRITE) {
             faults.push("nothing is written".into());
@@ -153,23 +153,23 @@ fn limits(module: &Module, info: &ModuleInfo, kernel: &Kernel) -> Vec<String> {
 }
 
 #[test]
-fn limits_are_noticed() {
-    let with = |variables: &str, size: u32, body: &str| {
+fn exceeded_limits_are_found() {
+    let faults = |variables: &str, size: u32, body: &str| {
         let text = format!("{variables} @compute @workgroup_size({size}) fn main() {{ {body} }}");
         let (module, info) = parsed("limits", &text);
-        let shader = kernels::Shader::Made(String::leak(text));
+        let shader = kernels::Shader::Generated(String::leak(text));
         limits(&module, &info, &Kernel { shader, entry: "main", inputs: 1, each: false })
     };
     let x = "@group(0) @binding(1) var<storage, read> x: array<f32>;";
     let y = "@group(0) @binding(2) var<storage, read_write> y: array<f32>;";
     let memory = |count: u32| format!("{x} {y} var<workgroup> m: array<f32, {count}>;");
     let none = Vec::<String>::new();
-    assert_eq!(with(&memory(4096), 256, "m[0] = 1.0; y[0] = x[0];"), none);
-    assert_eq!(with(&memory(4097), 256, "m[0] = 1.0; y[0] = x[0];"), ["a workgroup has 16400 bytes of memory"]);
-    assert_eq!(with(&memory(4097), 256, "y[0] = x[0];"), none, "what is not used takes none");
-    assert_eq!(with(&memory(1), 257, "y[0] = x[0];"), ["a workgroup has [257, 1, 1] invocations"]);
-    assert_eq!(with(&memory(1), 1, "m[0] = x[0];"), ["there is no result"]);
-    assert_eq!(with(&memory(1), 1, "m[0] = y[0];"), ["nothing is written"]);
+    assert_eq!(faults(&memory(4096), 256, "m[0] = 1.0; y[0] = x[0];"), none);
+    assert_eq!(faults(&memory(4097), 256, "m[0] = 1.0; y[0] = x[0];"), ["a workgroup has 16400 bytes of memory"]);
+    assert_eq!(faults(&memory(4097), 256, "y[0] = x[0];"), none, "unused memory does not count");
+    assert_eq!(faults(&memory(1), 257, "y[0] = x[0];"), ["a workgroup has [257, 1, 1] invocations"]);
+    assert_eq!(faults(&memory(1), 1, "m[0] = x[0];"), ["there is no result"]);
+    assert_eq!(faults(&memory(1), 1, "m[0] = y[0];"), ["nothing is written"]);
     let swapped = [x.replace("(1)", "(2)"), y.replace("(2)", "(1)")].concat();
-    assert_eq!(with(&swapped, 1, "y[0] = x[0];").len(), 2);
+    assert_eq!(faults(&swapped, 1, "y[0] = x[0];").len(), 2);
 }

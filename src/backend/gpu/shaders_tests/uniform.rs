@@ -1,12 +1,12 @@
-//! Barriers that not all invocations of a workgroup may reach.
+//! Finds barriers that some invocations of a workgroup may not reach.
 //!
-//! What every invocation is known to have alike, here called uniform: literals, constants, uniform numbers, what is only
-//! read from arrays at a uniform place, the workgroup's number, and what is computed of these. A variable is uniform if
-//! all that is ever stored in it is, and all invocations store it together. All else may differ: above all the
-//! invocation's own number, and what is in arrays that are written or in the workgroup's memory.
+//! A value is uniform if it is known to be the same for all invocations: literals, constants, params, the number of the
+//! workgroup, entries of read-only arrays at uniform places, and all values computed from these. A variable is uniform if
+//! every value that is stored in it is uniform and all invocations store it together. Everything else may differ, such as
+//! the number of the invocation, workgroup memory, and arrays that are written.
 //!
-//! Control flow is uniform where every condition on the way is. Where some may return, what comes after is not; where
-//! some may leave a loop or go on to its next round, the loop is not, but what comes after it is again.
+//! Control flow is uniform if all conditions on the way are uniform. After a return of some invocations it is not. If some
+//! invocations may leave a loop or continue with its next round, the loop is not uniform, but the code after it is.
 
 use std::collections::BTreeSet;
 
@@ -15,21 +15,22 @@ use naga::{
     Statement, StorageAccess, TypeInner,
 };
 
-/// What is wrong in any entry point of a shader, and in what it calls.
+/// The faults in the entry points of a shader and in the functions that they call.
 pub fn faults(module: &Module) -> Vec<String> {
     let mut faults = BTreeSet::new();
     for entry in &module.entry_points {
-        let alike = |argument: &FunctionArgument| {
+        let is_uniform = |argument: &FunctionArgument| {
             use BuiltIn::{NumWorkGroups, WorkGroupId, WorkGroupSize};
             matches!(argument.binding, Some(Binding::BuiltIn(WorkGroupId | NumWorkGroups | WorkGroupSize)))
         };
-        let arguments = entry.function.arguments.iter().map(alike).collect();
+        let arguments = entry.function.arguments.iter().map(is_uniform).collect();
         called(module, &entry.name, &entry.function, arguments, true, &mut faults);
     }
     faults.into_iter().collect()
 }
 
-/// Is what a function returns uniform, if its arguments are so and it is called by all invocations together, or not?
+/// True if a function returns a uniform value. `arguments` says which arguments are uniform, and `together` whether all
+/// invocations call it together.
 fn called(
     module: &Module,
     name: &str,
@@ -50,7 +51,7 @@ fn called(
         changed: true,
         faults,
     };
-    // What is found not to be uniform may make more so, also before it in a loop.
+    // A value that is not uniform may make others so, also earlier in a loop.
     while std::mem::take(&mut body.changed) {
         body.values();
         body.block(&function.body, together);
@@ -58,43 +59,43 @@ fn called(
     body.returned
 }
 
-/// A function, and what is known of it so far: everything is uniform until it is found not to be.
+/// A function and the uniform values found so far. Everything counts as uniform until the opposite is found.
 struct Body<'a> {
     module: &'a Module,
     name: &'a str,
     function: &'a Function,
     arguments: Vec<bool>,
     variables: Vec<bool>,
-    /// Of calls.
+    /// The results of calls.
     results: Vec<bool>,
-    /// Of all expressions; of a pointer, what is read through it.
+    /// All expressions. For a pointer, the value behind it.
     values: Vec<bool>,
     returned: bool,
     changed: bool,
     faults: &'a mut BTreeSet<String>,
 }
 
-/// How some invocations, and not others, may leave a block.
+/// The ways in which some invocations may leave a block early.
 #[derive(Clone, Copy, Default)]
-struct Left {
+struct Exits {
     function: bool,
     round: bool,
 }
 
-impl Left {
+impl Exits {
     fn any(self) -> bool {
         self.function || self.round
     }
 
-    fn or(self, other: Left) -> Left {
-        Left { function: self.function || other.function, round: self.round || other.round }
+    fn or(self, other: Exits) -> Exits {
+        Exits { function: self.function || other.function, round: self.round || other.round }
     }
 }
 
 impl Body<'_> {
     fn values(&mut self) {
         self.values.clear();
-        // Operands come before what is computed of them.
+        // Operands precede the expressions that use them.
         for (handle, expression) in self.function.expressions.iter() {
             let value = self.value(handle, expression);
             self.values.push(value);
@@ -106,41 +107,43 @@ impl Body<'_> {
         }
     }
 
-    fn value(&self, own: Handle<Expression>, expression: &Expression) -> bool {
+    fn value(&self, handle: Handle<Expression>, expression: &Expression) -> bool {
         use Expression as E;
-        let of = |handle: &Handle<Expression>| self.values[handle.index()];
+        let uniform = |handle: &Handle<Expression>| self.values[handle.index()];
         match expression {
             E::Literal(_) | E::Constant(_) | E::Override(_) | E::ZeroValue(_) | E::ArrayLength(_) => true,
             E::WorkGroupUniformLoadResult { .. } => true,
             E::FunctionArgument(index) => self.arguments[*index as usize],
             E::LocalVariable(handle) => self.variables[handle.index()],
-            E::CallResult(_) => self.results[own.index()],
+            E::CallResult(_) => self.results[handle.index()],
             E::GlobalVariable(handle) => match self.module.global_variables[*handle].space {
                 AddressSpace::Uniform => true,
                 AddressSpace::Storage { access } => access == StorageAccess::LOAD,
                 _ => false,
             },
-            E::Load { pointer } => of(pointer),
-            E::Access { base, index } => of(base) && of(index),
-            E::AccessIndex { base, .. } => of(base),
-            E::Compose { components, .. } => components.iter().all(of),
-            E::Splat { value, .. } => of(value),
-            E::Swizzle { vector, .. } => of(vector),
-            E::Unary { expr, .. } | E::As { expr, .. } => of(expr),
-            E::Relational { argument, .. } => of(argument),
-            E::Binary { left, right, .. } => of(left) && of(right),
-            E::Select { condition, accept, reject } => of(condition) && of(accept) && of(reject),
-            E::Math { arg, arg1, arg2, arg3, .. } => of(arg) && [arg1, arg2, arg3].into_iter().flatten().all(of),
+            E::Load { pointer } => uniform(pointer),
+            E::Access { base, index } => uniform(base) && uniform(index),
+            E::AccessIndex { base, .. } => uniform(base),
+            E::Compose { components, .. } => components.iter().all(uniform),
+            E::Splat { value, .. } => uniform(value),
+            E::Swizzle { vector, .. } => uniform(vector),
+            E::Unary { expr, .. } | E::As { expr, .. } => uniform(expr),
+            E::Relational { argument, .. } => uniform(argument),
+            E::Binary { left, right, .. } => uniform(left) && uniform(right),
+            E::Select { condition, accept, reject } => uniform(condition) && uniform(accept) && uniform(reject),
+            E::Math { arg, arg1, arg2, arg3, .. } => {
+                uniform(arg) && [arg1, arg2, arg3].into_iter().flatten().all(uniform)
+            }
             _ => false,
         }
     }
 
-    /// A variable is not uniform.
+    /// Marks a variable as not uniform.
     fn differs(&mut self, variable: Handle<LocalVariable>) {
         self.changed |= std::mem::replace(&mut self.variables[variable.index()], false);
     }
 
-    /// What a pointer points into is not uniform, if it is a variable of this function.
+    /// Marks the variable behind a pointer as not uniform, if it belongs to this function.
     fn differs_behind(&mut self, mut pointer: Handle<Expression>) {
         loop {
             match self.function.expressions[pointer] {
@@ -151,8 +154,8 @@ impl Body<'_> {
         }
     }
 
-    fn fault(&mut self, what: &str) {
-        self.faults.insert(format!("{}: {what}", self.name));
+    fn fault(&mut self, fault: &str) {
+        self.faults.insert(format!("{}: {fault}", self.name));
     }
 
     fn barrier(&mut self, together: bool) {
@@ -161,16 +164,16 @@ impl Body<'_> {
         }
     }
 
-    /// A block that all invocations enter together, or not.
-    fn block(&mut self, block: &Block, together: bool) -> Left {
-        let mut left = Left::default();
+    /// Visits a block. `together` is true if all invocations enter it together.
+    fn block(&mut self, block: &Block, together: bool) -> Exits {
+        let mut exits = Exits::default();
         for statement in block {
-            left = left.or(self.statement(statement, together && !left.any()));
+            exits = exits.or(self.statement(statement, together && !exits.any()));
         }
-        left
+        exits
     }
 
-    fn statement(&mut self, statement: &Statement, together: bool) -> Left {
+    fn statement(&mut self, statement: &Statement, together: bool) -> Exits {
         use Statement as S;
         match statement {
             S::Emit(_) | S::MemoryBarrier(_) => {}
@@ -182,16 +185,16 @@ impl Body<'_> {
             S::Switch { selector, cases } => {
                 let together = together && self.values[selector.index()];
                 let each = cases.iter().map(|case| self.block(&case.body, together));
-                return each.fold(Left::default(), Left::or);
+                return each.fold(Exits::default(), Exits::or);
             }
             S::Loop { body, continuing, break_if } => {
                 return self.rounds(body, continuing, *break_if, together);
             }
-            // In a switch it is left alone, and taken for more than that.
-            S::Break | S::Continue => return Left { round: !together, function: false },
+            // A break in a switch leaves only the switch. It is treated like a break of a loop.
+            S::Break | S::Continue => return Exits { round: !together, function: false },
             S::Return { value } => {
                 self.returned &= together && value.is_none_or(|value| self.values[value.index()]);
-                return Left { function: !together, round: false };
+                return Exits { function: !together, round: false };
             }
             S::ControlBarrier(_) => self.barrier(together),
             S::WorkGroupUniformLoad { pointer, .. } => self.barrier(together && self.place(*pointer)),
@@ -201,11 +204,11 @@ impl Body<'_> {
                 }
             }
             S::Call { function, arguments, result } => self.call(*function, arguments, *result, together),
-            // Its result differs.
+            // Its result differs between invocations.
             S::Atomic { .. } => {}
-            other => self.fault(&format!("a statement that is not known: {other:?}")),
+            other => self.fault(&format!("unknown statement: {other:?}")),
         }
-        Left::default()
+        Exits::default()
     }
 
     fn rounds(
@@ -214,18 +217,18 @@ impl Body<'_> {
         continuing: &Block,
         break_if: Option<Handle<Expression>>,
         together: bool,
-    ) -> Left {
-        let mut left = self.block(body, together);
-        left = left.or(self.block(continuing, together && !left.any()));
-        left.round |= break_if.is_some_and(|condition| !self.values[condition.index()]);
-        if together && left.any() {
-            // Who goes on to another round does so without the others.
-            left = left.or(self.rounds(body, continuing, break_if, false));
+    ) -> Exits {
+        let mut exits = self.block(body, together);
+        exits = exits.or(self.block(continuing, together && !exits.any()));
+        exits.round |= break_if.is_some_and(|condition| !self.values[condition.index()]);
+        if together && exits.any() {
+            // Some invocations enter another round without the others.
+            exits = exits.or(self.rounds(body, continuing, break_if, false));
         }
-        Left { function: left.function, round: false }
+        Exits { function: exits.function, round: false }
     }
 
-    /// Do all invocations mean the same part of a variable?
+    /// True if all invocations access the same part of a variable.
     fn place(&self, mut pointer: Handle<Expression>) -> bool {
         loop {
             pointer = match self.function.expressions[pointer] {
@@ -249,16 +252,16 @@ impl Body<'_> {
             let inner = &self.module.types[argument.ty].inner;
             matches!(inner, TypeInner::Pointer { .. } | TypeInner::ValuePointer { .. })
         };
-        // What the callee does with a pointer is not looked at: what is behind it may differ then.
+        // The use of a pointer in the callee is not analysed: the value behind it counts as not uniform.
         let pointers: Vec<bool> = callee.arguments.iter().map(is_pointer).collect();
-        let known = arguments.iter().zip(&pointers);
-        let known = known.map(|(argument, pointer)| !pointer && self.values[argument.index()]).collect();
+        let uniform = arguments.iter().zip(&pointers);
+        let uniform = uniform.map(|(argument, pointer)| !pointer && self.values[argument.index()]).collect();
         let name = callee.name.as_deref().unwrap_or("a function");
-        let uniform = called(self.module, name, callee, known, together, self.faults);
+        let uniform_result = called(self.module, name, callee, uniform, together, self.faults);
         for (argument, _) in arguments.iter().zip(&pointers).filter(|(_, pointer)| **pointer) {
             self.differs_behind(*argument);
         }
-        if let Some(result) = result.filter(|_| !uniform) {
+        if let Some(result) = result.filter(|_| !uniform_result) {
             self.changed |= std::mem::replace(&mut self.results[result.index()], false);
         }
     }
@@ -268,20 +271,20 @@ impl Body<'_> {
 mod tests {
     use super::*;
 
-    /// Is a barrier noticed in this body?
+    /// True if a fault is found in this body.
     fn refused(body: &str) -> bool {
         let text = format!(
-            "@group(0) @binding(0) var<uniform> words: vec4<u32>;
+            "@group(0) @binding(0) var<uniform> params: vec4<u32>;
             @group(0) @binding(1) var<storage, read> list: array<u32>;
             @group(0) @binding(2) var<storage, read_write> written: array<u32>;
             const COUNT: u32 = 3u;
             var<workgroup> together: array<u32, 64>;
             var<private> own: u32;
-            fn word(k: u32) -> u32 {{ return words[k % 4u]; }}
+            fn param(k: u32) -> u32 {{ return params[k % 4u]; }}
             fn wait() {{ workgroupBarrier(); }}
             fn wait_if(condition: bool) {{ if condition {{ workgroupBarrier(); }} }}
             fn same(x: u32) -> u32 {{ if x > 3u {{ return 1u; }} return 2u; }}
-            fn small(x: u32, y: u32) -> bool {{ var z = x; z += word(0u); return z < y; }}
+            fn small(x: u32, y: u32) -> bool {{ var z = x; z += param(0u); return z < y; }}
             fn three(to: ptr<function, u32>) {{ *to = 3u; }}
             @compute @workgroup_size(64)
             fn main(
@@ -294,29 +297,29 @@ mod tests {
     }
 
     #[test]
-    fn barriers_that_all_invocations_reach_pass() {
+    fn barriers_that_all_invocations_reach_are_accepted() {
         let allowed = [
             "workgroupBarrier(); storageBarrier();",
-            "if words.x > 3u { workgroupBarrier(); } else { wait(); }",
-            "if word(2u) > id.x + COUNT && id.y == 0u { workgroupBarrier(); }",
+            "if params.x > 3u { workgroupBarrier(); } else { wait(); }",
+            "if param(2u) > id.x + COUNT && id.y == 0u { workgroupBarrier(); }",
             "for (var k = 0u; k < 4u; k++) { workgroupBarrier(); }",
-            "for (var k = word(1u); k > 0u; k = k / 2u) { workgroupBarrier(); if lane < k { together[lane] = 0u; } }",
-            "for (var k = id.x; k < same(id.y); k += word(0u)) { for (var j = k; j < 9u; j++) { wait(); } }",
+            "for (var k = param(1u); k > 0u; k = k / 2u) { workgroupBarrier(); if lane < k { together[lane] = 0u; } }",
+            "for (var k = id.x; k < same(id.y); k += param(0u)) { for (var j = k; j < 9u; j++) { wait(); } }",
             "let record = list[id.x]; for (var k = list[record]; k < record; k++) { workgroupBarrier(); }",
-            "if word(0u) > 2u { return; } workgroupBarrier();",
-            "for (var k = 0u; k < 4u; k++) { if k == word(0u) { break; } workgroupBarrier(); }",
-            "for (var k = 0u; k < 4u; k++) { if k == word(0u) { continue; } workgroupBarrier(); }",
+            "if param(0u) > 2u { return; } workgroupBarrier();",
+            "for (var k = 0u; k < 4u; k++) { if k == param(0u) { break; } workgroupBarrier(); }",
+            "for (var k = 0u; k < 4u; k++) { if k == param(0u) { continue; } workgroupBarrier(); }",
             "for (var k = lane; k < 4u; k++) { together[k] = 1u; } workgroupBarrier();",
             "for (var k = 0u; k < 4u; k++) { if together[k] == lane { break; } } workgroupBarrier();",
             "if lane == 0u { together[0] = 1u; } workgroupBarrier();",
             "if together[lane] > 0u { together[lane] = same(lane); } wait();",
             "wait_if(small(id.x, 3u));",
-            "switch word(0u) { case 1u { workgroupBarrier(); } default { } }",
-            "let x = workgroupUniformLoad(&together[word(0u)]); if x > 3u { workgroupBarrier(); }",
-            "var v: vec2<u32>; v.x = id.x; v[word(0u) % 2u] = 3u; if v.y > 0u { workgroupBarrier(); }",
+            "switch param(0u) { case 1u { workgroupBarrier(); } default { } }",
+            "let x = workgroupUniformLoad(&together[param(0u)]); if x > 3u { workgroupBarrier(); }",
+            "var v: vec2<u32>; v.x = id.x; v[param(0u) % 2u] = 3u; if v.y > 0u { workgroupBarrier(); }",
             "if arrayLength(&written) > 3u { workgroupBarrier(); }",
             "loop { workgroupBarrier(); continuing { break if id.x > 3u; } }",
-            "if select(id.x, 3u, word(0u) == 1u) > min(2u, COUNT) { workgroupBarrier(); }",
+            "if select(id.x, 3u, param(0u) == 1u) > min(2u, COUNT) { workgroupBarrier(); }",
         ];
         for body in allowed {
             assert!(!refused(body), "{body}");
@@ -324,23 +327,23 @@ mod tests {
     }
 
     #[test]
-    fn barriers_that_some_may_not_reach_are_noticed() {
+    fn barriers_that_some_invocations_may_not_reach_are_found() {
         let wrong = [
             "if lane < 32u { workgroupBarrier(); }",
             "if lane < 32u { storageBarrier(); }",
             "if local.x == 0u { } else { workgroupBarrier(); }",
-            "if global.x < words.x { workgroupBarrier(); }",
+            "if global.x < params.x { workgroupBarrier(); }",
             "if together[0] > 3u { workgroupBarrier(); }",
             "if written[0] > 3u { workgroupBarrier(); }",
             "if list[lane] > 3u { workgroupBarrier(); }",
             "if own > 3u { workgroupBarrier(); }",
-            "if word(lane) > 3u { workgroupBarrier(); }",
+            "if param(lane) > 3u { workgroupBarrier(); }",
             "if lane < 32u { wait(); }",
             "wait_if(lane < 32u);",
             "wait_if(small(lane, 3u));",
             "wait_if(small(3u, together[1]));",
             "if same(lane) == 1u { workgroupBarrier(); }",
-            "if word(0u) > 3u && lane < 3u { workgroupBarrier(); }",
+            "if param(0u) > 3u && lane < 3u { workgroupBarrier(); }",
             "for (var k = lane; k < 64u; k += 8u) { workgroupBarrier(); }",
             "for (var k = 0u; k < lane; k++) { workgroupBarrier(); }",
             "for (var k = 0u; k < 4u; k += lane) { workgroupBarrier(); }",
@@ -360,7 +363,7 @@ mod tests {
             "var v: array<u32, 4>; v[lane % 4u] = 1u; if v[0] == 0u { workgroupBarrier(); }",
             "var x = 0u; three(&x); if x == 3u { workgroupBarrier(); }",
             "switch lane { case 1u { workgroupBarrier(); } default { } }",
-            "switch word(0u) { case 1u { if lane == 3u { break; } workgroupBarrier(); } default { } }",
+            "switch param(0u) { case 1u { if lane == 3u { break; } workgroupBarrier(); } default { } }",
             "if lane < 32u { let x = workgroupUniformLoad(&together[0]); }",
             "let x = workgroupUniformLoad(&together[lane]);",
             "if select(id.x, 3u, lane == 1u) > 3u { workgroupBarrier(); }",

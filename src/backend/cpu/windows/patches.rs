@@ -1,66 +1,68 @@
-//! Patches of a few positions at a time, made and taken back.
+//! Patches of a few positions at a time: reading them from planes, and adding them to planes.
 
 use std::ops::Range;
 
-use super::super::array::Array;
 use crate::backend::Window;
+use crate::backend::cpu::Array;
 use crate::real::gemm::View;
 use crate::real::{Real, buffer_pool, vectorised};
 
-/// A product has about so many columns, if there are: enough for its left side to be packed once for many.
+/// The preferred number of columns of a product. Its left operand is then packed once for many columns.
 const COLUMNS: usize = 192;
-/// Where a sample has more positions, patches of so many entries are made at a time, so that they stay in cache.
+/// The number of entries of the patches in one chunk if a sample has more positions. They stay in cache.
 const ENTRIES: usize = 1 << 17;
 
-/// Sizes of a convolution of x\[n, g c, h, w\].
+/// The sizes of a convolution of `x[n, g c, h, w]`.
 pub(super) struct Conv<'a> {
     pub window: &'a Window,
     pub n: usize,
-    /// Channels of x in a group.
+    /// The number of channels of x in a group.
     pub c: usize,
     pub size: [usize; 2],
     pub positions: [usize; 2],
 }
 
-/// The positions that one product is over: all of some samples, or some rows of one.
+/// The positions of one product: all positions of some samples, or some rows of positions of one sample.
 pub(super) struct Chunk {
     pub samples: Range<usize>,
     pub rows: Range<usize>,
 }
 
 impl<'a> Conv<'a> {
-    /// For `x`, or its cotangent, of shape \[n, channels, h, w\].
+    /// For `x`, or its cotangent, of shape `[n, channels, h, w]`, where `size` is `[h, w]`.
     pub fn new(n: usize, channels: usize, size: [usize; 2], window: &'a Window) -> Self {
-        let positions = window.positions(size).expect("the window fits, as the op's shape rule said");
+        let positions = window.positions(size).expect("the op's shape rule checked that the window fits");
         Conv { window, n, c: channels / window.groups, size, positions }
     }
 
-    pub fn of<R: Real>(x: &Array<R>, window: &'a Window) -> Self {
-        let s = x.shape();
-        Conv::new(s[0], s[1], [s[2], s[3]], window)
+    pub fn for_input<R: Real>(x: &Array<R>, window: &'a Window) -> Self {
+        let shape = x.shape();
+        Conv::new(shape[0], shape[1], [shape[2], shape[3]], window)
     }
 
+    /// The number of positions.
     pub fn t(&self) -> usize {
         self.positions[0] * self.positions[1]
     }
 
-    /// The entries of a patch.
+    /// The number of entries of a patch.
     pub fn i(&self) -> usize {
         self.c * self.window.kernel[0] * self.window.kernel[1]
     }
 
+    /// The number of entries of a plane.
     pub fn plane(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
-    /// The planes of one sample and group in x.
+    /// The range of one sample and group in the entries of x.
     pub fn planes(&self, sample: usize, group: usize) -> Range<usize> {
         let entries = self.c * self.plane();
         let first = (sample * self.window.groups + group) * entries;
         first..first + entries
     }
 
-    /// Where the o channels of one sample and group begin in y, at the chunk's first position.
+    /// The offset in y of the o channels of one sample and group, at the chunk's first position.
     pub fn channels(&self, sample: usize, group: usize, o: usize, chunk: &Chunk) -> usize {
         (sample * self.window.groups + group) * o * self.t() + chunk.rows.start * self.positions[1]
     }
@@ -69,32 +71,34 @@ impl<'a> Conv<'a> {
         let [rows, width] = self.positions;
         if self.t() >= COLUMNS {
             let step = (ENTRIES / (self.i() * width).max(1)).clamp(COLUMNS.div_ceil(width), rows);
-            let bands = move |n| (0..rows).step_by(step).map(move |r| (n, r..rows.min(r + step)));
-            (0..self.n).flat_map(bands).map(|(n, rows)| Chunk { samples: n..n + 1, rows }).collect()
+            let ranges = (0..rows).step_by(step).map(|row| row..rows.min(row + step));
+            let of_sample = |n| ranges.clone().map(move |rows| Chunk { samples: n..n + 1, rows });
+            (0..self.n).flat_map(of_sample).collect()
         } else {
-            // Parts of one size: a last one of few columns would be slow.
+            // Parts of equal size: a last part with few columns would be slow.
             let parts = ((self.n * self.t() + COLUMNS / 2) / COLUMNS).max(1);
             let step = self.n.div_ceil(parts).max(1);
-            let all = (0..self.n).step_by(step).map(|n| n..self.n.min(n + step));
-            all.map(|samples| Chunk { samples, rows: 0..rows }).collect()
+            let ranges = (0..self.n).step_by(step).map(|n| n..self.n.min(n + step));
+            ranges.map(|samples| Chunk { samples, rows: 0..rows }).collect()
         }
     }
 
-    /// A buffer for `rows` rows of a chunk's columns.
+    /// A buffer for `rows` rows with the columns of any chunk.
     pub fn buffer<R: Real>(&self, rows: usize) -> Vec<R> {
         buffer_pool::unset(rows * self.chunks().iter().map(|chunk| self.columns(chunk)).max().unwrap_or(0))
     }
 
+    /// The number of positions in a chunk.
     pub fn columns(&self, chunk: &Chunk) -> usize {
         chunk.samples.len() * chunk.rows.len() * self.positions[1]
     }
 
-    /// Patches are the entries themselves: kernels of one entry.
+    /// True if every patch is one entry, so that the patches are the planes themselves.
     pub fn trivial(&self) -> bool {
         self.window.kernel == [1, 1] && self.window.stride == [1, 1] && self.window.padding == [[0, 0], [0, 0]]
     }
 
-    /// The patches of a chunk, \[i, columns\], in `buffer` or where x has them already.
+    /// The patches of a chunk, `[i, columns]`: in `buffer`, or a view of x if x has them already.
     pub fn patches<'b, R: Real>(&self, x: &'b [R], group: usize, chunk: &Chunk, buffer: &'b mut [R]) -> View<'b, R> {
         let columns = self.columns(chunk);
         if self.trivial() && chunk.samples.len() == 1 {
@@ -102,7 +106,7 @@ impl<'a> Conv<'a> {
             return strided(&from[chunk.rows.start * self.positions[1]..], self.c, columns, self.plane());
         }
         let patches = &mut buffer[..self.i() * columns];
-        self.taps(chunk, |tap| {
+        self.for_each_tap(chunk, |tap| {
             let planes = x[self.planes(tap.sample, group)].chunks_exact(self.plane());
             for (plane, row) in planes.zip(tap.rows_of(patches, columns, self)) {
                 tap.read(plane, &mut row[tap.columns.clone()], self);
@@ -111,10 +115,10 @@ impl<'a> Conv<'a> {
         View::new(patches, self.i(), columns)
     }
 
-    /// Adds the patches of a chunk, \[i, columns\], to where they were taken from. They are used up.
+    /// Adds the patches of a chunk, `[i, columns]`, to the entries that they were read from. `patches` is overwritten.
     pub fn add_patches<R: Real>(&self, x: &mut [R], group: usize, chunk: &Chunk, patches: &mut [R]) {
         let columns = self.columns(chunk);
-        self.taps(chunk, |tap| {
+        self.for_each_tap(chunk, |tap| {
             let planes = x[self.planes(tap.sample, group)].chunks_exact_mut(self.plane());
             for (plane, row) in planes.zip(tap.rows_of(patches, columns, self)) {
                 tap.add(&mut row[tap.columns.clone()], plane, self);
@@ -122,8 +126,32 @@ impl<'a> Conv<'a> {
         });
     }
 
-    /// Every sample of a chunk seen through every entry of the kernel.
-    fn taps(&self, chunk: &Chunk, mut f: impl FnMut(&Tap)) {
+    /// The cotangent dy of a chunk as `[o, columns]`: a view of `dy`, or gathered in `buffer` if there are several
+    /// samples.
+    pub fn cotangents<'b, R: Real>(
+        &self,
+        dy: &'b [R],
+        group: usize,
+        o: usize,
+        chunk: &Chunk,
+        buffer: &'b mut [R],
+    ) -> View<'b, R> {
+        let [columns, t] = [self.columns(chunk), self.t()];
+        if chunk.samples.len() == 1 {
+            return strided(&dy[self.channels(chunk.samples.start, group, o, chunk)..], o, columns, t);
+        }
+        let gathered = &mut buffer[..o * columns];
+        for (k, sample) in chunk.samples.clone().enumerate() {
+            let from = dy[self.channels(sample, group, o, chunk)..].chunks_exact(t);
+            for (to, from) in gathered.chunks_exact_mut(columns).zip(from) {
+                to[k * t..][..t].copy_from_slice(from);
+            }
+        }
+        View::new(gathered, o, columns)
+    }
+
+    /// Calls `f` for every sample of a chunk and every entry of the kernel.
+    fn for_each_tap(&self, chunk: &Chunk, mut f: impl FnMut(&Tap)) {
         let [kernel_h, kernel_w] = self.window.kernel;
         for (k, sample) in chunk.samples.clone().enumerate() {
             let per_sample = chunk.rows.len() * self.positions[1];
@@ -133,7 +161,7 @@ impl<'a> Conv<'a> {
                 let line = (rows.start * self.window.stride[0] + tap_h * self.window.dilation[0])
                     .saturating_sub(self.window.padding[0][0]);
                 for tap_w in 0..kernel_w {
-                    let (cols, at) = self.window.inside(1, tap_w, self.size[1], self.positions[1]);
+                    let (cols, first_entry) = self.window.inside(1, tap_w, self.size[1], self.positions[1]);
                     f(&Tap {
                         sample,
                         first_row: tap_h * kernel_w + tap_w,
@@ -141,36 +169,39 @@ impl<'a> Conv<'a> {
                         rows: rows.start - chunk.rows.start..rows.end.max(rows.start) - chunk.rows.start,
                         line,
                         cols,
-                        at,
+                        first_entry,
                     });
                 }
             }
         }
     }
 
-    /// Lines of positions are as long as lines of x and move with them: the patches of a plane are the plane, shifted.
+    /// True if a line of positions is as long as a line of x and the stride is 1. The patches of a plane are then
+    /// shifted copies of the plane.
     fn shifted(&self) -> bool {
         self.window.stride == [1, 1] && self.positions[1] == self.size[1]
     }
 }
 
-/// One entry of the kernel, over a chunk's positions in one sample.
+/// One entry of the kernel at the positions of a chunk in one sample.
 struct Tap {
     sample: usize,
-    /// Its row in the patch matrix for the first channel.
+    /// The row of this entry in the patch matrix, for the first channel.
     first_row: usize,
-    /// The sample's columns there.
+    /// The columns of the sample in the patch matrix.
     columns: Range<usize>,
-    /// Lines of positions that see lines of x, of those of the chunk; and which line the first of them sees.
+    /// The lines of positions, counted in the chunk, that read lines of x.
     rows: Range<usize>,
+    /// The line of x that the first of them reads.
     line: usize,
-    /// Positions in a line that see entries of x; and which entry the first of them sees.
+    /// The positions in a line that read entries of x.
     cols: Range<usize>,
-    at: usize,
+    /// The entry of a line that the first of them reads.
+    first_entry: usize,
 }
 
 impl Tap {
-    /// Its rows of the patch matrix, one for every channel.
+    /// The rows of this entry in the patch matrix, one per channel.
     fn rows_of<'b, R: Real>(
         &self,
         patches: &'b mut [R],
@@ -181,11 +212,11 @@ impl Tap {
         patches.chunks_exact_mut(columns).skip(self.first_row).step_by(step)
     }
 
-    /// Where shifted positions see entries of a plane: positions, and the entry that the first of them sees.
+    /// For shifted patches: the positions that read entries of a plane, and the entry that the first of them reads.
     fn overlap(&self, conv: &Conv<'_>) -> (Range<usize>, usize) {
         let width = conv.positions[1];
-        // The entry that the first position of the first line would see, were there entries left of the plane.
-        let first = self.line * width + self.at;
+        // The entry that the first position of the first line reads, if the plane continued to the left.
+        let first = self.line * width + self.first_entry;
         let skipped = self.cols.start.saturating_sub(first);
         let begin = (first + skipped) - self.cols.start;
         let count = (self.rows.len() * width - skipped).min(conv.plane() - begin);
@@ -193,18 +224,18 @@ impl Tap {
         (start..start + count, begin)
     }
 
-    /// Zeros where positions see nothing, but for whole lines.
+    /// Writes zeros at positions that read padding, except in lines that are padding entirely.
     fn clear_margins<R: Real>(&self, patch: &mut [R], width: usize) {
         if self.cols.len() < width {
             let lines = &mut patch[self.rows.start * width..self.rows.end * width];
-            // Column by column: a margin is an entry or two wide, which is not worth a call.
+            // Column by column: a margin is one or two entries wide.
             for column in (0..self.cols.start).chain(self.cols.end..width) {
                 lines[column..].iter_mut().step_by(width).for_each(|x| *x = R::default());
             }
         }
     }
 
-    /// What the positions see of `plane`, zeros where they see nothing.
+    /// Reads the entries of `plane` into `patch`, with zeros for padding.
     fn read<R: Real>(&self, plane: &[R], patch: &mut [R], conv: &Conv<'_>) {
         let width = conv.positions[1];
         if self.rows.is_empty() || self.cols.is_empty() {
@@ -219,7 +250,7 @@ impl Tap {
         } else {
             for (k, row) in self.rows.clone().enumerate() {
                 let to = &mut patch[row * width..][self.cols.clone()];
-                let from = &plane[(self.line + k * conv.window.stride[0]) * conv.size[1] + self.at..];
+                let from = &plane[(self.line + k * conv.window.stride[0]) * conv.size[1] + self.first_entry..];
                 match conv.window.stride[1] {
                     1 => to.copy_from_slice(&from[..to.len()]),
                     step => to.iter_mut().zip(from.iter().step_by(step)).for_each(|(to, &x)| *to = x),
@@ -229,7 +260,7 @@ impl Tap {
         self.clear_margins(patch, width);
     }
 
-    /// The other way round: what the positions hold is added where they look.
+    /// Adds the entries of `patch` to the entries of `plane` that they were read from.
     fn add<R: Real>(&self, patch: &mut [R], plane: &mut [R], conv: &Conv<'_>) {
         let width = conv.positions[1];
         if self.rows.is_empty() || self.cols.is_empty() {
@@ -242,7 +273,7 @@ impl Tap {
         } else {
             for (k, row) in self.rows.clone().enumerate() {
                 let from = &patch[row * width..][self.cols.clone()];
-                let to = &mut plane[(self.line + k * conv.window.stride[0]) * conv.size[1] + self.at..];
+                let to = &mut plane[(self.line + k * conv.window.stride[0]) * conv.size[1] + self.first_entry..];
                 match conv.window.stride[1] {
                     1 => to.iter_mut().zip(from).for_each(|(to, &p)| *to += p),
                     step => to.iter_mut().step_by(step).zip(from).for_each(|(to, &p)| *to += p),
@@ -252,7 +283,7 @@ impl Tap {
     }
 }
 
-/// Rows of `cols` entries, `stride` apart, at the beginning of `data`.
+/// A view of the first `rows` rows in `data`, with `cols` entries each and `stride` entries from row to row.
 pub(super) fn strided<R: Real>(data: &[R], rows: usize, cols: usize, stride: usize) -> View<'_, R> {
     let end = if rows == 0 { 0 } else { (rows - 1) * stride + cols };
     View { data: &data[..end], rows, cols, stride, transposed: false }
