@@ -1,7 +1,7 @@
 //! Weights: parameters, buffers, and weights derived from them. They do not depend on samples.
 
 use super::graph::{Graph, Parameter};
-use crate::backend::{Arrays, Cpu};
+use crate::backend::{Arrays, Cpu, Storage};
 use crate::error::{Error, Result};
 use crate::ops::{Op, OpContext};
 use crate::shape::numel;
