@@ -11,7 +11,7 @@ use faer::traits::RealField;
 use faer::{Accum, MatMut, MatRef, Par};
 use tangent_kernels::Real;
 use tangent_kernels::extend::{Addend, Contraction, ContractionPlan, Panels, RightPanel, Term};
-use tangent_kernels::ops::{Storage};
+use tangent_kernels::ops::Storage;
 use tangent_kernels::{Cpu, Gram};
 use tangent_kernels_benches::machine::numbers;
 

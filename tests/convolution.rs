@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 use tangent_kernels::Cpu;
 use tangent_kernels::extend::Factor;
-use tangent_kernels::ops::{Storage, Window, Windows};
 use tangent_kernels::ops::{AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, MaxPool2d, Op, OpContext};
+use tangent_kernels::ops::{Storage, Window, Windows};
 
 /// Whole numbers from -4 to 4.
 fn numbers(count: usize, seed: u64) -> Vec<f64> {

@@ -2,8 +2,8 @@
 
 use tangent_kernels::check;
 use tangent_kernels::extend::Factor;
-use tangent_kernels::ops::{Arrays, Storage};
 use tangent_kernels::ops::InputOperand;
+use tangent_kernels::ops::{Arrays, Storage};
 use tangent_kernels::ops::{
     AvgPool2d, BatchNorm, Builtin, Case, Conv1d, Conv2d, ConvTranspose2d, Dropout, Embedding, GroupNorm, LayerNorm,
     Linear, MaxPool2d, Mul, Op, OpContext, Prelu, Softmax,

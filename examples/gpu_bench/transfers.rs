@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tangent_kernels::ops::{Storage};
+use tangent_kernels::ops::Storage;
 use tangent_kernels::{Device, Result};
 
 use crate::machine::{median, numbers};

@@ -1,23 +1,23 @@
-//! What the elementary functions need of a number's binary form, and of its precision.
+//! The binary form and the precision of numbers, for the elementary functions.
 //!
-//! All of it is additions and shifts, on which a loop over numbers can be vectorised.
+//! The functions use only additions and shifts, so loops over numbers are vectorised.
 
-/// The binary form of a [`Real`](super::Real). Public in name only: it seals that trait.
+/// The binary form of a [`Real`](super::Real). It seals that trait.
 pub trait Bits: Copy {
-    /// Whether this is `f32`.
+    /// True for `f32`.
     const SINGLE: bool;
 
     /// |self| with the sign of `x`.
     fn with_sign_of(self, x: Self) -> Self;
 
-    /// The integer nearest to `self`, ties to even, for numbers far below the largest that have a fraction.
+    /// The integer nearest to `self`, with ties to even. `self` must be far below the largest number with a fraction.
     fn nearest_integer(self) -> Self;
 
-    /// 2^self, for an integer that gives a normal number.
+    /// 2^self, where `self` is an integer and the result is a normal number.
     fn power_of_two(self) -> Self;
 
-    /// k and m with self = 2^k m and sqrt(1/2) <= m < sqrt(2), for a positive, finite number that is normal; anything
-    /// for others.
+    /// k and m with self = 2^k m and sqrt(1/2) <= m < sqrt(2), for a positive, finite, normal number. For other numbers
+    /// the result is undefined.
     fn exponent_and_fraction(self) -> (Self, Self);
 }
 
@@ -33,14 +33,14 @@ macro_rules! bits {
 
             #[inline(always)]
             fn nearest_integer(self) -> Self {
-                // Around this number, 3/2 2^DIGITS, the distance from one number to the next is 1.
+                // Around this number, 3/2 2^DIGITS, the distance between neighbouring numbers is 1.
                 const UNITS: $t = 1.5 / $t::EPSILON;
                 (self + UNITS) - UNITS
             }
 
             #[inline(always)]
             fn power_of_two(self) -> Self {
-                // The last bits of this sum are self + bias, which is 2^self once it stands where exponents do.
+                // The last bits of this sum are self + bias. Shifted to the exponent, they are 2^self.
                 const BIASED: $t = 1.5 / $t::EPSILON + ($t::MAX_EXP - 1) as $t;
                 Self::from_bits((self + BIASED).to_bits() << ($t::MANTISSA_DIGITS - 1))
             }
@@ -51,7 +51,7 @@ macro_rules! bits {
                 const ONE: $t = 1.0;
                 const UNITS: $t = 1.5 / $t::EPSILON;
                 const ROOT: $t = std::f64::consts::FRAC_1_SQRT_2 as $t;
-                // As if the exponent went up at sqrt(1/2) and not at 1.
+                // Shifts the point where the exponent increases from 1 to sqrt(1/2).
                 let shifted = self.to_bits().wrapping_add(ONE.to_bits() - ROOT.to_bits());
                 let biased = Self::from_bits(UNITS.to_bits() + (shifted >> DIGITS));
                 let fraction = shifted & ((1 << DIGITS) - 1);

@@ -1,10 +1,10 @@
-//! erf(x), erfc(x) = 1 - erf(x), and erfc without its exponential.
+//! erf(x), erfc(x) = 1 - erf(x), and e^(x^2) erfc(x).
 
 use super::Real;
 use super::pair::Pair;
 use super::polynomial::polynomial;
 
-/// erf(x), off by up to 1.85 units in the last place in `f32`.
+/// erf(x), with an error of up to 1.85 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn erf<R: Real>(x: R) -> R {
     let near = erf_near_zero(x);
@@ -12,7 +12,7 @@ pub(super) fn erf<R: Real>(x: R) -> R {
     if x.abs() < R::from_f64(NEAR) { near } else { far }
 }
 
-/// erfc(x), off by up to 3.95 units in the last place in `f32`.
+/// erfc(x), with an error of up to 3.95 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn erfc<R: Real>(x: R) -> R {
     let one = R::from_f64(1.0);
@@ -22,14 +22,13 @@ pub(super) fn erfc<R: Real>(x: R) -> R {
     if x.abs() < R::from_f64(NEAR) { near } else { far }
 }
 
-/// e^(x^2) erfc(x) for x >= 0, which falls like 1 / x: over 1 + 2 x, a polynomial in t = (x - 3) / (x + 3).
+/// e^(x^2) erfc(x) for x >= 0, which falls like 1 / x: a polynomial in t = (x - 3) / (x + 3), divided by 1 + 2 x.
 ///
-/// Times 1 + 2 x it hardly changes from 0 to infinity, so that neither the rounding of t nor that of the polynomial's
-/// higher terms counts for much.
+/// Times 1 + 2 x it varies little from 0 to infinity. So the roundings of t and of the higher terms matter little.
 #[inline(always)]
 pub(crate) fn scaled_erfc<R: Real>(x: R) -> R {
     let one = R::from_f64(1.0);
-    // t by what is exact at x = 0, where the polynomial is steepest.
+    // t from a form that is exact at x = 0, where the polynomial is steepest.
     let half_way = x / (x + R::from_f64(3.0));
     let t = (half_way + half_way) - one;
     polynomial(t, &SINGLE, &DOUBLE) / (one + (x + x))
@@ -38,13 +37,13 @@ pub(crate) fn scaled_erfc<R: Real>(x: R) -> R {
 /// erfc(x) for x >= 0.
 #[inline(always)]
 fn right<R: Real>(x: R) -> R {
-    // It has vanished there.
+    // It is 0 here.
     let x = if x > R::from_f64(30.0) { R::from_f64(30.0) } else { x };
-    // The tail of x^2 counts, since e^-w has the relative error that w has absolutely.
+    // The tail of x^2 matters: the relative error of e^-w is the absolute error of w.
     (-Pair::product(x, x)).exp() * scaled_erfc(x)
 }
 
-/// Up to here erf is a polynomial, and erfc not so small that the rounding of erf would count.
+/// Below this limit erf is a polynomial, and erfc is large enough that the rounding of erf does not matter.
 const NEAR: f64 = 0.7;
 
 /// erf(x) = x + x q(x^2) for |x| < 0.7
@@ -53,7 +52,7 @@ pub(crate) fn erf_near_zero<R: Real>(x: R) -> R {
     x + x * polynomial(x * x, &near_zero::SINGLE, &near_zero::DOUBLE)
 }
 
-/// The coefficients, like those below, from tests/reference/fit_elementary.py.
+/// The coefficients here and below are from tests/reference/fit_elementary.py.
 mod near_zero {
     pub const SINGLE: [f64; 6] = [
         0.12837916641109168,

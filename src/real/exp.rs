@@ -7,42 +7,42 @@ use std::f64::consts::LOG2_E;
 use super::polynomial::polynomial;
 use super::{Real, ln2};
 
-/// e^x, off by up to 0.95 units in the last place in `f32`.
+/// e^x, with an error of up to 0.95 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn exp<R: Real>(x: R) -> R {
     exp_of_sum(x, R::default())
 }
 
-/// e^(x + tail), where |tail| is small beside 1.
+/// e^(x + tail), where |tail| is small compared with 1.
 #[inline(always)]
 pub(super) fn exp_of_sum<R: Real>(x: R, tail: R) -> R {
-    // Beyond these numbers it is 0 and infinite. NaN stays NaN.
+    // Beyond these limits it is 0 or infinite. NaN stays NaN.
     let (low, high) = if R::SINGLE { (-105.0, 89.0) } else { (-750.0, 710.0) };
     let x = if x < R::from_f64(low) { R::from_f64(low) } else { x };
     let x = if x > R::from_f64(high) { R::from_f64(high) } else { x };
     let (k, r) = reduced(x);
-    // 2^k may be no normal number: it is multiplied by in two steps.
+    // 2^k may be outside the normal numbers, so it is applied in two steps.
     let half = (R::from_f64(0.5) * k).nearest_integer();
     (R::from_f64(1.0) + less_one(r + tail)) * half.power_of_two() * (k - half).power_of_two()
 }
 
-/// e^x - 1, off by up to 1.43 units in the last place in `f32`.
+/// e^x - 1, with an error of up to 1.43 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn exp_m1<R: Real>(x: R) -> R {
     let (one, half) = (R::from_f64(1.0), R::from_f64(0.5));
-    // Below, it is -1 to the last digit, and above infinite.
+    // Below, it is -1 to the last digit. Above, it is infinite.
     let (low, high) = if R::SINGLE { (-30.0, 89.0) } else { (-60.0, 710.0) };
     let inner = if x < R::from_f64(low) { R::from_f64(low) } else { x };
     let inner = if inner > R::from_f64(high) { R::from_f64(high) } else { inner };
     let (k, r) = reduced(inner);
-    // Half of everything, as 2^k itself may overflow.
+    // All terms are halved: 2^k alone may overflow.
     let power = (k - one).power_of_two();
     let y = less_one(r) * power + (power - half);
-    // Keeps the sign of -0, and numbers whose half is subnormal.
+    // Keeps the sign of -0, and numbers with a subnormal half.
     if x.abs() < half * half * R::EPSILON { x } else { y + y }
 }
 
-/// e^-x and 1 - e^-x for x >= 0, both to full relative accuracy, except that e^-x stops where 1 - e^-x is 1.
+/// e^-x and 1 - e^-x for x >= 0, both to full relative accuracy. e^-x is only accurate while 1 - e^-x is below 1.
 #[inline(always)]
 pub(super) fn falling<R: Real>(x: R) -> (R, R) {
     let one = R::from_f64(1.0);
@@ -52,7 +52,7 @@ pub(super) fn falling<R: Real>(x: R) -> (R, R) {
     (power + power * small, (one - power) - power * small)
 }
 
-/// k and r. x must be in the range where 2^k is a number, or nearly.
+/// k and r. 2^k must be close to the range of the numbers.
 #[inline(always)]
 fn reduced<R: Real>(x: R) -> (R, R) {
     let k = (R::from_f64(LOG2_E) * x).nearest_integer();

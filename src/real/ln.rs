@@ -1,15 +1,15 @@
 //! ln(x) and ln(1 + x).
 //!
-//! x = 2^k m with sqrt(1/2) <= m < sqrt(2), so that ln(x) = k ln(2) + ln(m); and ln(m) = 2 atanh(s) with
-//! s = (m - 1) / (m + 1), whose series in s converges fast.
+//! x = 2^k m with sqrt(1/2) <= m < sqrt(2), so ln(x) = k ln(2) + ln(m). And ln(m) = 2 atanh(s) with
+//! s = (m - 1) / (m + 1). Its series in s converges fast.
 
 use super::polynomial::polynomial;
 use super::{Real, ln2};
 
-/// ln(x), off by up to 0.81 units in the last place in `f32`.
+/// ln(x), with an error of up to 0.81 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn ln<R: Real>(x: R) -> R {
-    // A subnormal number is made a normal one, 2^64 times larger.
+    // A subnormal number is scaled by 2^64.
     let smallest_normal = if R::SINGLE { f32::MIN_POSITIVE.into() } else { f64::MIN_POSITIVE };
     let tiny = x < R::from_f64(smallest_normal);
     let (scaled, less) = if tiny { (x * R::from_f64(0.5f64.powi(-64)), R::from_f64(64.0)) } else { (x, R::default()) };
@@ -17,12 +17,12 @@ pub(super) fn ln<R: Real>(x: R) -> R {
     with_ends(x, sum(k - less, m, R::default()))
 }
 
-/// ln(1 + x), off by up to 0.82 units in the last place in `f32`.
+/// ln(1 + x), with an error of up to 0.82 units in the last place in `f32`.
 #[inline(always)]
 pub(super) fn ln_1p<R: Real>(x: R) -> R {
     let one = R::from_f64(1.0);
     let u = one + x;
-    // What rounding took from u, found by taking the larger of 1 and x from it.
+    // The rounding error of u, from the difference of u and the larger of 1 and x.
     let lost = if x > one { one - (u - x) } else { x - (u - one) };
     let (k, m) = u.exponent_and_fraction();
     // Keeps the sign of -0.
@@ -35,13 +35,13 @@ fn sum<R: Real>(k: R, m: R, more: R) -> R {
     let f = m - R::from_f64(1.0);
     let s = f / (R::from_f64(2.0) + f);
     let (z, square) = (s * s, R::from_f64(0.5) * f * f);
-    // 2 s = f - s f = f - f^2 / 2 + s f^2 / 2, where f is exact and all else small beside it.
+    // 2 s = f - s f = f - f^2 / 2 + s f^2 / 2. f is exact, and the other terms are small compared with it.
     let small = s * (square + z * polynomial(z, &SINGLE, &DOUBLE));
     let (head, tail) = ln2();
     k * head + (f - (square - (small + (k * tail + more))))
 }
 
-/// `y`, but what ln(x) is where that is no number.
+/// `y`, or ln(x) where it is infinite or NaN.
 #[inline(always)]
 fn with_ends<R: Real>(x: R, y: R) -> R {
     let (zero, infinity) = (R::default(), R::from_f64(f64::INFINITY));

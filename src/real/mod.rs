@@ -27,11 +27,11 @@ use buffer_pool::BufferPool;
 use gemm::Gemm;
 use vector::Vector;
 
-/// A floating point number: `f32` or `f64`, and no other (the trait is sealed).
+/// A floating point number: `f32` or `f64`. The trait is sealed.
 ///
-/// The functions are those that the activations in [`unary`](crate::unary) are made of; each is accurate to a few
-/// units in the last place over the whole range. All but `sin` and `cos` are made here, of additions, products,
-/// divisions, shifts and choices: loops over them are vectorised, and their bits are the same on every machine.
+/// The functions are those that the activations in [`unary`](crate::unary) need. Each is accurate to a few units in the
+/// last place over the whole range. All except `sin` and `cos` are implemented here with additions, products,
+/// divisions, shifts and selections. So loops over them are vectorised, and their bits are the same on every machine.
 pub trait Real:
     Copy
     + PartialEq
@@ -63,7 +63,7 @@ pub trait Real:
     fn from_f64(x: f64) -> Self;
     /// The same value as `f64`, exactly.
     fn f64(self) -> f64;
-    /// Neither NaN nor infinite.
+    /// True unless the number is NaN or infinite.
     fn is_finite(self) -> bool;
     /// x a + b, rounded once.
     fn mul_add(self, a: Self, b: Self) -> Self;
@@ -100,7 +100,7 @@ pub trait Real:
     fn buffer_pool() -> &'static LocalKey<RefCell<BufferPool<Self>>>;
 }
 
-/// ln(2), as a head so short that its product with an exponent is exact, and the rest.
+/// ln(2) as a head, whose product with any exponent is exact, and a tail.
 #[inline(always)]
 fn ln2<R: Real>() -> (R, R) {
     let (head, tail) = if R::SINGLE {

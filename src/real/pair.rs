@@ -1,12 +1,12 @@
-//! Twice the digits, where the exponential function would blow the rounding of its argument up.
+//! Numbers with twice the digits, for arguments of the exponential function.
 //!
-//! e^w has the relative error that w has absolutely. At w = -80 the rounding of w alone is worth some 40 units in the
-//! last place of e^w, and the left tails of the activations would lose two digits.
+//! The relative error of e^w is the absolute error of w. At w = -80 the rounding of w alone changes e^w by about 40
+//! units in the last place, and the left tails of the activations would lose two digits.
 
 use super::Real;
 use super::exp::exp_of_sum;
 
-/// The unevaluated sum of a number and of what rounding took from it.
+/// The unevaluated sum of a number and its rounding error.
 #[derive(Clone, Copy)]
 pub(crate) struct Pair<R> {
     pub head: R,
@@ -14,14 +14,14 @@ pub(crate) struct Pair<R> {
 }
 
 impl<R: Real> Pair<R> {
-    /// The constant `head + tail`, given to more than the digits of `f64`.
+    /// The constant `head + tail`, with more digits than `f64` has.
     #[inline(always)]
     pub fn constant(head: f64, tail: f64) -> Self {
         let rounded = R::from_f64(head);
         Pair { head: rounded, tail: R::from_f64((head - rounded.f64()) + tail) }
     }
 
-    /// a b, exactly (Dekker 1971), unless something over- or underflows: keep the factors well inside the range.
+    /// a b, exactly (Dekker 1971), unless a product overflows or underflows. The factors must be well inside the range.
     #[inline(always)]
     pub fn product(a: R, b: R) -> Self {
         let head = a * b;
@@ -40,7 +40,7 @@ impl<R: Real> Pair<R> {
     /// self + other
     #[inline(always)]
     pub fn plus(self, other: Self) -> Self {
-        // Knuth's exact sum, which need not know which of the two is larger.
+        // Knuth's exact sum, which works for any order of magnitudes.
         let head = self.head + other.head;
         let theirs = head - self.head;
         let tail = (self.head - (head - theirs)) + (other.head - theirs);
@@ -53,7 +53,7 @@ impl<R: Real> Pair<R> {
         exp_of_sum(self.head, self.tail)
     }
 
-    /// head + tail as a pair whose tail is no more than the rounding of its head. |head| >= |tail|.
+    /// head + tail as a pair whose tail is at most the rounding error of its head. It needs |head| >= |tail|.
     #[inline(always)]
     fn normal(head: R, tail: R) -> Self {
         let sum = head + tail;
@@ -76,7 +76,7 @@ impl<R: Real> std::ops::Neg for Pair<R> {
     }
 }
 
-/// x as a sum of two numbers with half the digits each, whose products are exact (Veltkamp 1968).
+/// x as a sum of two numbers with half the digits each. Their products are exact (Veltkamp 1968).
 #[inline(always)]
 fn halves<R: Real>(x: R) -> (R, R) {
     // 2^12 + 1 for the 24 digits of f32, 2^27 + 1 for the 53 of f64.

@@ -1,4 +1,4 @@
-//! Polynomials, with the coefficients that a precision needs.
+//! Polynomials with coefficients per precision.
 
 use super::Real;
 
@@ -8,7 +8,7 @@ pub(super) fn polynomial<R: Real, const S: usize, const D: usize>(x: R, single: 
     if R::SINGLE { horner(x, single) } else { horner(x, double) }
 }
 
-/// Without `mul_add`: where the machine has no such instruction, that is a slow call.
+/// It does not use `mul_add`, which is a slow call on machines without the instruction.
 #[inline(always)]
 fn horner<R: Real, const N: usize>(x: R, coefficients: &[f64; N]) -> R {
     let mut sum = R::from_f64(coefficients[N - 1]);

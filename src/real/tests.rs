@@ -1,10 +1,10 @@
-//! How far the functions are off, over a dense sample of all numbers: in `f32` by the functions of `f64` from elsewhere;
-//! in `f64` by the same, which are themselves off by up to one unit in the last place, so that the bounds are coarse.
+//! The errors of the functions over a dense sample of all numbers, compared with the `f64` functions of other
+//! libraries. These have errors of up to one unit in the last place themselves, so the bounds in `f64` are coarse.
 
 use super::Real;
 use crate::unary::{Function, Gelu};
 
-/// Numbers of all sizes and both signs, and more of them where the functions have their shape.
+/// Numbers of all magnitudes and both signs, with more of them where the functions vary.
 fn sample() -> impl Iterator<Item = f32> {
     let all = (0..u32::MAX).step_by(10_007).map(f32::from_bits).filter(|x| x.is_finite());
     let wide = (-1_200_000..1_200_000).map(|k| k as f32 * 9.1e-5);
@@ -18,11 +18,11 @@ fn ulp<R: Real>(x: f64) -> f64 {
     power_of_two * R::EPSILON.f64()
 }
 
-/// The largest distance of `f` from `want`, in units in the last place of `R`, where `want` is a normal number. Where it
-/// is none, it must be met within what subnormal numbers can tell apart.
+/// The largest distance of `f` from `want`, in units in the last place of `R`, over all normal values of `want`. Other
+/// values must be met within the distance of subnormal numbers.
 fn off<R: Real>(f: impl Fn(R) -> R, want: impl Fn(f64) -> f64) -> f64 {
     let smallest_normal = if R::SINGLE { f32::MIN_POSITIVE.into() } else { f64::MIN_POSITIVE };
-    // In f64, numbers that fill the digits.
+    // In f64, numbers that use all digits.
     let stretch = if R::SINGLE { 1.0 } else { 1.000_000_012_345_679 };
     let (mut worst, mut place) = (0.0, 0.0);
     for x in sample().map(|x| f64::from(x) * stretch) {
@@ -67,7 +67,7 @@ accurate! {
 #[test]
 fn gelu() {
     let gelu = Gelu { approximate: false };
-    // In f32 only: from erfc in f64 alone there is no better value of it in f64.
+    // In f32 only: there is no reference for f64 that is more accurate.
     let want = |x: f64| 0.5 * x * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
     assert!(off::<f32>(|x| gelu.value(x), want) < 4.4);
 }

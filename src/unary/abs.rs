@@ -5,10 +5,10 @@ use crate::real::Real;
 
 /// |x|
 ///
-/// First derivative -1 for x < 0 and 1 for x > 0, second 0. At the kink, x = 0, the first derivative is the mean of both
-/// sides, 0, as in PyTorch.
+/// The first derivative is -1 for x < 0 and 1 for x > 0. The second is 0. At the kink, x = 0, the first derivative is
+/// the mean of both sides, 0, as in PyTorch.
 ///
-/// At the far ends: -x on the left, x itself on the right.
+/// At the far ends the value is -x on the left and x on the right.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Abs;
 

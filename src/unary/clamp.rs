@@ -3,29 +3,30 @@ use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::real::Real;
 
-/// x kept between two bounds: min for x < min, max for x > max, x itself between them
+/// x clamped to two bounds: min for x < min, max for x > max, else x
 ///
-/// First derivative 1 for min <= x <= max and 0 outside, second 0. At the kinks, x = min and x = max, the first
-/// derivative is the inner side's, 1, as in PyTorch; it is so even where min = max.
+/// The first derivative is 1 for min <= x <= max and 0 outside. The second is 0. At the kinks, x = min and x = max, the
+/// first derivative is that of the inner side, 1, as in PyTorch. This includes min = max.
 ///
-/// At the far ends: min on the left, max on the right.
+/// At the far ends the value is min on the left and max on the right.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Clamp {
-    /// The lower bound: any finite number that `f32` can hold. The attribute `min`, which has no default.
+    /// The lower bound: any finite number in the range of `f32`. The attribute `min`, without default.
     pub min: f64,
-    /// The upper bound: any finite number that `f32` can hold and that is no smaller than `min`. The attribute `max`,
-    /// which has no default.
+    /// The upper bound: any finite number in the range of `f32` that is at least `min`. The attribute `max`, without
+    /// default.
     pub max: f64,
 }
 
 impl Function for Clamp {
     fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>> {
         (name == "clamp").then(|| {
-            let (min, max) = (parameter(name, attributes, "min")?, parameter(name, attributes, "max")?);
-            match min <= max {
-                true => Ok(Clamp { min, max }),
-                false => Err(Error::value(format!("{name}: attribute 'min' is {min}, above 'max', which is {max}"))),
+            let min = parameter(name, attributes, "min")?;
+            let max = parameter(name, attributes, "max")?;
+            if min > max {
+                return Err(Error::value(format!("{name}: attribute 'min' is {min}, above 'max', which is {max}")));
             }
+            Ok(Clamp { min, max })
         })
     }
 
@@ -35,8 +36,8 @@ impl Function for Clamp {
 
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
-        let (min, max) = (R::from_f64(self.min), R::from_f64(self.max));
-        // Asked this way round, NaN stays NaN.
+        let [min, max] = [self.min, self.max].map(R::from_f64);
+        // With these comparisons NaN stays NaN.
         if x < min {
             min
         } else if x > max {

@@ -36,8 +36,8 @@ impl Custom {
         Custom { name, value, first, second, shader: None }
     }
 
-    /// The same activation with a shader for GPUs. `wgsl` defines `value(x: f32) -> f32`, `first(x: f32, y: f32) -> f32`
-    /// and `second(x: f32, y: f32) -> f32`, where y = f(x).
+    /// The same activation with a shader for GPUs. `wgsl` defines `value(x: f32) -> f32`, `first(x: f32, y: f32) ->
+    /// f32` and `second(x: f32, y: f32) -> f32`, where y = f(x).
     #[must_use]
     pub const fn with_shader(self, wgsl: &'static str) -> Self {
         Custom { shader: Some(wgsl), ..self }

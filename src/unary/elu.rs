@@ -5,13 +5,13 @@ use crate::real::Real;
 
 /// x for x > 0, alpha (e^x - 1) for x <= 0
 ///
-/// First derivative 1 for x > 0 and alpha e^x for x <= 0, second 0 for x > 0 and alpha e^x for x <= 0. At the kink,
-/// x = 0, both are the left side's, alpha, as in PyTorch.
+/// The first derivative is 1 for x > 0 and alpha e^x for x <= 0. The second is 0 for x > 0 and alpha e^x for x <= 0. At
+/// the kink, x = 0, both are those of the left side, alpha, as in PyTorch.
 ///
-/// At the far ends: the value goes to -alpha on the left, and both derivatives to 0; it is x itself on the right.
+/// On the far left the value goes to -alpha and both derivatives to 0. On the far right the value is x.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Elu {
-    /// The depth of the left side: any finite number that `f32` can hold. The attribute `alpha`, which has no default.
+    /// The depth of the left side: any finite number in the range of `f32`. The attribute `alpha`, without default.
     pub alpha: f64,
 }
 
@@ -26,7 +26,7 @@ impl Function for Elu {
 
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
-        // Computed first and chosen then, so that loops have no branch.
+        // Computed before the selection, so that loops have no branch.
         let left = R::from_f64(self.alpha) * x.exp_m1();
         if x <= R::default() { left } else { x }
     }

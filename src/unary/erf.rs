@@ -7,13 +7,13 @@ use crate::real::Real;
 
 /// erf(x), the error function
 ///
-/// First derivative 2/sqrt(pi) e^(-x^2), second -2 x times the first.
+/// The first derivative is 2/sqrt(pi) e^(-x^2). The second is -2 x times the first.
 ///
-/// At the far ends: the value goes to -1 and 1, both derivatives to 0.
+/// At the far ends the value goes to -1 and 1, and both derivatives to 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Erf;
 
-/// Where e^(-x^2) has vanished, even times x.
+/// At this x, e^(-x^2) is 0, also times x.
 const END: f64 = 100.0;
 
 impl Function for Erf {
@@ -32,8 +32,8 @@ impl Function for Erf {
 
     #[inline(always)]
     fn first<R: Real>(self, x: R, _: R) -> R {
-        // The rounding of x^2 costs relative accuracy in the tails, where the derivative is small; absolutely, it
-        // never costs more than half an epsilon.
+        // The rounding of x^2 costs relative accuracy in the tails, where the derivative is small. The absolute error
+        // is at most half an epsilon.
         R::from_f64(FRAC_2_SQRT_PI) * (-(x * x)).exp()
     }
 

@@ -5,10 +5,10 @@ use crate::real::Real;
 
 /// e^x
 ///
-/// Both derivatives are e^x as well.
+/// Both derivatives are e^x.
 ///
-/// At the far ends: all three go to 0 on the left; on the right they are infinite from where the number type ends, at
-/// x = 88.7 in `f32` and x = 709.7 in `f64`.
+/// On the far left all three go to 0. On the far right they are infinite beyond the range of the numbers, above x =
+/// 88.7 in `f32` and x = 709.7 in `f64`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exp;
 

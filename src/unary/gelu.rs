@@ -6,18 +6,18 @@ use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::real::{Pair, Real, erf_near_zero, scaled_erfc};
 
-/// x P(x), where P(x) = (1 + erf(x / sqrt(2))) / 2 is the normal distribution; or its approximation by tanh
+/// x P(x), where P(x) = (1 + erf(x / sqrt(2))) / 2 is the normal distribution, or its approximation by tanh
 ///
-/// With the density p(x) = e^(-x^2/2) / sqrt(2 pi): first derivative P(x) + x p(x), second p(x) (2 - x^2).
+/// The density is p(x) = e^(-x^2/2) / sqrt(2 pi). The first derivative is P(x) + x p(x). The second is p(x) (2 - x^2).
 ///
-/// The approximation is x/2 (1 + tanh u) with u = sqrt(2/pi) (x + 0.044715 x^3), which is x s with s = sigmoid(w),
-/// w = 2 u: first derivative s + x s (1 - s) w', second s (1 - s) (2 w' + x w'' + x (1 - 2 s) w'^2).
+/// The approximation is x/2 (1 + tanh u) with u = sqrt(2/pi) (x + 0.044715 x^3). It equals x s with s = sigmoid(w) and
+/// w = 2 u. Its first derivative is s + x s (1 - s) w'. The second is s (1 - s) (2 w' + x w'' + x (1 - 2 s) w'^2).
 ///
-/// At the far ends, of both: the value goes to -0 on the left (like -e^(-x^2/2), or like x e^w), and both derivatives
-/// to 0; on the right the value goes to x, the derivatives to 1 and 0.
+/// On the far left the value goes to -0 (like -e^(-x^2/2), or like x e^w) and both derivatives to 0. On the far right
+/// the value goes to x, and the derivatives to 1 and 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gelu {
-    /// Whether it is the approximation by tanh. The attribute `approximate`: `none` (the default) or `tanh`.
+    /// True for the approximation by tanh. The attribute `approximate`: `none` (the default) or `tanh`.
     pub approximate: bool,
 }
 
@@ -27,7 +27,7 @@ impl Function for Gelu {
             Ok("none") => Ok(Gelu { approximate: false }),
             Ok("tanh") => Ok(Gelu { approximate: true }),
             Ok(other) => Err(Error::value(format!(
-                "gelu: attribute 'approximate' is '{other}' where 'none' or 'tanh' is needed"
+                "gelu: attribute 'approximate' is '{other}', but must be 'none' or 'tanh'"
             ))),
             Err(error) => Err(error.context(name)),
         })
@@ -65,12 +65,12 @@ impl Function for Gelu {
     }
 }
 
-/// The function once it is known whether it is the approximation.
+/// The function with a fixed formula.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Form<const APPROXIMATE: bool>;
 
 impl<const APPROXIMATE: bool> Function for Form<APPROXIMATE> {
-    /// Nothing is parsed as a form: `Gelu` is.
+    /// Descriptions are parsed as `Gelu`.
     fn parse(_: &str, _: &Attributes) -> Option<Result<Self>> {
         None
     }
@@ -103,16 +103,16 @@ impl<const APPROXIMATE: bool> Function for Form<APPROXIMATE> {
 mod exact {
     use super::*;
 
-    /// Where e^(-x^2/2) has vanished, even times x^2.
+    /// At this x, e^(-x^2/2) is 0, also times x^2.
     const END: f64 = 100.0;
 
-    /// max(x, 0) - |x| P(-|x|): one formula for both sides, in which nothing cancels, as the second term is never more
-    /// than half of the first. P(-|x|) is e^(-x^2/2) s / 2, where s = e^(z^2) erfc(z), z = |x| / sqrt(2), is no larger
-    /// than 1: nothing underflows before the result does.
+    /// max(x, 0) - |x| P(-|x|), for both signs of x. Nothing cancels, since the second term is at most half of the
+    /// first. P(-|x|) is e^(-x^2/2) s / 2 with s = e^(z^2) erfc(z) and z = |x| / sqrt(2). Since s is at most 1, no
+    /// intermediate number underflows before the result does.
     #[inline(always)]
     pub fn value<R: Real>(x: R) -> R {
         let (zero, half) = (R::default(), R::from_f64(0.5));
-        // -0 on the left, from where the value goes to 0.
+        // -0 on the far left, the sign from which the value approaches 0.
         let positive_part = if x < zero { -zero } else { x };
         let size = limited(x, END).abs();
         let root = R::from_f64(FRAC_1_SQRT_2);
@@ -120,14 +120,14 @@ mod exact {
         let Pair { head, tail } = Pair::product(size, size);
         let exponent = Pair { head: -(half * head), tail: -(half * tail) };
         let far = positive_part - exponent.exp() * weight;
-        // Near 0, where all of these roundings are as large as the result's own, by erf itself, which is small.
+        // Near 0 these roundings are as large as that of the result. There erf, which is small, is used directly.
         let near = half * x + half * x * erf_near_zero(root * x);
         if size < R::from_f64(0.7) { near } else { far }
     }
 
     #[inline(always)]
     pub fn first<R: Real>(x: R, y: R) -> R {
-        // P(x) is y / x, which spares the costly erfc, except where y may be subnormal or infinite.
+        // P(x) is y / x, which saves the costly erfc, unless y may be subnormal or infinite.
         let near_zero = R::from_f64(0.5) + R::from_f64(FRAC_1_SQRT_2PI) * x;
         let distribution = if x > R::from_f64(END) { R::from_f64(1.0) } else { y / x };
         let distribution = if x.abs() < R::from_f64(1e-5) { near_zero } else { distribution };
@@ -155,18 +155,18 @@ mod exact {
 mod by_tanh {
     use super::*;
 
-    /// Where sigmoid(-|w|) has vanished, even times x^6.
+    /// At this x, sigmoid(-|w|) is 0, also times x^6.
     const END: f64 = 30.0;
 
-    /// 2 sqrt(2 / pi), and what is missing from the nearest `f64`
+    /// 2 sqrt(2 / pi), and its difference to the nearest `f64`
     const A: (f64, f64) = (1.5957691216057308, -9.96930880911092e-17);
-    /// 0.044715 A, and what is missing from the nearest `f64`
+    /// 0.044715 A, and its difference to the nearest `f64`
     const B: (f64, f64) = (0.07135481627260025, -6.175149918155315e-19);
 
     #[inline(always)]
     pub fn value<R: Real>(x: R) -> R {
         let inner = limited(x, END);
-        // The pair is needed for the left tail, where sigmoid(w) is e^w.
+        // The left tail, where sigmoid(w) is e^w, needs the pair.
         let linear = Pair::constant(A.0, A.1);
         let w = Pair::constant(B.0, B.1).times(inner).times(inner).plus(linear).times(inner);
         times_sigmoid(if x < inner { inner } else { x }, w)

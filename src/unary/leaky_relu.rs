@@ -5,13 +5,13 @@ use crate::real::Real;
 
 /// x for x > 0, slope * x for x <= 0
 ///
-/// First derivative 1 for x > 0 and the slope for x <= 0, second 0. At the kink, x = 0, the first derivative is the
-/// left side's, the slope, as in PyTorch.
+/// The first derivative is 1 for x > 0 and the slope for x <= 0. The second is 0. At the kink, x = 0, the first
+/// derivative is that of the left side, the slope, as in PyTorch.
 ///
-/// At the far ends: slope * x on the left (0 up to -infinity if the slope is 0), x itself on the right.
+/// At the far ends the value is slope * x on the left (0 if the slope is 0) and x on the right.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeakyRelu {
-    /// The slope for x <= 0: any finite number that `f32` can hold. The attribute `slope`, which has no default.
+    /// The slope for x <= 0: any finite number in the range of `f32`. The attribute `slope`, without default.
     pub slope: f64,
 }
 
@@ -26,7 +26,8 @@ impl Function for LeakyRelu {
 
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
-        let (slope, zero) = (R::from_f64(self.slope), R::default());
+        let slope = R::from_f64(self.slope);
+        let zero = R::default();
         if x > zero {
             x
         } else if slope == zero {

@@ -5,11 +5,10 @@ use crate::real::Real;
 
 /// ln(x), the natural logarithm
 ///
-/// First derivative 1 / x, second -1 / x^2. At x = 0 (of either sign) the value is -infinity, and the derivatives are
-/// infinity and -infinity. For x < 0 all three are NaN: the formulas of the derivatives have values there, but those of
-/// another function, ln(-x).
+/// The first derivative is 1 / x. The second is -1 / x^2. At x = 0 (of either sign) the value is -infinity, and the
+/// derivatives are infinity and -infinity. For x < 0 all three are NaN.
 ///
-/// At the far end: the value goes to infinity, both derivatives to 0.
+/// At the far end the value goes to infinity, and both derivatives to 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Log;
 
@@ -32,14 +31,14 @@ impl Function for Log {
         if x < R::default() {
             R::from_f64(f64::NAN)
         } else {
-            // Without its sign, as -0 is 0 here.
+            // Without the sign: -0 counts as 0.
             R::from_f64(1.0) / x.abs()
         }
     }
 
     #[inline(always)]
     fn second<R: Real>(self, x: R, y: R) -> R {
-        // Not by x^2, which loses digits and vanishes where the derivative is still a number.
+        // Without x^2, which loses digits and underflows when the derivative does not.
         -self.first(x, y) / x.abs()
     }
 
@@ -52,7 +51,7 @@ impl Function for Log {
     }
 
     fn domain(self) -> [f64; 2] {
-        // Away from 0, where the derivatives grow without bound.
+        // Away from 0: there the derivatives are unbounded.
         [0.5, 2.5]
     }
 }

@@ -1,7 +1,7 @@
-//! Elementwise functions: the activations, which every backend maps over its arrays.
+//! Elementwise functions, such as activations. Every backend maps them over its arrays.
 //!
-//! A function is a small type that implements [`Function`]; [`Unary`] is any one of them. The README beside this file
-//! says how to add another.
+//! A function is a type that implements [`Function`]. [`Unary`] is any one of them. [`Custom`] is a function of your
+//! own. The README in this folder says how to add a built-in function.
 //!
 //! ```
 //! use tangent_kernels::Attributes;
@@ -21,44 +21,49 @@ use crate::real::Real;
 
 /// A function of one number, with its first and second derivative.
 ///
-/// The implementations of this crate hold to these rules, and `tests/unary.rs` checks them: the value is within a few
-/// units in the last place wherever it is a normal number, the derivatives within a few machine epsilons, absolutely, and
-/// relatively where they are large; nothing overflows or turns into NaN on the way to a finite result, nor at an infinity
-/// where there is a limit; what is beyond the range of the numbers is infinite; NaN gives NaN, in the value and in the
-/// derivatives, and so does a number where there is no value.
+/// The built-in functions follow these rules, which `tests/unary.rs` checks:
+///
+/// - The error of a value that is a normal number is a few units in the last place. The error of a derivative is a few
+///   machine epsilons, absolute if it is small and relative if it is large.
+/// - No intermediate result overflows or becomes NaN if the result is finite or has a limit at infinity.
+/// - Results beyond the range of the numbers are infinite.
+/// - The value and the derivatives of NaN are NaN, and so are those outside the domain.
 pub trait Function: Copy + Debug + PartialEq + Send + Sync + 'static {
-    /// The function called `name` with these attributes: `None` if `name` is another's, an error if an attribute is
-    /// missing or out of range.
+    /// The function called `name` with these attributes. `None` if `name` is another function.
+    ///
+    /// # Errors
+    /// An attribute is missing or out of range.
     fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>>;
 
-    /// The name by which [`parse`](Function::parse) knows it.
+    /// The name of the function, as [`parse`](Function::parse) reads it.
     fn name(self) -> &'static str;
 
     /// f(x)
     fn value<R: Real>(self, x: R) -> R;
 
-    /// f'(x), where `y` is [`value`](Function::value) at `x`: some derivatives are cheaper from it.
+    /// f'(x), where `y` is [`value`](Function::value) at `x`. Some derivatives are cheaper to compute from y.
     fn first<R: Real>(self, x: R, y: R) -> R;
 
     /// f''(x), where `y` is [`value`](Function::value) at `x`.
     fn second<R: Real>(self, x: R, y: R) -> R;
 
-    /// Calls the visitor with this function, or with one for the choice that its parameters make: a choice between
-    /// long formulas is not to be made inside a loop over numbers.
+    /// Calls the visitor with this function. If a parameter selects between long formulas, the visitor gets a function
+    /// with a fixed formula, so that loops over numbers have no branch.
     fn visit<V: Visit>(self, visitor: V) -> V::Output {
         visitor.visit(self)
     }
 
-    /// The parameter choices that tests of all functions run this one with.
+    /// The parameters for which the tests run this function.
     fn cases() -> Vec<Self>;
 
-    /// Where it has no first or no second derivative. [`first`](Function::first) and [`second`](Function::second)
-    /// return something there too, but differences around these points show nothing about them.
+    /// The points without a first or second derivative. [`first`](Function::first) and [`second`](Function::second)
+    /// return a number there too, but differences around these points do not approximate it.
     fn kinks(self) -> Vec<f64> {
         Vec::new()
     }
 
-    /// An interval where the function is defined and differences approximate its derivatives. The default is all numbers.
+    /// An interval where the function is defined and differences approximate its derivatives. The default is all
+    /// numbers.
     fn domain(self) -> [f64; 2] {
         [f64::NEG_INFINITY, f64::INFINITY]
     }
@@ -73,14 +78,14 @@ pub trait Function: Copy + Debug + PartialEq + Send + Sync + 'static {
         [0.0; 2]
     }
 
-    /// The text of the function's shader. The default, `None`, means the file `shaders/unary/NAME.wgsl` for functions of
-    /// the registry.
+    /// The text of the function's shader. The default, `None`, means the file `shaders/unary/NAME.wgsl` for functions
+    /// of the registry.
     fn shader(self) -> Option<&'static str> {
         None
     }
 }
 
-/// Which derivative of a function is meant.
+/// The order of a derivative.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Order {
     /// f', see [`Function::first`].
@@ -89,13 +94,12 @@ pub enum Order {
     Second,
 }
 
-/// What to do with a function once it is known which one it is: see [`Unary::visit`].
+/// An action on a function of known type: see [`Unary::visit`].
 pub trait Visit {
-    /// What [`visit`](Visit::visit) returns.
+    /// The result of [`visit`](Visit::visit).
     type Output;
 
-    /// Called with the function itself, so that this body is compiled for each function, with nothing to decide
-    /// inside its loops.
+    /// Called with the function itself. The body is compiled for each function, so its loops have no branch.
     fn visit<F: Function>(self, f: F) -> Self::Output;
 }
 
@@ -121,8 +125,8 @@ macro_rules! any_function {
         )*
 
         impl Unary {
-            /// Calls the visitor with the function itself. The choice of the function is made here, once, instead of for
-            /// each number.
+            /// Calls the visitor with the function itself. The choice of the function is made here, once, instead of
+            /// for each number.
             #[inline]
             pub fn visit<V: Visit>(self, visitor: V) -> V::Output {
                 match self {
@@ -273,29 +277,33 @@ functions! {
 }
 
 impl Unary {
-    /// Whether it is a step function: its derivative is 0 wherever there is one, and nothing is carried through it.
+    /// True for step functions. Their derivative is 0 wherever it exists, so no gradient passes through them.
     pub fn is_piecewise_constant(self) -> bool {
         matches!(self, Unary::Floor(_) | Unary::Round(_) | Unary::Sign(_))
     }
 }
 
-/// The number `key` of the function `name`. An error if it is missing or so large that `f32` cannot hold it.
+/// The number `key` of the function `name`.
+///
+/// # Errors
+/// The number is missing or outside the range of `f32`.
 fn parameter(name: &str, attributes: &Attributes, key: &str) -> Result<f64> {
-    let found = attributes.number(key).and_then(|x| match x.abs() <= f64::from(f32::MAX) {
-        true => Ok(x),
-        false => Err(Error::value(format!("attribute '{key}' is {x}, which is out of the range of f32"))),
-    });
-    found.map_err(|error| error.context(name))
+    let number = attributes.number(key).map_err(|error| error.context(name))?;
+    // A NaN fails the comparison.
+    if number.abs() <= f64::from(f32::MAX) {
+        return Ok(number);
+    }
+    Err(Error::value(format!("{name}: attribute '{key}' is {number}, which is outside the range of f32")))
 }
 
-/// `value`, but NaN where `x` is.
+/// `value`, or NaN if `x` is NaN.
 #[inline(always)]
 fn constant<R: Real>(value: f64, x: R) -> R {
     if x <= R::from_f64(f64::INFINITY) { R::from_f64(value) } else { x }
 }
 
-/// `x` kept between `-limit` and `limit`; NaN stays NaN. Beyond a limit that is chosen well nothing changes any more,
-/// and no infinity gets multiplied by zero.
+/// `x` clamped to `-limit` and `limit`. NaN stays NaN. With a suitable limit the result does not change, and no
+/// infinity is multiplied by zero.
 #[inline(always)]
 fn limited<R: Real>(x: R, limit: f64) -> R {
     let limit = R::from_f64(limit);

@@ -5,10 +5,10 @@ use crate::real::Real;
 
 /// 1 / x
 ///
-/// First derivative -1 / x^2, second 2 / x^3. At x = 0 all three are infinite: the value and the second derivative with
-/// the sign of the zero, the first derivative negative.
+/// The first derivative is -1 / x^2. The second is 2 / x^3. At x = 0 all three are infinite. The value and the second
+/// derivative have the sign of the zero, and the first derivative is negative.
 ///
-/// At the far ends: all three go to 0, and keep their sign.
+/// At the far ends all three go to 0 and keep their sign.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reciprocal;
 
@@ -28,13 +28,13 @@ impl Function for Reciprocal {
 
     #[inline(always)]
     fn first<R: Real>(self, _: R, y: R) -> R {
-        // By y, as x^2 loses digits where 1 / x^2 is still a number.
+        // From y: x^2 loses digits when 1 / x^2 is subnormal.
         -(y * y)
     }
 
     #[inline(always)]
     fn second<R: Real>(self, _: R, y: R) -> R {
-        // In this order neither factor overflows or vanishes before the product does.
+        // In this order no factor overflows or underflows before the product does.
         (y * y) * (y + y)
     }
 
@@ -47,7 +47,7 @@ impl Function for Reciprocal {
     }
 
     fn domain(self) -> [f64; 2] {
-        // Away from 0, where the derivatives grow without bound.
+        // Away from 0: there the derivatives are unbounded.
         [0.5, 2.5]
     }
 }

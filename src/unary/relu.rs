@@ -5,10 +5,10 @@ use crate::real::Real;
 
 /// max(x, 0)
 ///
-/// First derivative 0 for x <= 0 and 1 for x > 0, second 0. At the kink, x = 0, the first derivative is the left
-/// side's, 0, as in PyTorch.
+/// The first derivative is 0 for x <= 0 and 1 for x > 0. The second is 0. At the kink, x = 0, the first derivative is
+/// that of the left side, 0, as in PyTorch.
 ///
-/// At the far ends: 0 on the left, x itself on the right.
+/// At the far ends the value is 0 on the left and x on the right.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Relu;
 
@@ -23,7 +23,7 @@ impl Function for Relu {
 
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
-        // Asked this way round, NaN stays NaN.
+        // With this comparison NaN stays NaN.
         if x <= R::default() { R::default() } else { x }
     }
 

@@ -5,9 +5,9 @@ use crate::real::{Pair, Real};
 
 /// 1 / (1 + e^-x)
 ///
-/// With s = sigmoid(x): first derivative s (1 - s), second s (1 - s) (1 - 2 s).
+/// With s = sigmoid(x), the first derivative is s (1 - s). The second is s (1 - s) (1 - 2 s).
 ///
-/// At the far ends: the value goes to 0 (like e^x) and 1, both derivatives to 0.
+/// At the far ends the value goes to 0 (like e^x) and 1, and both derivatives to 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sigmoid;
 
@@ -22,7 +22,7 @@ impl Function for Sigmoid {
 
     #[inline(always)]
     fn value<R: Real>(self, x: R) -> R {
-        // e^-x on the right and e^x on the left: it never overflows.
+        // From e^-x for x > 0 and from e^x for x < 0. It never overflows.
         let (e, one) = ((-x.abs()).exp(), R::from_f64(1.0));
         let numerator = if x < R::default() { e } else { one };
         numerator / (one + e)
@@ -52,15 +52,15 @@ pub(super) fn both_sides<R: Real>(x: R) -> (R, R) {
     if x < R::default() { (small, large) } else { (large, small) }
 }
 
-/// x sigmoid(w), accurate as long as the result is a normal number, even where sigmoid(w) is none any more.
+/// x sigmoid(w), accurate as long as the result is a normal number, even if sigmoid(w) is subnormal.
 ///
-/// x must be finite where w.head < 0.
+/// x must be finite if w.head < 0.
 #[inline(always)]
 pub(super) fn times_sigmoid<R: Real>(x: R, w: Pair<R>) -> R {
     let (one, zero) = (R::from_f64(1.0), R::default());
     let (left, far) = (w.head < zero, w.head < R::from_f64(-40.0));
-    // Far on the left sigmoid(w) is e^w to the last digit, of either precision. As e^w may underflow where x e^w does
-    // not, it is taken 2^64 times larger; to scale by a power of two costs no rounding.
+    // On the far left sigmoid(w) is e^w to the last digit in both precisions. e^w may underflow when x e^w does not, so
+    // it is scaled by 2^64. The scaling is exact.
     let enlarged = w.plus(Pair::constant(LN_2_TIMES_64.0, LN_2_TIMES_64.1));
     let exponent = if far { enlarged } else { w };
     let e = if left { exponent } else { -w }.exp();
@@ -69,5 +69,5 @@ pub(super) fn times_sigmoid<R: Real>(x: R, w: Pair<R>) -> R {
     x * numerator / denominator
 }
 
-/// 64 ln(2), and what is missing from the nearest `f64`
+/// 64 ln(2), and its difference to the nearest `f64`
 const LN_2_TIMES_64: (f64, f64) = (44.3614195558365, 1.4841899608616317e-15);

@@ -6,14 +6,14 @@ use crate::real::{Pair, Real};
 
 /// x sigmoid(x) = x / (1 + e^-x), also known as swish
 ///
-/// With s = sigmoid(x): first derivative s (1 + x (1 - s)), second s (1 - s) (2 + x (1 - 2 s)).
+/// With s = sigmoid(x), the first derivative is s (1 + x (1 - s)). The second is s (1 - s) (2 + x (1 - 2 s)).
 ///
-/// At the far ends: the value goes to -0 on the left (like x e^x), and both derivatives to 0; on the right the value
-/// goes to x, the derivatives to 1 and 0.
+/// On the far left the value goes to -0 (like x e^x) and both derivatives to 0. On the far right the value goes to x,
+/// and the derivatives to 1 and 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Silu;
 
-/// Where e^-|x| has vanished, even times x^2.
+/// At this x, e^-|x| is 0, also times x^2.
 const END: f64 = 2000.0;
 
 impl Function for Silu {

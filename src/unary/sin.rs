@@ -5,10 +5,9 @@ use crate::real::Real;
 
 /// sin(x), x in radians
 ///
-/// First derivative cos(x), second -sin(x).
+/// The first derivative is cos(x). The second is -sin(x).
 ///
-/// At the far ends: accurate for every finite x, however large; there is no limit, so that value and derivatives at
-/// the infinities are NaN.
+/// It is accurate for every finite x. It has no limit, so the value and the derivatives at the infinities are NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sin;
 

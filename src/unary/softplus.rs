@@ -6,12 +6,12 @@ use crate::real::Real;
 
 /// ln(1 + e^x)
 ///
-/// First derivative sigmoid(x), second sigmoid(x) sigmoid(-x).
+/// The first derivative is sigmoid(x). The second is sigmoid(x) sigmoid(-x).
 ///
-/// This is the true function for every x. PyTorch returns x itself above 20, which differs by up to 2e-9.
+/// The formula holds for every x. PyTorch returns x above 20, which differs by up to 2e-9.
 ///
-/// At the far ends: the value goes to 0 on the left (like e^x), and both derivatives with it; on the right the value
-/// goes to x, the derivatives to 1 and 0.
+/// On the far left the value (like e^x) and both derivatives go to 0. On the far right the value goes to x, and the
+/// derivatives to 1 and 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Softplus;
 

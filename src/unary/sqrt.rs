@@ -5,10 +5,10 @@ use crate::real::Real;
 
 /// sqrt(x)
 ///
-/// First derivative 1 / (2 sqrt(x)), second -1 / (4 x sqrt(x)). At x = 0 (of either sign) the value is that zero, and
-/// the derivatives are infinity and -infinity. For x < 0 all three are NaN.
+/// The first derivative is 1 / (2 sqrt(x)). The second is -1 / (4 x sqrt(x)). At x = 0 (of either sign) the value is x,
+/// and the derivatives are infinity and -infinity. For x < 0 all three are NaN.
 ///
-/// At the far end: the value goes to infinity, both derivatives to 0.
+/// At the far end the value goes to infinity, and both derivatives to 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sqrt;
 
@@ -28,13 +28,13 @@ impl Function for Sqrt {
 
     #[inline(always)]
     fn first<R: Real>(self, _: R, y: R) -> R {
-        // Without its sign, as the root of -0 is -0.
+        // Without the sign: the root of -0 is -0.
         R::from_f64(0.5) / y.abs()
     }
 
     #[inline(always)]
     fn second<R: Real>(self, x: R, y: R) -> R {
-        // Not by x * y, which overflows and vanishes where the derivative does not.
+        // Without x * y, which can overflow or underflow when the derivative does not.
         R::from_f64(-0.5) * self.first(x, y) / x.abs()
     }
 
@@ -47,7 +47,7 @@ impl Function for Sqrt {
     }
 
     fn domain(self) -> [f64; 2] {
-        // Away from 0, where the derivatives grow without bound.
+        // Away from 0: there the derivatives are unbounded.
         [0.5, 2.5]
     }
 }

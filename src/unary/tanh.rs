@@ -5,9 +5,9 @@ use crate::real::Real;
 
 /// tanh(x)
 ///
-/// First derivative 1 - tanh(x)^2, second -2 tanh(x) (1 - tanh(x)^2).
+/// The first derivative is 1 - tanh(x)^2. The second is -2 tanh(x) (1 - tanh(x)^2).
 ///
-/// At the far ends: the value goes to -1 and 1, both derivatives to 0.
+/// At the far ends the value goes to -1 and 1, and both derivatives to 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tanh;
 
@@ -27,7 +27,7 @@ impl Function for Tanh {
 
     #[inline(always)]
     fn first<R: Real>(self, _: R, y: R) -> R {
-        // In factors, as 1 - y^2 cancels near the ends.
+        // Factored: 1 - y^2 cancels near the ends.
         (R::from_f64(1.0) - y) * (R::from_f64(1.0) + y)
     }
 
