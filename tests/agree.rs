@@ -98,8 +98,8 @@ fn outputs_match_pytorch() {
         // The outputs of real networks are stored in the float32 of their framework.
         let tolerance = if path.to_string_lossy().contains("real_") { 1e-5 } else { 1e-13 };
         let scale = fixture.output.iter().fold(1.0f64, |max, x| max.max(x.abs()));
-        for (got, want) in f.iter().zip(&fixture.output) {
-            assert!((got - want).abs() < tolerance * scale, "{path:?}: {got} against {want}");
+        for (got, expected) in f.iter().zip(&fixture.output) {
+            assert!((got - expected).abs() < tolerance * scale, "{path:?}: {got} against {expected}");
         }
     }
 }
@@ -163,13 +163,13 @@ fn output_modes_match_sums_over_the_full_kernel() {
                     continue;
                 };
                 for (component, matrix) in &kernel {
-                    let want = mode_of(&fixture.reference, component, outputs, n, c);
-                    assert_eq!(matrix.as_slice().len(), want.len());
+                    let expected = mode_of(&fixture.reference, component, outputs, n, c);
+                    assert_eq!(matrix.as_slice().len(), expected.len());
                     let scale = fixture.reference.total().frobenius_norm();
-                    for (got, want) in matrix.as_slice().iter().zip(&want) {
+                    for (got, expected) in matrix.as_slice().iter().zip(&expected) {
                         assert!(
-                            (got - want).abs() < 1e-11 * scale,
-                            "{name} {component} {outputs:?} {method}: {got} {want}"
+                            (got - expected).abs() < 1e-11 * scale,
+                            "{name} {component} {outputs:?} {method}: {got} {expected}"
                         );
                     }
                 }

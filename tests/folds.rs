@@ -16,8 +16,8 @@ fn numbers<R: Real>(count: usize, seed: usize) -> Vec<R> {
     (0..count).map(|k| R::from_f64((((k + seed) * (k + 3)) as f64 * 0.618_033_988_7).fract() * 2.0 - 1.0)).collect()
 }
 
-fn close(got: f64, want: f64, what: &str) {
-    assert!((got - want).abs() <= 1e-12 * want.abs().max(1.0), "{what}: {got} is not {want}");
+fn close(got: f64, expected: f64, what: &str) {
+    assert!((got - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{what}: {got} is not {expected}");
 }
 
 /// K v, the squared norm and the trace of a block by loops.
@@ -46,14 +46,14 @@ fn folds_are_loops<R: Real>(outputs: usize, mode: Outputs, n: usize) {
         let sums = folding.sums(name).unwrap();
         assert_eq!(sums.len(), matrix.blocks());
         for (block, ((trace, squared), (product, aligned))) in sums.iter().enumerate() {
-            let (want, square, want_trace) = looped(matrix, block, &y);
-            product.iter().zip(&want).for_each(|(got, want)| close(*got, *want, name));
+            let (expected, square, expected_trace) = looped(matrix, block, &y);
+            product.iter().zip(&expected).for_each(|(got, expected)| close(*got, *expected, name));
             let (sums, _, _) = looped(matrix, block, &vec![1.0; matrix.cols()]);
-            rows.sums(name).unwrap()[block].iter().zip(&sums).for_each(|(got, want)| close(*got, *want, name));
-            close(*trace, want_trace, name);
+            rows.sums(name).unwrap()[block].iter().zip(&sums).for_each(|(got, expected)| close(*got, *expected, name));
+            close(*trace, expected_trace, name);
             close(*squared, square, name);
             let dot = |a: &[f64]| a.iter().zip(&y).map(|(a, y)| a * y).sum::<f64>();
-            close(aligned.value(), dot(&want) / (square.sqrt() * dot(&y)), name);
+            close(aligned.value(), dot(&expected) / (square.sqrt() * dot(&y)), name);
         }
     }
     assert!(folding.sums("nothing").unwrap_err().to_string().contains("'nothing'"));
@@ -76,17 +76,17 @@ fn folds_of_two_sets_of_samples() {
     let mut folding = Folding::new((MatVec::new(v.clone()), SquaredNorm));
     session.ntk().fill_between(&x, &z, &mut folding).unwrap();
     let dense = session.ntk().between(&x, &z).unwrap();
-    let (want, square, _) = looped(dense.total(), 0, &v);
+    let (expected, square, _) = looped(dense.total(), 0, &v);
     let (product, squared) = folding.total().unwrap();
-    product.iter().zip(&want).for_each(|(got, want)| close(*got, *want, "K(X, Z) v"));
+    product.iter().zip(&expected).for_each(|(got, expected)| close(*got, *expected, "K(X, Z) v"));
     close(*squared, square, "|K|^2");
     let labels: Vec<f64> = v.iter().map(|x| x.signum()).collect();
     let (signed, _, _) = looped(dense.total(), 0, &labels);
     let mut folding = Folding::new((Classifier::new(labels), Classifier::weighted(&v, &[2.0; 140]).unwrap()));
     session.ntk().fill_between(&x, &z, &mut folding).unwrap();
     let (classified, weighted) = folding.total().unwrap();
-    classified.iter().zip(&signed).for_each(|(got, want)| close(*got, *want, "scores"));
-    weighted.iter().zip(&want).for_each(|(got, want)| close(*got, 2.0 * want, "weighted scores"));
+    classified.iter().zip(&signed).for_each(|(got, expected)| close(*got, *expected, "scores"));
+    weighted.iter().zip(&expected).for_each(|(got, expected)| close(*got, 2.0 * expected, "weighted scores"));
     // All labels are right except the first.
     let mut truth: Vec<f64> = signed.iter().map(|x| x.signum()).collect();
     truth[0] = -truth[0];
@@ -124,8 +124,8 @@ fn threads_do_not_change_a_bit_of_a_fold() {
         let (trace, product) = folding.total().unwrap();
         (trace.to_bits(), product.iter().map(|x| x.to_bits()).collect::<Vec<_>>())
     };
-    let want = run(1);
+    let expected = run(1);
     for threads in [2, 3, 5, 2, 3] {
-        assert_eq!(run(threads), want);
+        assert_eq!(run(threads), expected);
     }
 }

@@ -124,8 +124,8 @@ proptest! {
             for block in 0..part.blocks() {
                 for i in 0..part.rows() {
                     for j in 0..part.cols() {
-                        let want = whole.block(block)[i * whole.cols() + n * outputs_per_sample + j];
-                        prop_assert!((part.block(block)[i * part.cols() + j] - want).abs() < 1e-13 * scale);
+                        let expected = whole.block(block)[i * whole.cols() + n * outputs_per_sample + j];
+                        prop_assert!((part.block(block)[i * part.cols() + j] - expected).abs() < 1e-13 * scale);
                     }
                 }
             }
@@ -210,8 +210,8 @@ fn the_gradient_is_the_jacobian_s_weighted_sum_for_any_number_of_threads() {
     for (info, rows) in jacobian.iter() {
         let p = info.shape.iter().product::<usize>();
         for (k, got) in gradient.parameter(&info.name).unwrap().iter().enumerate() {
-            let want: f64 = rows.chunks_exact(p).zip(&u).map(|(row, u)| row[k] * u).sum();
-            assert!((got - want).abs() < 1e-11, "{} {k}: {got} {want}", info.name);
+            let expected: f64 = rows.chunks_exact(p).zip(&u).map(|(row, u)| row[k] * u).sum();
+            assert!((got - expected).abs() < 1e-11, "{} {k}: {got} {expected}", info.name);
         }
     }
 }

@@ -92,18 +92,18 @@ fn same_bits_for_any_partition<R: Real>(outputs: usize, mode: Outputs, n: usize,
     let (x, z) = (numbers::<R>(n * 5), numbers::<R>(m.unwrap_or(0) * 5));
     let (x, z) = (Batch::new(&x, &[n, 5]).unwrap(), Batch::new(&z, &[m.unwrap_or(0), 5]).unwrap());
     let ntk = || session.ntk().outputs(mode).components(components);
-    let want = match m {
+    let expected = match m {
         None => ntk().compute(&x).unwrap(),
         Some(_) => ntk().between(&x, &z).unwrap(),
     };
-    let want = flat(&want);
+    let expected = flat(&expected);
     let check = |ntk: tangent_kernels::Ntk<'_, Cpu<R>, _>, side: usize| {
         let mut sink = UserSink::new(side);
         match m {
             None => ntk.fill(&x, &mut sink)?,
             Some(_) => ntk.fill_between(&x, &z, &mut sink)?,
         };
-        assert!(sink.into_entries() == want, "side {side}, {mode:?}, {n} x {m:?}");
+        assert!(sink.into_entries() == expected, "side {side}, {mode:?}, {n} x {m:?}");
         Ok::<(), Error>(())
     };
     in_pools(&[1, 3], || {
@@ -124,7 +124,7 @@ fn same_bits_for_any_partition<R: Real>(outputs: usize, mode: Outputs, n: usize,
                 Some(_) => ntk().shard(part, parts).fill_between(&x, &z, &mut sink).unwrap(),
             };
         }
-        assert!(sink.into_entries() == want, "{parts} shards");
+        assert!(sink.into_entries() == expected, "{parts} shards");
     }
 }
 

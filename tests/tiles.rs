@@ -14,10 +14,10 @@ fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
     (0..count as u64).map(|k| R::from_f64(number(k))).collect()
 }
 
-fn agree<R: Real>(got: &[R], want: &[f64], what: &str) {
-    assert_eq!(got.len(), want.len());
-    let scale = want.iter().fold(1.0f64, |max, x| max.max(x.abs()));
-    for (k, (x, y)) in got.iter().zip(want).enumerate() {
+fn agree<R: Real>(got: &[R], expected: &[f64], what: &str) {
+    assert_eq!(got.len(), expected.len());
+    let scale = expected.iter().fold(1.0f64, |max, x| max.max(x.abs()));
+    for (k, (x, y)) in got.iter().zip(expected).enumerate() {
         let tolerance = 64.0 * R::EPSILON.f64() * scale;
         assert!((x.f64() - y).abs() <= tolerance, "{what}: entry {k} is {x}, not {y}");
     }
@@ -77,7 +77,7 @@ fn compare<B: Gram>(
         packed
     });
     arrays.tile(&contraction_plan, &rows, &cols, &mut Default::default(), &mut out).unwrap();
-    let mut want = vec![0.0; out.len()];
+    let mut expected = vec![0.0; out.len()];
     for block in 0..blocks {
         for (x, c) in (0..n[0]).flat_map(|x| (0..outputs_per_sample).map(move |c| (x, c))) {
             for (y, d) in (0..n[1]).flat_map(|y| (0..outputs_per_sample).map(move |d| (y, d))) {
@@ -85,11 +85,11 @@ fn compare<B: Gram>(
                     + (x * outputs_per_sample + c) * n[1] * outputs_per_sample
                     + y * outputs_per_sample
                     + d;
-                want[index] = entry(block, [x, y], [c, d]);
+                expected[index] = entry(block, [x, y], [c, d]);
             }
         }
     }
-    agree(&out, &want, &what);
+    agree(&out, &expected, &what);
 }
 
 /// The operands a and b of both blocks.

@@ -1,5 +1,5 @@
-//! Weights made of parameters, and parameters with several uses: all methods and ways agree, and gradients are those of
-//! differences.
+//! Weights derived from parameters, and parameters with several uses. All methods and strategies agree, and gradients
+//! match finite differences.
 
 use tangent_kernels::kernel::{Strategy, worst_difference};
 use tangent_kernels::ops::{
@@ -20,7 +20,7 @@ fn numbers(count: usize, seed: u64) -> Vec<f64> {
 struct Network {
     name: &'static str,
     model: Model,
-    /// How many rows the input's numbers are of, if they are row numbers.
+    /// The number of table rows, if the inputs are row numbers.
     table: Option<usize>,
 }
 
@@ -151,7 +151,7 @@ fn reshaped_and_scaled(name: &'static str, shape: &[usize]) -> Network {
     let flat = g.parameter("flat", &[24]);
     let square = g.derive(Reshape::new([6, 4]), &[flat]);
     let scaled = g.derive(Scale { factor: -0.3 }, &[square]);
-    // As they come to another layer, entries in another order.
+    // The entries in another order, for another layer.
     let other = g.derive(Reshape::new([4, 6]), &[flat]);
     let h = g.linear(x, scaled);
     let h = g.tanh(h);
@@ -168,22 +168,22 @@ fn scaled_alone(name: &'static str, shape: &[usize]) -> Network {
     g.finish(name, y)
 }
 
-/// A weight as it is, scaled, and scaled after being transposed twice: uses with unlike factors meet.
-fn scaled_beside_itself() -> Network {
+/// A weight scaled by two factors, and the second of these transposed: its uses have different factors.
+fn scaled_several_times() -> Network {
     let (mut g, x) = Sketch::new(&[4]);
     let weight = g.parameter("w", &[4, 4]);
-    let one = g.derive(Scale { factor: 0.7 }, &[weight]);
-    let two = g.derive(Scale { factor: -1.9 }, &[weight]);
-    let turned = g.transposed(two);
+    let first = g.derive(Scale { factor: 0.7 }, &[weight]);
+    let second = g.derive(Scale { factor: -1.9 }, &[weight]);
+    let transposed = g.transposed(second);
     let mut h = x;
-    for weight in [one, two, turned] {
+    for weight in [first, second, transposed] {
         h = g.linear(h, weight);
         h = g.tanh(h);
     }
-    g.finish("scaled beside itself", h)
+    g.finish("scaled several times", h)
 }
 
-/// A read-out whose weight and bias are scaled: what is said about unit vectors holds for parameters only.
+/// A read-out whose weight and bias are scaled. The rule for unit vectors applies only to parameters.
 fn scaled_read_out() -> Network {
     let (mut g, x) = Sketch::new(&[4]);
     let (weight, bias) = (g.parameter("w", &[3, 4]), g.parameter("bias", &[3]));
@@ -347,7 +347,7 @@ fn networks() -> Vec<Network> {
         reshaped_and_scaled("reshaped and scaled over positions", tokens),
         scaled_alone("scaled", &[4]),
         scaled_alone("scaled over positions", tokens),
-        scaled_beside_itself(),
+        scaled_several_times(),
         scaled_read_out(),
         concatenated("concatenated", &[4]),
         concatenated("concatenated over positions", tokens),
@@ -379,7 +379,7 @@ fn methods_and_strategies_agree() {
         let session = Session::new(&network.model, Cpu::<f64>::new()).unwrap();
         for outputs in [Full, TraceSum, TraceMean, PerOutput, Output(1), SumOfOutputs] {
             let ntk = || session.ntk().outputs(outputs);
-            let want = ntk().method(Method::ForwardMode).compute(&x).unwrap();
+            let expected = ntk().method(Method::ForwardMode).compute(&x).unwrap();
             for method in [
                 Method::Structured,
                 Method::FullJacobian,
@@ -388,23 +388,24 @@ fn methods_and_strategies_agree() {
                 Method::Autograd,
             ] {
                 let kernel = ntk().method(method).compute(&x).unwrap();
-                let (error, component) = worst_difference(&kernel, &want).unwrap();
+                let (error, component) = worst_difference(&kernel, &expected).unwrap();
                 assert!(error < 1e-12, "{name}, {outputs:?}, {method}: {error:.2e} at {component}");
             }
             for p in &ntk().plan(SAMPLES).unwrap().parameters {
                 for strategy in p.alternatives.iter().map(|(strategy, _)| *strategy).chain([p.strategy]) {
                     let kernel = ntk().force(&p.name, strategy).compute(&x).unwrap();
-                    let (error, component) = worst_difference(&kernel, &want).unwrap();
+                    let (error, component) = worst_difference(&kernel, &expected).unwrap();
                     assert!(error < 1e-12, "{name}, {outputs:?}, {} by {strategy}: {error:.2e} at {component}", p.name);
                     transposed_uses +=
                         usize::from(name == "autoencoder" && p.name == "w" && strategy == Strategy::Hadamard);
                 }
             }
             let diagonal = ntk().diagonal(&x).unwrap();
-            for ((name, want), (_, got)) in want.components().iter().zip(diagonal.components()) {
-                let entries = (0..want.blocks()).flat_map(|b| want.block(b).iter().step_by(want.cols() + 1));
-                for (got, want) in got.iter().zip(entries) {
-                    assert!((got - want).abs() < 1e-12 * (1.0 + want), "{name}, {outputs:?}: {got} {want}");
+            for ((name, expected), (_, got)) in expected.components().iter().zip(diagonal.components()) {
+                let entries =
+                    (0..expected.blocks()).flat_map(|b| expected.block(b).iter().step_by(expected.cols() + 1));
+                for (got, expected) in got.iter().zip(entries) {
+                    assert!((got - expected).abs() < 1e-12 * (1.0 + expected), "{name}, {outputs:?}: {got} {expected}");
                 }
             }
         }
@@ -440,13 +441,21 @@ fn gradients_and_jacobians_match_finite_differences() {
                 let h = 1e-5;
                 let [up, down] = [h, -h].map(|step| moved(&network, &info.name, entry, step, &x));
                 for row in 0..rows {
-                    let (want, got) = ((up[row] - down[row]) / (2.0 * h), j[row * p + entry]);
-                    let tolerance = 1e-7 * (1.0 + want.abs());
-                    assert!((got - want).abs() < tolerance, "{name}: {} {entry}, row {row}: {got} {want}", info.name);
+                    let (expected, got) = ((up[row] - down[row]) / (2.0 * h), j[row * p + entry]);
+                    let tolerance = 1e-7 * (1.0 + expected.abs());
+                    assert!(
+                        (got - expected).abs() < tolerance,
+                        "{name}: {} {entry}, row {row}: {got} {expected}",
+                        info.name
+                    );
                 }
-                let want: f64 = (0..rows).map(|row| u[row] * j[row * p + entry]).sum();
+                let expected: f64 = (0..rows).map(|row| u[row] * j[row * p + entry]).sum();
                 let got = gradient.parameter(&info.name).unwrap()[entry];
-                assert!((got - want).abs() < 1e-12 * (1.0 + want.abs()), "{name}: {} {entry}: {got} {want}", info.name);
+                assert!(
+                    (got - expected).abs() < 1e-12 * (1.0 + expected.abs()),
+                    "{name}: {} {entry}: {got} {expected}",
+                    info.name
+                );
             }
         }
     }

@@ -45,8 +45,8 @@ fn says(error: Error, is: fn(&Error) -> bool, parts: &[&str]) {
 }
 
 #[track_caller]
-fn assert_close(got: &Kernel<f64>, want: &Kernel<f64>, what: &str) {
-    let (error, component) = worst_difference(got, want).unwrap();
+fn assert_close(got: &Kernel<f64>, expected: &Kernel<f64>, what: &str) {
+    let (error, component) = worst_difference(got, expected).unwrap();
     assert!(error < 1e-12, "{what}: {error:.2e} at {component}");
 }
 

@@ -19,13 +19,16 @@ fn some_parameters_have_the_components_that_they_have_among_all() {
                     let what = format!("{name}, {outputs:?}, {patterns:?}, {method}");
                     let mut sum = vec![0.0; whole.total().as_slice().len()];
                     for (own, matrix) in kernel.components() {
-                        let want = whole.component(own).unwrap();
-                        assert!(matrix.distance(want).unwrap() <= 1e-12 * want.frobenius_norm(), "{what}: {own}");
-                        sum.iter_mut().zip(want.as_slice()).for_each(|(sum, x)| *sum += x);
+                        let expected = whole.component(own).unwrap();
+                        assert!(
+                            matrix.distance(expected).unwrap() <= 1e-12 * expected.frobenius_norm(),
+                            "{what}: {own}"
+                        );
+                        sum.iter_mut().zip(expected.as_slice()).for_each(|(sum, x)| *sum += x);
                     }
                     let scale = whole.total().frobenius_norm();
-                    for (got, want) in kernel.total().as_slice().iter().zip(&sum) {
-                        assert!((got - want).abs() < 1e-12 * scale, "{what}: {got} {want}");
+                    for (got, expected) in kernel.total().as_slice().iter().zip(&sum) {
+                        assert!((got - expected).abs() < 1e-12 * scale, "{what}: {got} {expected}");
                     }
                     let bare = some.components(false).compute(&x).unwrap();
                     assert!(bare.total().distance(kernel.total()).unwrap() <= 1e-12 * scale, "{what}");
@@ -73,16 +76,19 @@ fn by_jacobian(
             let pairs = || (0..n).flat_map(move |i| (0..n).map(move |j| (i, j)));
             let trace = |(i, j)| (0..c).map(|a| dot((i, a), (j, a))).sum::<f64>();
             let all = |(i, j)| (0..c).flat_map(|a| (0..c).map(move |b| (a, b))).map(|(a, b)| dot((i, a), (j, b))).sum();
-            let of_output = |a| pairs().map(move |(i, j)| ((i, a), (j, a)));
+            let at_output = |a| pairs().map(move |(i, j)| ((i, a), (j, a)));
             match outputs {
                 Outputs::TraceSum => pairs().map(trace).collect(),
                 Outputs::TraceMean => pairs().map(|pair| trace(pair) / c as f64).collect(),
-                Outputs::PerOutput => (0..c).flat_map(of_output).map(|(one, two)| dot(one, two)).collect(),
-                Outputs::Output(a) => of_output(a).map(|(one, two)| dot(one, two)).collect(),
+                Outputs::PerOutput => (0..c).flat_map(at_output).map(|(first, second)| dot(first, second)).collect(),
+                Outputs::Output(a) => at_output(a).map(|(first, second)| dot(first, second)).collect(),
                 Outputs::SumOfOutputs => pairs().map(all).collect(),
                 _ => {
                     let rows = || (0..n).flat_map(move |i| (0..c).map(move |a| (i, a)));
-                    rows().flat_map(|one| rows().map(move |two| (one, two))).map(|(one, two)| dot(one, two)).collect()
+                    rows()
+                        .flat_map(|first| rows().map(move |second| (first, second)))
+                        .map(|(first, second)| dot(first, second))
+                        .collect()
                 }
             }
         })
@@ -93,14 +99,14 @@ fn by_jacobian(
 }
 
 #[track_caller]
-fn assert_parts(kernel: &Kernel<f64>, want: &[Vec<f64>], what: &str) {
+fn assert_parts(kernel: &Kernel<f64>, expected: &[Vec<f64>], what: &str) {
     let scale = kernel.total().frobenius_norm();
     let matrices = kernel.components().iter().map(|(_, matrix)| matrix).chain([kernel.total()]);
-    assert_eq!(kernel.components().len() + 1, want.len());
-    for (k, (matrix, want)) in matrices.zip(want).enumerate() {
-        assert_eq!(matrix.as_slice().len(), want.len(), "{what}");
-        for (got, want) in matrix.as_slice().iter().zip(want) {
-            assert!((got - want).abs() < 1e-12 * scale, "{what}, part {k}: {got} {want}");
+    assert_eq!(kernel.components().len() + 1, expected.len());
+    for (k, (matrix, expected)) in matrices.zip(expected).enumerate() {
+        assert_eq!(matrix.as_slice().len(), expected.len(), "{what}");
+        for (got, expected) in matrix.as_slice().iter().zip(expected) {
+            assert!((got - expected).abs() < 1e-12 * scale, "{what}, part {k}: {got} {expected}");
         }
     }
 }
@@ -142,7 +148,7 @@ fn a_metric_gives_j_m_j_transposed_by_every_method_and_way() {
         let x = data.batches();
         for outputs in modes(3) {
             for (kind, ntk, weights) in metrics(&session.ntk().outputs(outputs), &model) {
-                let want = by_jacobian(&session, &x, outputs, &weights);
+                let expected = by_jacobian(&session, &x, outputs, &weights);
                 for method in Method::ALL.into_iter().filter(|&method| supports(method, name)) {
                     let what = format!("{name}, {outputs:?}, weights {kind}, {method}");
                     let kernel = ntk.clone().method(method).compute(&x);
@@ -150,14 +156,14 @@ fn a_metric_gives_j_m_j_transposed_by_every_method_and_way() {
                         says(kernel.unwrap_err(), Error::is_unsupported, &["closed-form", "structured"]);
                         continue;
                     }
-                    assert_parts(&kernel.unwrap(), &want, &what);
+                    assert_parts(&kernel.unwrap(), &expected, &what);
                 }
                 for p in ntk.plan(9).unwrap().parameters {
                     for (strategy, _) in p.alternatives {
                         let kernel = ntk.clone().force(&p.name, strategy).compute(&x).unwrap();
                         assert_parts(
                             &kernel,
-                            &want,
+                            &expected,
                             &format!("{name}, {outputs:?}, weights {kind}, {} {strategy}", p.name),
                         );
                     }
@@ -191,11 +197,11 @@ fn weights_that_are_none_are_refused_by_name() {
     }
     refused(session.ntk().metric_diagonal("d1.weight", vec![1.0; 19]), Error::is_shape, &["d1.weight", "19", "[5, 4]"]);
     refused(session.ntk().metric_diagonal("d1.*", vec![1.0; 20]), Error::is_shape, &["d1.bias", "20", "[5]"]);
-    let turned = session.ntk().metric_rank_one("d1.weight", vec![1.0; 4], vec![1.0; 5]);
-    refused(turned, Error::is_shape, &["d1.weight", "4 x 5", "[5, 4]"]);
+    let swapped = session.ntk().metric_rank_one("d1.weight", vec![1.0; 4], vec![1.0; 5]);
+    refused(swapped, Error::is_shape, &["d1.weight", "4 x 5", "[5, 4]"]);
     let short = session.ntk().metric_rank_one("d1.weight", vec![1.0; 5], vec![1.0; 3]);
     refused(short, Error::is_shape, &["d1.weight", "5 x 3"]);
     refused(session.ntk().metric("d7.*", 1.0), Error::is_name, &["d7.*", "d1.weight"]);
-    // The first thing that was wrong is told, whatever follows.
+    // The first error of an option is returned.
     refused(session.ntk().metric("d7.*", 1.0).metric("d1.*", -1.0).parameters(&["d8"]), Error::is_name, &["d7.*"]);
 }

@@ -16,22 +16,22 @@ fn the_diagonal_is_the_kernel_s() {
             list.extend(metrics(&plain, &model).into_iter().map(|(kind, ntk, _)| (kind, ntk)));
             for (kind, ntk) in list {
                 let (kernel, diagonal) = (ntk.compute(&x).unwrap(), ntk.diagonal(&x).unwrap());
-                let of = |matrix: &tangent_kernels::Matrix<f64>| {
+                let diagonal_of = |matrix: &tangent_kernels::Matrix<f64>| {
                     let block = |b| matrix.block(b).iter().step_by(matrix.cols() + 1).copied().collect::<Vec<_>>();
                     (0..matrix.blocks()).flat_map(block).collect::<Vec<_>>()
                 };
                 assert_eq!(diagonal.components().len(), kernel.components().len());
                 let pairs =
-                    kernel.components().iter().zip(diagonal.components()).map(|((own, matrix), (name, list))| {
-                        assert_eq!(own, name);
+                    kernel.components().iter().zip(diagonal.components()).map(|((component, matrix), (name, list))| {
+                        assert_eq!(component, name);
                         assert_eq!(diagonal.component(name).unwrap(), list);
-                        (own.as_str(), of(matrix), &list[..])
+                        (component.as_str(), diagonal_of(matrix), &list[..])
                     });
-                for (part, want, got) in pairs.chain([("total", of(kernel.total()), diagonal.total())]) {
-                    assert_eq!(got.len(), want.len(), "{name}, {outputs:?}, {kind}, {part}");
-                    for (got, want) in got.iter().zip(&want) {
-                        let what = format!("{name}, {outputs:?}, {kind}, {part}: {got} {want}");
-                        assert!((got - want).abs() < 1e-12 * (1.0 + want), "{what}");
+                for (part, expected, got) in pairs.chain([("total", diagonal_of(kernel.total()), diagonal.total())]) {
+                    assert_eq!(got.len(), expected.len(), "{name}, {outputs:?}, {kind}, {part}");
+                    for (got, expected) in got.iter().zip(&expected) {
+                        let what = format!("{name}, {outputs:?}, {kind}, {part}: {got} {expected}");
+                        assert!((got - expected).abs() < 1e-12 * (1.0 + expected), "{what}");
                     }
                 }
                 assert!(diagonal.component("nothing").unwrap_err().is_name());
@@ -110,7 +110,7 @@ fn no_sample_and_one_sample_work_in_every_mode() {
                 Outputs::PerOutput => (3, 1),
                 _ => (1, 1),
             };
-            let want = session.ntk().outputs(outputs).method(Method::FullJacobian).compute(&one.batches()).unwrap();
+            let expected = session.ntk().outputs(outputs).method(Method::FullJacobian).compute(&one.batches()).unwrap();
             for method in Method::ALL.into_iter().filter(|&method| supports(method, name)) {
                 let what = format!("{name}, {outputs:?}, {method}");
                 let ntk = session.ntk().outputs(outputs).method(method);
@@ -124,8 +124,8 @@ fn no_sample_and_one_sample_work_in_every_mode() {
                 assert_eq!(shape(high), ([blocks, 17 * outputs_per_sample, 0], count), "{what}");
                 let kernel = ntk.compute(&one.batches()).unwrap();
                 assert_eq!(kernel.total().shape(), [blocks, outputs_per_sample, outputs_per_sample], "{what}");
-                assert_close(&kernel, &want, &what);
-                assert_close(&ntk.between(&one.batches(), &one.batches()).unwrap(), &want, &what);
+                assert_close(&kernel, &expected, &what);
+                assert_close(&ntk.between(&one.batches(), &one.batches()).unwrap(), &expected, &what);
             }
             let diagonal = session.ntk().outputs(outputs).diagonal(&none.batches()).unwrap();
             assert!(diagonal.total().is_empty());

@@ -8,13 +8,13 @@ fn several_inputs_are_read_together() {
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
     let data = Data::random(&model, 20, 2);
     let [ids, features] = &data.batches()[..] else { panic!("two inputs") };
-    let want = session.ntk().method(Method::ForwardMode).compute(&data.batches()).unwrap();
+    let expected = session.ntk().method(Method::ForwardMode).compute(&data.batches()).unwrap();
     let kernel = session.ntk().compute(&[ids.clone(), features.clone()]).unwrap();
-    assert_close(&kernel, &want, "two inputs");
+    assert_close(&kernel, &expected, "two inputs");
     assert_eq!(kernel, session.ntk().compute(&data.batches()).unwrap(), "an array and a list");
     // The output depends on both inputs.
     let other = session.ntk().compute(&[ids.clone(), Batch::new(&numbers(40, 77), &[20, 2]).unwrap()]).unwrap();
-    assert!(other.total().distance(want.total()).unwrap() > 1e-3);
+    assert!(other.total().distance(expected.total()).unwrap() > 1e-3);
 
     let too_few = session.ntk().compute(features).unwrap_err();
     says(too_few, Error::is_shape, &["takes 2 inputs", "each sample has 1"]);

@@ -33,7 +33,7 @@ fn a_budget_changes_strategies_or_is_rejected_with_the_need() {
         let x = Batch::new(&x, &network.shape(ROWS)).unwrap();
         for outputs in modes(network.model.outputs()) {
             let ntk = || session.ntk().outputs(outputs).rates(rates);
-            let want = ntk().method(Method::FullJacobian).compute(&x).unwrap();
+            let expected = ntk().method(Method::FullJacobian).compute(&x).unwrap();
             let mut plan = ntk().plan(ROWS).unwrap();
             loop {
                 let budget = plan.peak_bytes(1) as u64;
@@ -41,7 +41,7 @@ fn a_budget_changes_strategies_or_is_rejected_with_the_need() {
                 assert_eq!(strategies(&enough), strategies(&plan), "the need is enough: {}", network.name);
                 match ntk().memory_budget(budget - 1).compute(&x) {
                     Ok(kernel) => {
-                        assert_close(&kernel, &want, &format!("{}, {outputs:?}, {budget} bytes", network.name));
+                        assert_close(&kernel, &expected, &format!("{}, {outputs:?}, {budget} bytes", network.name));
                         let other = kernel.manifest().unwrap().plan.clone();
                         assert!(other.peak_bytes(1) < plan.peak_bytes(1));
                         assert_eq!((other.resident, other.computed_samples), resident_and_computed(&other));

@@ -22,14 +22,14 @@ fn every_strategy_gives_the_kernel_of_jacobians() {
         for outputs in modes(network.model.outputs()) {
             let ntk = || session.ntk().outputs(outputs);
             let rows = ntk().method(Method::FullJacobian);
-            let (want, want_between) = (rows.compute(&x).unwrap(), rows.between(&x, &z).unwrap());
+            let (expected, expected_between) = (rows.compute(&x).unwrap(), rows.between(&x, &z).unwrap());
             let plan = ntk().plan(ROWS).unwrap();
             let allowed = allowed_strategies(&plan);
             let compare = |ntk: Ntk<'_, _, _>, what: String| {
                 let what = format!("{}, {outputs:?}, {what}", network.name);
                 let kernel = ntk.compute(&x).unwrap();
-                assert_close(&kernel, &want, &what);
-                assert_close(&ntk.between(&x, &z).unwrap(), &want_between, &format!("{what}, between"));
+                assert_close(&kernel, &expected, &what);
+                assert_close(&ntk.between(&x, &z).unwrap(), &expected_between, &format!("{what}, between"));
                 kernel.manifest().unwrap().plan.clone()
             };
             compare(ntk(), "the strategies of the plan".into());
@@ -85,8 +85,8 @@ fn the_later_of_two_forced_strategies_counts() {
     let plan =
         session.ntk().force("*", Strategy::Materialise).force("mixed.weight", Strategy::PositionPairs).plan(9).unwrap();
     for p in &plan.parameters {
-        let want = if p.name == "mixed.weight" { Strategy::PositionPairs } else { Strategy::Materialise };
-        assert_eq!(p.strategy, want, "{}", p.name);
+        let expected = if p.name == "mixed.weight" { Strategy::PositionPairs } else { Strategy::Materialise };
+        assert_eq!(p.strategy, expected, "{}", p.name);
     }
 }
 
@@ -107,10 +107,10 @@ fn strategies_agree_if_blocks_run_in_chunks() {
             plan.chunk,
             plan.block
         );
-        let want = ntk().method(Method::FullJacobian).compute(&x).unwrap();
+        let expected = ntk().method(Method::FullJacobian).compute(&x).unwrap();
         for (name, strategy) in allowed_strategies(&plan) {
             let kernel = ntk().force(&name, strategy).compute(&x).unwrap();
-            assert_close(&kernel, &want, &format!("{outputs:?}, {name} by {strategy}"));
+            assert_close(&kernel, &expected, &format!("{outputs:?}, {name} by {strategy}"));
         }
     }
 }

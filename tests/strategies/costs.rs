@@ -66,7 +66,7 @@ fn small_mlp() -> Model {
 fn layers_at_one_position() {
     let model = small_mlp();
     let (full, one, sum) = (Outputs::Full, Outputs::Output(1), Outputs::TraceSum);
-    // a . a' once, b . b' for every pair of outputs that meets: 9, 1, or 3 numbers that are summed as one product.
+    // a . a' once, b . b' for every pair of outputs with a product: 9, 1, or 3 numbers that are summed as one product.
     let outer = |c_squared: f64, seeds: f64, between: f64| ByHand {
         resident: 5.0 + 7.0 * seeds,
         gram: 2.0 * (5.0 + 7.0 * c_squared),
@@ -91,7 +91,7 @@ fn layers_at_one_position() {
     // A bias has its gradient: 7 entries, which are read in order and then resident.
     let bias = ByHand { touched: 3.0 * (7.0 + 7.0 / 16.0), resident: 21.0, gram: 2.0 * 9.0 * 7.0, ..ByHand::default() };
     assert_costs(&model, full, "b1", Strategy::Materialise, bias);
-    // Outputs of a last layer meet themselves only, whatever the mode: a . a' is all.
+    // Outputs of a last layer have a product only with themselves, in every mode: a . a' is all.
     for outputs in [full, one, sum] {
         let features = ByHand { resident: 7.0, gram: 14.0, ..ByHand::default() };
         assert_costs(&model, outputs, "w2", Strategy::ReadOut, features);
@@ -125,7 +125,7 @@ fn layers_at_many_positions() {
     };
     assert_costs(&model, Outputs::Output(0), "kernel", Strategy::PositionPairs, one(o));
     assert_costs(&model, Outputs::TraceSum, "kernel", Strategy::PositionPairs, one(2.0 * o));
-    // For two outputs that meet each other: (a a'^T) b' first, for every one of the two, then b with that.
+    // For every pair of two outputs: (a a'^T) b' first, for each of the two, then b with the result.
     let full = ByHand {
         resident: t * (i + 2.0 * o),
         gram: 2.0 * (t * t * i + 2.0 * t * t * o + 4.0 * t * o),
@@ -134,7 +134,7 @@ fn layers_at_many_positions() {
         ..ByHand::default()
     };
     assert_costs(&model, Outputs::Full, "kernel", Strategy::PositionPairs, full);
-    // The one sample's gradient meets the other's sides: (G a) . b.
+    // The gradient of one sample is contracted with the operands of the other: (G a) . b.
     let mixed = |c: f64, summed: f64, seeds: f64| ByHand {
         forming: 2.0 * seeds * t * p,
         resident: seeds * p + t * (i + seeds * o),
@@ -201,7 +201,7 @@ fn rows_of_a_table() {
     };
     assert_costs(&table(20), Outputs::Full, "table", Strategy::Join, join(4.0, 2.0, 1.25));
     assert_costs(&table(20), Outputs::TraceSum, "table", Strategy::Join, join(2.0, 2.0, 1.25));
-    // Of a table with two rows no more than all five are in common.
+    // With a table of two rows, at most all five positions are in common.
     assert_costs(&table(2), Outputs::Output(0), "table", Strategy::Join, join(1.0, 1.0, 5.0));
     let multiplied =
         ByHand { touched: 2.0 * (80.0 + 20.0), resident: 2.0 * 80.0, gram: 2.0 * 4.0 * 80.0, ..ByHand::default() };

@@ -1,5 +1,5 @@
-//! Plans: every way that a parameter can be forced to go gives the kernel of multiplied-out Jacobians, and plans keep what
-//! they promise.
+//! Plans: every strategy that a parameter allows gives the kernel of materialised Jacobians, and the costs and the
+//! memory are as planned.
 
 mod budgets;
 mod contractions;
@@ -13,7 +13,7 @@ use tangent_kernels::ops::{AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, LayerNorm
 use tangent_kernels::unary::{Silu, Tanh};
 use tangent_kernels::{Batch, Cpu, Graph, Kernel, Method, Model, Ntk, Outputs, Real, Result, Sequential, Session};
 
-/// More than one block of samples, in rows and in columns, of unlike numbers.
+/// More than one block of samples in rows and in columns, of different numbers.
 const ROWS: usize = 21;
 
 const COLUMNS: usize = 18;
@@ -170,7 +170,7 @@ fn mlp_h() -> Model {
     filled(Sequential::ntk(&widths[..1]).mlp_without_bias(&widths[1..], Tanh).build().unwrap())
 }
 
-/// A weight that meets itself and its own transpose, one position each.
+/// A weight that is used three times, once transposed, with one position each.
 fn tied(outputs: usize) -> Network {
     let mut graph = Graph::new(&[4]).unwrap();
     let weight = graph.parameter("w", &[3, 4]).unwrap();
@@ -186,7 +186,7 @@ fn tied(outputs: usize) -> Network {
 }
 
 fn networks() -> Vec<Network> {
-    let of = |outputs| {
+    let with_outputs = |outputs| {
         [
             planes(outputs),
             planes_and_back(outputs),
@@ -198,7 +198,7 @@ fn networks() -> Vec<Network> {
             tied(outputs),
         ]
     };
-    [1, 3].into_iter().flat_map(of).collect()
+    [1, 3].into_iter().flat_map(with_outputs).collect()
 }
 
 fn modes(outputs: usize) -> [Outputs; 6] {
@@ -207,7 +207,7 @@ fn modes(outputs: usize) -> [Outputs; 6] {
 }
 
 #[track_caller]
-fn assert_close(got: &Kernel<f64>, want: &Kernel<f64>, what: &str) {
-    let (error, component) = worst_difference(got, want).unwrap();
+fn assert_close(got: &Kernel<f64>, expected: &Kernel<f64>, what: &str) {
+    let (error, component) = worst_difference(got, expected).unwrap();
     assert!(error < 1e-12, "{what}: {error:.2e} at {component}");
 }
