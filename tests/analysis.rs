@@ -2,8 +2,10 @@
 
 use approx::assert_relative_eq;
 use faer::{Mat, Side};
-use tangent_kernels::Matrix;
-use tangent_kernels::analysis::{accuracy, effective_rank, eigenvalues, largest_eigenvalue, sign_scores};
+use tangent_kernels::analysis::operator::Dense;
+use tangent_kernels::analysis::solve::{EigenOptions, largest};
+use tangent_kernels::analysis::{accuracy, effective_rank, eigenvalues, sign_scores};
+use tangent_kernels::{Matrix, Result};
 
 fn square(n: usize, entry: impl Fn(usize, usize) -> f64) -> Matrix<f64> {
     let data = (0..n * n).map(|k| entry(k / n, k % n)).collect();
@@ -17,6 +19,11 @@ fn gram(n: usize, features: usize) -> Matrix<f64> {
         ((k * k) as f64 * 0.618_033_988_749_894_9).fract() - 0.4
     };
     square(n, |i, j| (0..features).map(|f| at(i, f) * at(j, f)).sum())
+}
+
+fn largest_eigenvalue(kernel: &Matrix<f64>) -> Result<f64> {
+    let pairs = largest(&Dense::new(kernel)?, 1, &EigenOptions::default())?;
+    Ok(pairs.values.first().copied().unwrap_or(0.0))
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Fisher matrices, kernels and Hessians (Engel et al., section 5.1).
 
 use faer::{Mat, Side};
-use tangent_kernels::analysis::fisher;
+use tangent_kernels::analysis::fisher_matrix;
 use tangent_kernels::analysis::operator::{Operator, Operators};
 use tangent_kernels::differentiate::{self, Direction};
 use tangent_kernels::unary::Tanh;
@@ -52,7 +52,7 @@ fn kernels_and_fisher_matrices_share_their_spectra() {
             kernel.components().iter().map(|(name, matrix)| (name.as_str(), matrix)).chain([("*", kernel.total())]);
         for (name, matrix) in parts {
             let scaled: Vec<f64> = spectrum(matrix).iter().map(|x| x / samples as f64).collect();
-            let fisher = fisher(&session, &x, &[name]).unwrap();
+            let fisher = fisher_matrix(&session, &x, &[name]).unwrap();
             same_but_for_zeros(&scaled, &spectrum(&fisher), &format!("{name} of {sizes:?}"));
         }
     }
@@ -70,7 +70,7 @@ fn the_hessian_of_the_squared_error_is_the_fisher_matrix_and_a_rest() {
     let f = session.run(&x).unwrap();
     let operators = Operators::new(&session, &x).unwrap();
     let hessian = operators.hessian(Loss::SquaredError(&y)).unwrap();
-    let stored = fisher(&session, &x, &["*"]).unwrap();
+    let stored = fisher_matrix(&session, &x, &["*"]).unwrap();
     let residual: Vec<f64> = y.iter().zip(&f).map(|(y, f)| y - f).collect();
     for seed in 0..3 {
         let v = numbers(operators.columns(), 20 + seed);

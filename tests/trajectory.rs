@@ -205,19 +205,19 @@ fn what_does_not_fit_is_refused() {
     let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
 
     let mut trajectory = Trajectory::new(&x);
-    assert!(trajectory.last("total").unwrap_err().to_string().contains("no kernel was recorded"));
+    assert!(trajectory.last("total").unwrap_err().to_string().contains("no kernel is recorded"));
     assert!(trajectory.record(&session, 0, &[1.0]).unwrap_err().is_shape());
     trajectory.record(&session, 0, &[]).unwrap();
-    assert!(trajectory.last("d3").unwrap_err().to_string().contains("there are d1, d2, total"));
+    assert!(trajectory.last("d3").unwrap_err().to_string().contains("the layers are d1, d2, total"));
     let error = trajectory.record(&Session::new(&other, Cpu::<f64>::new()).unwrap(), 1, &[]).unwrap_err();
     assert!(error.is_shape() && error.to_string().contains("other layers"), "{error}");
     let error = trajectory.record(&session, 2, &[]).unwrap_err();
-    assert!(error.to_string().contains("a record failed before"), "{error}");
+    assert!(error.to_string().contains("an earlier record failed"), "{error}");
 
     let error = Trajectory::new(&x).labels(&[1.0; 9]).record(&session, 0, &[]).unwrap_err();
     assert!(error.is_shape() && error.to_string().contains("9 labels"), "{error}");
     let error = Trajectory::new(&x).test(&x, &[1.0; 10]).record(&session, 0, &[]).unwrap_err();
-    assert!(error.to_string().contains("takes labels"), "{error}");
+    assert!(error.to_string().contains("needs labels"), "{error}");
     let error = Trajectory::new(&x).outputs(Outputs::PerOutput).record(&session, 0, &[]).unwrap_err();
     assert!(error.to_string().contains("PerOutput"), "{error}");
     let error = Trajectory::new(&x).csv("/no/such/folder/t.csv").record(&session, 0, &[]).unwrap_err();

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use tangent_kernels::analysis::{effective_rank, largest_eigenvalue};
+use tangent_kernels::analysis::effective_rank;
+use tangent_kernels::analysis::operator::Dense;
+use tangent_kernels::analysis::solve::{EigenOptions, largest};
 use tangent_kernels::io::png::HeatMap;
 use tangent_kernels::io::{npy, safetensors};
 use tangent_kernels::{Error, Kernel, Matrix, Model, Real, Result};
@@ -49,7 +51,7 @@ fn row<R: Real>(layer: &str, parameters: usize, kernel: &Matrix<R>, accuracy: f6
         parameters,
         trace: kernel.trace(),
         norm: kernel.frobenius_norm(),
-        largest: largest_eigenvalue(kernel)?,
+        largest: largest(&Dense::new(kernel)?, 1, &EigenOptions::default())?.values[0],
         effective_rank: effective_rank(kernel),
         accuracy,
     })

@@ -6,9 +6,9 @@ use crate::error::Result;
 use crate::kernel::Matrix;
 use crate::real::Real;
 
-/// All eigenvalues of a symmetric kernel of one block, the largest first, in f64 (faer's dense solver, one thread). n^3
-/// work and n^2 memory: for a few thousand rows. For the largest alone there is
-/// [`largest_eigenvalue`](super::largest_eigenvalue), for kernels that are not stored [`solve`](super::solve).
+/// All eigenvalues of a symmetric kernel of one block, largest first, in f64, by faer's dense solver on one thread. The cost
+/// is n^3 and memory for n^2 numbers, which suits a few thousand rows. [`solve::largest`](super::solve::largest) gives the
+/// largest eigenvalues of larger kernels and of operators.
 ///
 /// ```
 /// use tangent_kernels::{Matrix, analysis::eigenvalues};
@@ -18,7 +18,7 @@ use crate::real::Real;
 /// ```
 ///
 /// # Errors
-/// The kernel has several blocks or is not square, or holds a number that is not finite; the iteration does not converge.
+/// The kernel has several blocks, is not square, or holds a number that is not finite. The iteration does not converge.
 pub fn eigenvalues<R: Real>(kernel: &Matrix<R>) -> Result<Vec<f64>> {
     let n = stored::one_square(kernel)?;
     stored::finite(kernel)?;

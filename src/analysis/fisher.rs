@@ -1,4 +1,4 @@
-//! Fisher matrices of layers that are small enough to be stored.
+//! Fisher matrices that fit in memory.
 
 use std::ops::Range;
 
@@ -15,16 +15,16 @@ use crate::samples::Samples;
 use crate::shape::{numel, zeros};
 use crate::tape::SweepTargets;
 
-/// Samples whose rows of the Jacobian are there at a time.
+/// The number of samples whose Jacobian rows are in memory at a time.
 const SAMPLES: usize = 256;
 
-/// F = (1/N) sum over n, c of grad f_c(x_n) grad f_c(x_n)^T, \[P, P\], of the parameters whose names fit one of the
-/// patterns (`*` stands for any letters), such as a layer's: `["d1.*"]`. Products are in the precision of the backend,
-/// sums over blocks of samples in f64.
+/// The Fisher matrix F = (1/N) sum over n, c of grad f_c(x_n) grad f_c(x_n)^T, `[P, P]`. It covers the parameters whose
+/// names match one of the patterns, such as those of a layer: `["d1.*"]`. `*` matches any characters. Products are in the
+/// precision of the backend. Sums over blocks of samples are in f64.
 ///
-/// It is the Fisher matrix of a model whose outputs are the means of normal distributions of variance 1. The paper (Engel et al.,
-/// section 5.1) has it for one output, with T for N. J^T J and J J^T share their eigenvalues other than zero, so those of F
-/// are those of K/N: `tests/fisher.rs` holds them against each other.
+/// F is the Fisher matrix of a model whose outputs are the means of normal distributions of variance 1. The paper (Engel et
+/// al., section 5.1) has it for one output, with T for N. J^T J and J J^T have the same nonzero eigenvalues, so the nonzero
+/// eigenvalues of F are those of K/N.
 ///
 /// # The Hessian of the squared error
 ///
@@ -32,58 +32,74 @@ const SAMPLES: usize = 256;
 ///
 /// H = F - (1/N) sum over n, c of (y_nc - f_c(x_n)) H_c(x_n),
 ///
-/// with H_c the Hessian of output c. The paper has this for one output; it is the Hessian of L with the factor 1/2: of a
-/// loss without it both terms double. Where all residuals vanish, at a global minimum, H = F, and it is there that Karakida
-/// et al. (2019), whom the paper follows, call the empirical Fisher matrix equivalent to the Hessian; elsewhere the rest is
-/// as large as the residuals are, and H need not be positive semi-definite.
+/// with H_c the Hessian of output c. The paper has this for one output. H is the Hessian of L with the factor 1/2. Without
+/// this factor both terms double. If all residuals vanish, at a global minimum, H = F. Karakida et al. (2019), whom the paper
+/// follows, call the empirical Fisher matrix equivalent to the Hessian there. Elsewhere the second term is proportional to
+/// the residuals, and H need not be positive semi-definite.
 ///
 /// ```
-/// use tangent_kernels::{Batch, Cpu, Sequential, Session, analysis::fisher};
+/// use tangent_kernels::{Batch, Cpu, Sequential, Session, analysis::fisher_matrix};
 /// let mut model = Sequential::standard(&[2]).linear("d", 1).build()?;
 /// model.set("d.weight", &[1, 2], vec![3.0, 4.0])?;
 /// model.set("d.bias", &[1], vec![0.0])?;
 /// let session = Session::new(&model, Cpu::<f64>::new())?;
-/// let f = fisher(&session, &Batch::new(&[1.0, 2.0], &[1, 2])?, &["d.weight"])?;
+/// let f = fisher_matrix(&session, &Batch::new(&[1.0, 2.0], &[1, 2])?, &["d.weight"])?;
 /// assert_eq!(f.as_slice(), [1.0, 2.0, 2.0, 4.0]); // x x^T
 /// # Ok::<(), tangent_kernels::Error>(())
 /// ```
 ///
 /// # Errors
-/// A pattern fits no name; samples that the model does not take, or that depend on each other; P x P numbers do not fit in
-/// memory; the device failed.
-pub fn fisher<B: Gram, O: Op, S: AsRef<str>>(
+/// A pattern matches no name. The samples do not fit the model, or they depend on each other. The matrix does not fit in
+/// memory. The device failed.
+pub fn fisher_matrix<B: Gram, O: Op, S: AsRef<str>>(
     session: &Session<'_, B, O>,
     x: &dyn Samples<B::Number>,
     patterns: &[S],
 ) -> Result<Matrix<f64>> {
     session.check(x)?;
     session.independence_check(x)?;
-    let (arrays, model) = (session.arrays(), session.model());
-    let wanted = matching(model.parameters(), patterns)?;
-    let chosen: Vec<usize> = (0..wanted.len()).filter(|&k| wanted[k]).collect();
-    let size = |k: usize| numel(&model.parameters()[k].shape);
-    let columns: usize = chosen.iter().map(|&k| size(k)).sum();
+    let arrays = session.arrays();
+    let model = session.model();
+    let targets = matching(model.parameters(), patterns)?;
+    let chosen: Vec<usize> = (0..targets.len()).filter(|&k| targets[k]).collect();
+    let columns: usize = chosen.iter().map(|&k| numel(&model.parameters()[k].shape)).sum();
     let mut sum: Vec<f64> = zeros(&[columns, columns]).ok_or_else(|| {
-        Error::memory(format!("the Fisher matrix of {columns} parameters, {columns} x {columns}, does not fit"))
+        Error::memory(format!(
+            "the Fisher matrix of {columns} parameters, {columns} x {columns}, does not fit in memory"
+        ))
     })?;
-    let of_block = |range: Range<usize>| {
-        let samples = range.len();
-        let tape = session.tape_of(x, range)?;
-        let uses = tape.uses()?;
-        let rows_of = |c: usize| {
-            let swept = tape.sweep(&tape.unit_seed(c), SweepTargets { inputs: false, parameters: Some(&wanted) });
-            let mut rows = tape.by_parameter(&uses, &swept, Factor::jacobian);
-            let own = |&k: &usize| rows[k].take().unwrap_or_else(|| arrays.full(0.0, &[samples, size(k)]));
-            let list: Vec<B::Tensor> = chosen.iter().map(own).collect();
-            arrays.concat(&list.iter().collect::<Vec<_>>(), 1)
-        };
-        let rows: Vec<B::Tensor> = (0..model.outputs()).map(rows_of).collect();
-        let rows = arrays.concat(&rows.iter().collect::<Vec<_>>(), 0);
+    let block = |range: Range<usize>| {
+        let rows = jacobian_rows(session, x, range, &targets)?;
         arrays.read(&arrays.matmul(&rows, true, &rows, false))
     };
     let add = |_, block: Vec<B::Number>| sum.iter_mut().zip(block).for_each(|(sum, x)| *sum += x.f64());
-    fold_blocks(x.samples(), SAMPLES, of_block, add)?;
+    fold_blocks(x.samples(), SAMPLES, block, add)?;
     let samples = x.samples().max(1) as f64;
     sum.iter_mut().for_each(|x| *x /= samples);
     Matrix::from_vec(1, columns, columns, sum)
+}
+
+/// The rows of J for the samples in `range` and all outputs, `[C n, P]`, output by output.
+fn jacobian_rows<B: Gram, O: Op>(
+    session: &Session<'_, B, O>,
+    x: &dyn Samples<B::Number>,
+    range: Range<usize>,
+    targets: &[bool],
+) -> Result<B::Tensor> {
+    let arrays = session.arrays();
+    let infos = session.model().parameters();
+    let samples = range.len();
+    let tape = session.tape_of(x, range)?;
+    let uses = tape.uses()?;
+    let mut by_output = Vec::with_capacity(session.model().outputs());
+    for c in 0..session.model().outputs() {
+        let swept = tape.sweep(&tape.unit_seed(c), SweepTargets { inputs: false, parameters: Some(targets) });
+        let rows = tape.by_parameter(&uses, &swept, Factor::jacobian);
+        let chosen = rows.into_iter().zip(infos).zip(targets).filter(|(_, target)| **target);
+        let rows: Vec<B::Tensor> = chosen
+            .map(|((rows, info), _)| rows.unwrap_or_else(|| arrays.full(0.0, &[samples, numel(&info.shape)])))
+            .collect();
+        by_output.push(arrays.concat(&rows.iter().collect::<Vec<_>>(), 1));
+    }
+    Ok(arrays.concat(&by_output.iter().collect::<Vec<_>>(), 0))
 }

@@ -1,4 +1,4 @@
-//! What gradient descent makes of a network in the kernel regime, at any time.
+//! Gradient descent of a network in the kernel regime, at any time.
 
 use std::fmt;
 
@@ -6,26 +6,27 @@ use rayon::prelude::*;
 
 use super::solve::small::{Spectrum, spectrum};
 use super::solve::vectors::{combined, dot};
-use super::{largest_eigenvalue, stored};
+use super::spectrum::largest_eigenvalue;
+use super::stored;
 use crate::error::{Error, Result};
 use crate::kernel::Matrix;
 use crate::real::Real;
 
-/// How far a network is trained on the loss L = 1/(2n) sum over the n samples of |f - y|^2. A step is a time of 1: where the
-/// learning rate is small beside [`learning_rate_bound`], the flow up to t = s is what s steps make.
+/// The length of training on the loss L = 1/(2n) sum over the n samples of |f - y|^2. A step is a time of 1. If the learning
+/// rate is small compared with [`learning_rate_bound`], the flow up to t = s agrees with s steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Descent {
-    /// By gradient flow, d theta / dt = -rate grad L, up to `time`, which may be infinite.
+    /// Gradient flow, d theta / dt = -rate grad L, up to `time`, which may be infinite.
     Flow {
-        /// eta
+        /// The learning rate eta.
         rate: f64,
-        /// t
+        /// The time t.
         time: f64,
     },
-    /// By gradient descent, theta -= rate grad L, `steps` times.
+    /// `steps` steps of gradient descent, theta -= rate grad L.
     Steps {
-        /// eta
+        /// The learning rate eta.
         rate: f64,
         /// The number of steps.
         steps: u64,
@@ -36,17 +37,17 @@ impl Descent {
     fn check(self) -> Result<()> {
         let (Descent::Flow { rate, .. } | Descent::Steps { rate, .. }) = self;
         if !rate.is_finite() || rate <= 0.0 {
-            return Err(Error::value(format!("the learning rate is {rate}, where more than 0 is needed")));
+            return Err(Error::value(format!("the learning rate is {rate}, but must be finite and above 0")));
         }
         match self {
             Descent::Flow { time, .. } if time.is_nan() || time < 0.0 => {
-                Err(Error::value(format!("the time is {time}, where 0 or more is needed")))
+                Err(Error::value(format!("the training time is {time}, but must be 0 or more")))
             }
             _ => Ok(()),
         }
     }
 
-    /// eta t / n: what phi is where there is no curvature.
+    /// eta t / n, the limit of phi for eigenvalue 0.
     fn reach(self, samples: f64) -> f64 {
         match self {
             Descent::Flow { rate, time } => rate / samples * time,
@@ -54,17 +55,17 @@ impl Descent {
         }
     }
 
-    /// The share of a residual along an eigenvector of K that is learnt by then.
+    /// The learnt fraction of the residual along an eigenvector with eigenvalue lambda.
     fn learnt(self, lambda: f64, samples: f64) -> f64 {
         match self {
-            _ if lambda == 0.0 => 0.0, // and not 0 times infinity
+            _ if lambda == 0.0 => 0.0, // 0 times an infinite time would be NaN
             Descent::Flow { .. } => -Real::exp_m1(-lambda * self.reach(samples)),
             Descent::Steps { rate, steps } => descended(rate / samples * lambda, steps),
         }
     }
 
-    /// The share learnt over lambda, and its limit as lambda falls to 0; at infinite time 0 there, which leaves out what
-    /// cannot be learnt.
+    /// The learnt fraction divided by lambda, with its limit at lambda = 0. At infinite time this limit is replaced by 0,
+    /// which omits the part that cannot be learnt.
     fn phi(self, lambda: f64, samples: f64) -> f64 {
         let reach = self.reach(samples);
         if lambda > 0.0 && lambda * reach > f64::EPSILON {
@@ -77,31 +78,31 @@ impl Descent {
     }
 }
 
-/// 1 - (1 - x)^steps, accurate where x is small.
+/// 1 - (1 - x)^steps, accurate for small x.
 fn descended(x: f64, steps: u64) -> f64 {
     if x < 1.0 {
         return -Real::exp_m1(steps as f64 * Real::ln_1p(-x));
     }
-    let left = (x - 1.0).powf(steps as f64);
-    if steps.is_multiple_of(2) { 1.0 - left } else { 1.0 + left }
+    let remaining = (x - 1.0).powf(steps as f64);
+    if steps.is_multiple_of(2) { 1.0 - remaining } else { 1.0 + remaining }
 }
 
-/// What a network in the kernel regime says after any time of training on the squared error (Jacot, Gabriel and Hongler 2018;
-/// Lee et al. 2019, "Wide neural networks of any depth evolve as linear models under gradient descent"). Such a network is
-/// its linearisation around its first parameters, so its kernel K stays what it was. With outputs f_0 before training, on the
-/// loss L = 1/(2n) sum over the n samples of |f - y|^2 (the mean of
-/// [`Loss::SquaredError`](crate::Loss::SquaredError)) and learning rate eta,
+/// The predictions of a network in the kernel regime after any time of training on the squared error (Jacot, Gabriel and
+/// Hongler 2018; Lee et al. 2019, "Wide neural networks of any depth evolve as linear models under gradient descent"). The
+/// network is its linearisation around the initial parameters, so its kernel K is constant. f_0 are the outputs before
+/// training. The loss is L = 1/(2n) sum over the n samples of |f - y|^2, the mean of
+/// [`Loss::SquaredError`](crate::Loss::SquaredError). With learning rate eta,
 ///
 /// f_t(X) = f_0(X) + (I - e^(-eta K t / n)) (Y - f_0(X)),
 ///
 /// f_t(Z) = f_0(Z) + K(Z, X) phi_t(K) (Y - f_0(X)), phi_t(lambda) = (1 - e^(-eta lambda t / n)) / lambda,
 ///
-/// and after s steps of gradient descent the same with (1 - eta lambda / n)^s for the exponential: see [`Descent`]. K is
-/// decomposed once, as U diag(lambda) U^T; any time then takes some n^2 k multiplications.
+/// After s steps of gradient descent the formulas hold with (1 - eta lambda / n)^s instead of the exponential: see
+/// [`Descent`]. K is decomposed once as U diag(lambda) U^T. Each time then takes about n^2 k multiplications.
 ///
-/// phi_t(0) is its limit, eta t / n. An eigenvalue counts as 0 if it is no more than [`rank_tolerance`](Self::rank_tolerance),
-/// and so does one below 0. What lies along it is never learnt: at infinite time it is left out, and the coefficients are the
-/// pseudo-inverse's, the solution of the least norm.
+/// phi_t(0) is the limit eta t / n. Eigenvalues up to [`rank_tolerance`](Self::rank_tolerance), and negative eigenvalues,
+/// count as 0. The part of the residual along them is never learnt. At infinite time it is omitted, and the coefficients are
+/// those of the pseudo-inverse, the solution of least norm.
 ///
 /// ```
 /// use tangent_kernels::{Matrix, analysis::{Descent, GradientFlow}};
@@ -116,17 +117,17 @@ fn descended(x: f64, steps: u64) -> f64 {
 /// ```
 #[derive(Clone)]
 pub struct GradientFlow {
-    /// Eigenvalues that are 0 to rounding are 0.
+    /// Eigenvalues that are zero to rounding are set to 0.
     spectrum: Spectrum,
     tolerance: f64,
     samples: f64,
-    /// f_0(X), \[n, k\].
+    /// f_0(X), `[n, k]`.
     before: Vec<f64>,
     /// U^T (Y - f_0(X)), target by target.
     along: Vec<Vec<f64>>,
 }
 
-/// Its sizes, not its eigenvectors.
+/// Prints the sizes, without the eigenvectors.
 impl fmt::Debug for GradientFlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "GradientFlow of {} rows with {} targets each", self.eigenvalues().len(), self.along.len())
@@ -134,19 +135,19 @@ impl fmt::Debug for GradientFlow {
 }
 
 impl GradientFlow {
-    /// From a stored kernel K(X, X), targets Y and the outputs f_0(X) before training, both row-major with k numbers for each of
-    /// the kernel's rows. Of a kernel of one output, or of the trace's mean, a row is a sample with k outputs; of the full kernel
-    /// of all outputs, rows n C + c, \[n, C\] are n C rows and k is 1.
+    /// `kernel` is the stored K(X, X). The targets Y and the outputs f_0(X) before training are row-major, with k numbers per
+    /// row of the kernel. For a kernel of one output, or of the mean over outputs, a row is a sample and k is the number of
+    /// outputs. For the full kernel of all outputs, row n C + c, the arrays `[n, C]` have n C rows and k is 1.
     ///
-    /// `samples` is the n that the loss is divided by: the number of samples, whatever the rows are. It stands for any other
-    /// normalisation too: n C where the loss is the mean over outputs as well (as neural-tangents has it), 1 where it is the sum.
+    /// `samples` is the number n that divides the loss: the number of samples, for any kind of rows. It can express other
+    /// normalisations: n C if the loss is also a mean over outputs, as in neural-tangents, and 1 if it is a sum.
     ///
-    /// n^3 work on one thread and n^2 numbers: faer's dense solver takes seconds for 2,000 rows.
+    /// The cost is n^3 on one thread, and memory for n^2 numbers. faer's dense solver takes seconds for 2,000 rows.
     ///
     /// # Errors
-    /// The kernel has several blocks, is not square or symmetric, or holds a number that is not finite; targets or outputs that
-    /// are not k finite numbers for each row; `samples` is 0. The kernel has an eigenvalue so far below 0 that rounding
-    /// cannot have made it; the eigenvalues do not converge.
+    /// The kernel has several blocks, is not square or symmetric, or holds a number that is not finite. The targets or outputs
+    /// are not k finite numbers per row. `samples` is 0. The kernel has an eigenvalue so far below 0 that rounding cannot
+    /// explain it. The eigenvalues do not converge.
     pub fn new<R: Real>(kernel: &Matrix<R>, samples: usize, targets: &[f64], f0: &[f64]) -> Result<Self> {
         let rows = stored::symmetric(kernel)?;
         let columns = stored::columns("targets", targets, rows)?;
@@ -154,38 +155,38 @@ impl GradientFlow {
         let samples = counted(samples)?;
         let mut spectrum = spectrum(rows, |row, col| kernel[(row, col)].f64())?;
         let tolerance = semi_definite::<R>(&mut spectrum.values)?;
-        let rest: Vec<f64> = targets.iter().zip(f0).map(|(y, f)| y - f).collect();
+        let residual: Vec<f64> = targets.iter().zip(f0).map(|(y, f)| y - f).collect();
         let along = |column| {
-            let rest = stored::column(&rest, columns, column);
-            spectrum.vectors.par_iter().map(|vector| dot(vector, &rest)).collect()
+            let residual = stored::column(&residual, columns, column);
+            spectrum.vectors.par_iter().map(|vector| dot(vector, &residual)).collect()
         };
         let along = (0..columns).map(along).collect();
         Ok(GradientFlow { spectrum, tolerance, samples, before: f0.to_vec(), along })
     }
 
-    /// The eigenvalues of K, the largest first; those that are 0 to rounding are 0.
+    /// The eigenvalues of K, largest first. Eigenvalues that are zero to rounding are 0.
     pub fn eigenvalues(&self) -> &[f64] {
         &self.spectrum.values
     }
 
-    /// Up to where an eigenvalue counts as 0: the largest one times n times the precision of f64, n being the rows, or times
-    /// the precision of the kernel's numbers, whichever is larger.
+    /// The largest eigenvalue that counts as 0: the largest eigenvalue of K times the larger of n times the precision of f64
+    /// (n is the number of rows) and the precision of the kernel's numbers.
     pub fn rank_tolerance(&self) -> f64 {
         self.tolerance
     }
 
-    /// f_t(X), \[n, k\] row-major: at t = 0 f_0(X), at infinite time the targets, but for what lies along eigenvalues 0.
+    /// f_t(X), `[n, k]` row-major. At t = 0 it is f_0(X). At infinite time it is the targets, except for the part along
+    /// eigenvalues 0.
     ///
     /// # Errors
-    /// A learning rate that is not above 0, a time below 0; steps so large that they diverge beyond f64
-    /// ([`learning_rate_bound`]).
+    /// The learning rate is not above 0, or the time is below 0. The steps diverge beyond f64 ([`learning_rate_bound`]).
     pub fn train(&self, descent: Descent) -> Result<Vec<f64>> {
         let learnt = self.weighted(descent, Descent::learnt)?;
         Ok(self.before.iter().zip(learnt).map(|(f, learnt)| f + learnt).collect())
     }
 
-    /// phi_t(K) (Y - f_0(X)), \[n, k\] row-major. f_t(Z) - f_0(Z) is K(Z, X) times these, which
-    /// [`MatVec`](crate::kernel::sink::MatVec) computes without storing K(Z, X), as [`Ridge`](super::Ridge) shows.
+    /// phi_t(K) (Y - f_0(X)), `[n, k]` row-major. f_t(Z) - f_0(Z) is K(Z, X) times these coefficients.
+    /// [`MatVec`](crate::kernel::sink::MatVec) computes this product without storing K(Z, X): see [`Ridge`](super::Ridge).
     ///
     /// # Errors
     /// As [`train`](Self::train).
@@ -193,20 +194,20 @@ impl GradientFlow {
         self.weighted(descent, Descent::phi)
     }
 
-    /// f_t(Z), \[m, k\] row-major, from the stored K(Z, X), \[m, n\], whose rows are the new samples', and their outputs
-    /// f_0(Z) before training, \[m, k\].
+    /// f_t(Z), `[m, k]` row-major, from the stored K(Z, X), `[m, n]`, with one row per new sample, and the outputs f_0(Z)
+    /// before training, `[m, k]`.
     ///
     /// # Errors
-    /// As [`train`](Self::train); the kernel has several blocks, a number of columns other than n, or a number that is not
-    /// finite; outputs that are not k finite numbers for each of its rows.
+    /// As [`train`](Self::train). The kernel has several blocks, a number of columns other than n, or a number that is not
+    /// finite. The outputs are not k finite numbers per row.
     pub fn predict<R: Real>(&self, descent: Descent, cross: &Matrix<R>, f0: &[f64]) -> Result<Vec<f64>> {
         let columns = self.along.len();
-        let moved = stored::product(cross, &self.coefficients(descent)?, columns)?;
+        let change = stored::product(cross, &self.coefficients(descent)?, columns)?;
         stored::shaped("outputs before training", f0, [cross.rows(), columns])?;
-        Ok(f0.iter().zip(moved).map(|(f, moved)| f + moved).collect())
+        Ok(f0.iter().zip(change).map(|(f, change)| f + change).collect())
     }
 
-    /// U diag(weight(lambda)) U^T (Y - f_0(X)), \[n, k\].
+    /// U diag(weight(lambda)) U^T (Y - f_0(X)), `[n, k]`.
     fn weighted(&self, descent: Descent, weight: impl Fn(Descent, f64, f64) -> f64) -> Result<Vec<f64>> {
         descent.check()?;
         let weights: Vec<f64> = self.spectrum.values.iter().map(|&x| weight(descent, x, self.samples)).collect();
@@ -220,20 +221,20 @@ impl GradientFlow {
         }
         let bound = 2.0 * self.samples / self.spectrum.values[0];
         Err(Error::value(format!(
-            "{descent:?} diverges beyond f64: gradient descent is stable for rates below {bound:e}"
+            "{descent:?} diverges beyond f64; gradient descent is stable for learning rates below {bound:e}"
         )))
     }
 }
 
-/// Sets to 0 what rounding may have made of it, and gives how large that is.
+/// Sets eigenvalues that are zero to rounding to 0, and returns the tolerance.
 ///
 /// # Errors
-/// A value is too far below 0 for that.
+/// An eigenvalue is too far below 0 for rounding.
 fn semi_definite<R: Real>(values: &mut [f64]) -> Result<f64> {
     let largest = values.iter().fold(0.0f64, |max, x| max.max(x.abs()));
     if let Some(below) = values.iter().find(|x| **x < -largest * R::EPSILON.f64().sqrt()) {
         return Err(Error::value(format!(
-            "the kernel is not positive semi-definite: it has an eigenvalue of {below:e}, beside a largest magnitude of \
+            "the kernel is not positive semi-definite: it has the eigenvalue {below:e}, and the largest magnitude is \
              {largest:e}"
         )));
     }
@@ -244,19 +245,19 @@ fn semi_definite<R: Real>(values: &mut [f64]) -> Result<f64> {
 
 fn counted(samples: usize) -> Result<f64> {
     match samples {
-        0 => Err(Error::value("a loss divided by 0 samples")),
+        0 => Err(Error::value("the loss is divided by 0 samples; pass the number of samples")),
         _ => Ok(samples as f64),
     }
 }
 
-/// 2 n / lambda_max: gradient descent on L = 1/(2n) sum over n samples of |f - y|^2 is stable for learning rates below it, in
-/// the kernel regime. A step multiplies the residual along an eigenvector of K by 1 - eta lambda / n, which is less than 1 in
-/// magnitude for every lambda above 0 if eta is less than this. At half of it the steepest direction is learnt in one step.
-/// Infinite for a kernel that is zero.
+/// 2 n / lambda_max: in the kernel regime, gradient descent on L = 1/(2n) sum over n samples of |f - y|^2 is stable for
+/// learning rates below this bound. A step multiplies the residual along an eigenvector of K by 1 - eta lambda / n. Below the
+/// bound its magnitude is less than 1 for every lambda above 0. At half of the bound the steepest direction is learnt in one
+/// step. The bound is infinite for a kernel that is zero.
 ///
-/// The bound goes with the loss. `samples` is what |f - y|^2 / 2 is divided by: the n samples of the loss above, also where the
-/// kernel is the full one, of n C rows; n C where the loss is the mean over outputs too, which makes the bound C times as
-/// large; 1 where it is the sum. Of a loss without the factor 1/2, such as PyTorch's `MSELoss`, take half of the bound.
+/// The bound depends on the loss. `samples` is the number that divides |f - y|^2 / 2. It is n for the loss above, also for
+/// the full kernel with n C rows. It is n C if the loss is also a mean over outputs, which makes the bound C times as large.
+/// It is 1 if the loss is a sum. For a loss without the factor 1/2, such as PyTorch's `MSELoss`, take half of the bound.
 ///
 /// ```
 /// use tangent_kernels::{Matrix, analysis::learning_rate_bound};
@@ -266,7 +267,7 @@ fn counted(samples: usize) -> Result<f64> {
 /// ```
 ///
 /// # Errors
-/// `samples` is 0, and all that [`largest_eigenvalue`] refuses.
+/// `samples` is 0. The kernel is not square or holds a number that is not finite. The eigenvalue iteration did not converge.
 pub fn learning_rate_bound<R: Real>(kernel: &Matrix<R>, samples: usize) -> Result<f64> {
     let largest = largest_eigenvalue(kernel)?;
     Ok(2.0 * counted(samples)? / largest.max(0.0))

@@ -1,17 +1,17 @@
-//! What a kernel tells: its spectrum, what it predicts, and what it has in common with another.
+//! Analysis of kernels: spectra, predictions and comparisons.
 //!
-//! | of a stored kernel | |
+//! | function of a stored kernel | result |
 //! |---|---|
-//! | [`largest_eigenvalue`], [`eigenvalues`], [`effective_rank`] | its spectrum |
-//! | [`Ridge`], [`signed_targets`], [`argmax`], [`class_accuracy`] | regression and classes |
-//! | [`sign_scores`], [`accuracy`] | the paper's sign classifier |
+//! | [`eigenvalues`], [`effective_rank`] | its spectrum |
+//! | [`Ridge`], [`signed_targets`], [`argmax`], [`class_accuracy`] | regression and classification |
+//! | [`sign_scores`], [`accuracy`] | the sign classifier of the paper |
 //! | [`GradientFlow`], [`learning_rate_bound`] | a wide network at any time of its training |
-//! | [`alignment`], [`centred_alignment`], [`centred_alignments`] | the angle between two kernels |
-//! | [`conjugate_kernel`], [`features_at`], [`gram`] | the kernel of a network's features, at any place |
-//! | [`fisher`](fisher()) | the Fisher matrix of a layer |
+//! | [`alignment`], [`centred_alignment`], [`centred_alignments`] | the similarity of two kernels |
+//! | [`features`], [`conjugate_kernel`] | a network's features at any value, and their kernel |
+//! | [`fisher_matrix`] | the Fisher matrix of a layer |
 //!
-//! What becomes of a kernel while its network learns: [`trajectory`].
-//! What is too large to be stored is known by its products: [`operator`], and what follows from them: [`solve`].
+//! [`trajectory`] follows a kernel during training. [`operator`] represents matrices that are too large to store by their
+//! products, and [`solve`] computes eigenvalues, solutions and estimates from them.
 
 mod alignment;
 mod classifier;
@@ -26,11 +26,11 @@ mod spectrum;
 mod stored;
 pub mod trajectory;
 
-pub use alignment::{Alignments, alignment, centred_alignment, centred_alignments};
+pub use alignment::{AlignmentTable, alignment, centred_alignment, centred_alignments};
 pub use classifier::{accuracy, argmax, class_accuracy, sign_scores, signed_targets};
-pub use conjugate::{conjugate_kernel, conjugate_kernel_between, features, features_at, gram, gram_between};
+pub use conjugate::{conjugate_kernel, features};
 pub use eigenvalues::eigenvalues;
-pub use fisher::fisher;
+pub use fisher::fisher_matrix;
 pub use flow::{Descent, GradientFlow, learning_rate_bound};
 pub use ridge::Ridge;
-pub use spectrum::{effective_rank, largest_eigenvalue};
+pub use spectrum::effective_rank;

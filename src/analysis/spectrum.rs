@@ -1,4 +1,4 @@
-//! Eigenvalues of kernels.
+//! The spectrum of stored kernels.
 
 use super::operator::Dense;
 use super::solve::{EigenOptions, largest};
@@ -6,8 +6,9 @@ use crate::error::{Error, Result};
 use crate::kernel::Matrix;
 use crate::real::Real;
 
-/// (tr K)^2 / |K|_F^2: between 1, for a kernel of rank one, and the number of rows, for a multiple of the identity.
-/// 0 for a kernel that is zero.
+/// (tr K)^2 / |K|_F^2: between 1, for a kernel of rank one, and the number of rows, for a multiple of the identity. It is 0
+/// for a kernel that is zero. [`solve::effective_rank_estimate`](super::solve::effective_rank_estimate) estimates it for an
+/// operator.
 ///
 /// ```
 /// use tangent_kernels::{Matrix, analysis::effective_rank};
@@ -19,30 +20,24 @@ pub fn effective_rank<R: Real>(kernel: &Matrix<R>) -> f64 {
     if norm == 0.0 { 0.0 } else { (kernel.trace() / norm).powi(2) }
 }
 
-/// Lanczos ends when the residual is this small beside the eigenvalue.
+/// The relative residual at which the iteration ends.
 const TOLERANCE: f64 = 1e-10;
-/// And is given up after so many products with K.
+/// The maximum number of products with K.
 const MAX_STEPS: usize = 300;
 
-/// The largest eigenvalue of a symmetric kernel, by Lanczos' method, to a relative residual of 1e-10. Arithmetic is in
-/// f64; threads take rows. Of several blocks the largest of all.
-///
-/// The iteration keeps its vectors orthogonal to each other, so that it takes at most a few hundred products with K and
-/// holds as many vectors. For more eigenvalues, their vectors, or a kernel that is not stored, see
-/// [`solve::largest`](super::solve::largest). (faer 0.24's own partial eigensolver does not end on a kernel of ones, which
-/// the component of an output's bias is.)
+/// The largest eigenvalue of a symmetric kernel, to a relative residual of 1e-10, in f64. For several blocks it is the
+/// largest of all.
 ///
 /// # Errors
-/// The kernel is not square, holds a number that is not finite, or the iteration has not converged after 300 products;
-/// the message says how far it came.
-pub fn largest_eigenvalue<R: Real>(kernel: &Matrix<R>) -> Result<f64> {
+/// The kernel is not square, holds a number that is not finite, or the iteration has not converged after 300 products.
+pub(super) fn largest_eigenvalue<R: Real>(kernel: &Matrix<R>) -> Result<f64> {
     let [blocks, n, cols] = kernel.shape();
     if n != cols {
-        return Err(Error::shape(format!("a kernel of {n} x {cols} is not square and has no eigenvalues")));
+        return Err(Error::shape(format!("eigenvalues need a square kernel, got {n} x {cols}")));
     }
-    // All vectors are kept: a restart would take more products.
+    // All vectors are kept, since a restart would need more products.
     let options = EigenOptions::default().tolerance(TOLERANCE).steps(MAX_STEPS).basis(MAX_STEPS);
-    let of_block = |block| Ok(largest(&Dense::of_block(kernel, block), 1, &options)?.values.first().copied());
-    let largest = (0..blocks).map(of_block).collect::<Result<Vec<_>>>()?;
+    let block_largest = |block| Ok(largest(&Dense::block(kernel, block), 1, &options)?.values.first().copied());
+    let largest = (0..blocks).map(block_largest).collect::<Result<Vec<_>>>()?;
     Ok(largest.into_iter().flatten().reduce(f64::max).unwrap_or(0.0))
 }

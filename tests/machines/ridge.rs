@@ -119,7 +119,7 @@ fn singular_kernels_are_refused_by_name_and_a_ridge_saves_them() {
             let error = error.unwrap_err();
             let said = error.to_string();
             let at: usize = said.split("row ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-            assert!(error.is_value() && rows.contains(&at) && said.contains("Take a lambda"), "{said}");
+            assert!(error.is_value() && rows.contains(&at) && said.contains("Use a lambda"), "{said}");
         }
         if kernel.trace() == 0.0 {
             continue;

@@ -13,8 +13,8 @@ use faer::{Mat, Par, Side};
 use tangent_kernels::analysis::operator::{Dense, Operator, Operators};
 use tangent_kernels::analysis::solve::faer_adapter::FaerOperator;
 use tangent_kernels::analysis::solve::{
-    Axis, CgOptions, EigenOptions, Estimate, Probing, condition, conjugate_gradients, density, effective_rank, largest,
-    log_det, spectral_sum, trace,
+    Axis, CgOptions, EigenOptions, Estimate, Probing, condition, conjugate_gradients, density, effective_rank_estimate,
+    largest, log_det, spectral_sum, trace,
 };
 use tangent_kernels::unary::Tanh;
 use tangent_kernels::{Batch, Cpu, Error, Matrix, Result, Sequential, Session};

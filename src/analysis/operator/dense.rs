@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::kernel::Matrix;
 use crate::real::Real;
 
-/// A stored kernel as an operator, its products summed in f64: what solvers are checked with, and for kernels that fit in memory.
+/// A stored kernel as an operator, with products in f64. It is used to test solvers and for kernels that fit in memory.
 pub struct Dense<'a, R> {
     rows: &'a [R],
     size: usize,
@@ -14,14 +14,14 @@ pub struct Dense<'a, R> {
 
 impl<'a, R: Real> Dense<'a, R> {
     /// # Errors
-    /// The kernel has several blocks, or is not square.
+    /// The kernel has several blocks or is not square.
     pub fn new(kernel: &'a Matrix<R>) -> Result<Self> {
         one_square(kernel)?;
-        Ok(Dense::of_block(kernel, 0))
+        Ok(Dense::block(kernel, 0))
     }
 
-    /// One block of a kernel of square ones.
-    pub(crate) fn of_block(kernel: &'a Matrix<R>, block: usize) -> Self {
+    /// One block of a kernel whose blocks are square.
+    pub(crate) fn block(kernel: &'a Matrix<R>, block: usize) -> Self {
         Dense { rows: kernel.block(block), size: kernel.rows() }
     }
 }

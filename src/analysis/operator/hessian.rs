@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::ops::Op;
 use crate::train::Loss;
 
-/// (1/N) J^T (d^2 l / df^2) J: see [`Operators::gauss_newton`]. Of the squared error it is the [`Fisher`](super::Fisher)
-/// matrix.
+/// (1/N) J^T (d^2 l / df^2) J: see [`Operators::gauss_newton`]. For the squared error it equals
+/// [`FisherOperator`](super::FisherOperator).
 pub struct GaussNewton<'a, B: Gram, O: Op> {
     pub(super) operators: &'a Operators<'a, B, O>,
     pub(super) loss: Loss<'a>,
@@ -23,10 +23,10 @@ impl<B: Gram, O: Op> Operator for GaussNewton<'_, B, O> {
     fn apply(&self, v: &[f64]) -> Result<Vec<f64>> {
         check_vector(v, self.size())?;
         let outputs = self.operators.session.model().outputs();
-        let curved = self
-            .operators
-            .jv(v, |range, value, tangent| self.loss.curvature(range, &wide(value), &wide(tangent), outputs))?;
-        let mut product = self.operators.jtu(&curved)?;
+        let curvature = |range: Range<usize>, f: Vec<B::Number>, df: Vec<B::Number>| {
+            self.loss.curvature(range, &wide(f), &wide(df), outputs)
+        };
+        let mut product = self.operators.jtu(&self.operators.jv(v, curvature)?)?;
         self.operators.average(&mut product);
         Ok(product)
     }
@@ -60,7 +60,7 @@ impl<B: Gram, O: Op> Operator for Hessian<'_, B, O> {
         };
         let along = operators.direction(v)?;
         let mut product = vec![0.0; self.size()];
-        swept_along(operators.session, operators.x, &along, operators.block, Some(&operators.wanted), seed, |block| {
+        swept_along(operators.session, operators.x, &along, operators.block, Some(&operators.chosen), seed, |block| {
             operators.add(&mut product, block.tangents);
         })?;
         operators.average(&mut product);

@@ -1,18 +1,18 @@
-//! Kernels, Fisher matrices and Hessians as what they do to a vector, without a matrix.
+//! Kernels, Fisher matrices and Hessians as operators: products with a vector, without a stored matrix.
 //!
-//! With J the Jacobian of all outputs of N samples, \[N C, P\], and l(f, y) a loss:
+//! With J the Jacobian of all outputs of N samples, `[N C, P]`, and l(f, y) a loss:
 //!
-//! | operator | is | of size |
+//! | operator | matrix | size |
 //! |---|---|---|
 //! | [`NtkOperator`] | J J^T | N C |
-//! | [`Fisher`] | (1/N) J^T J | P |
+//! | [`FisherOperator`] | (1/N) J^T J | P |
 //! | [`GaussNewton`] | (1/N) J^T (d^2 l / df^2) J | P |
 //! | [`Hessian`] | the second derivative of (1/N) sum l(f(x_n), y_n) | P |
 //!
-//! Each is of all parameters, or of those that [`Operators::parameters`] names, such as a layer. A product takes two passes
-//! over the samples, in blocks that memory has room for; nothing of size N C x N C or P x P is ever there. Vectors are in
-//! `f64`; products are computed in the precision of the session's backend, which [`Operator::precision`] tells, and are the
-//! same to the bit for any number of threads.
+//! An operator covers all parameters, or those chosen by [`Operators::parameters`], such as a layer. A product takes two
+//! passes over the samples, in blocks that fit in memory. Nothing of size N C x N C or P x P is stored. Vectors are in
+//! `f64`. Products are computed in the precision of the session's backend ([`Operator::precision`]), and have the same bits
+//! for any number of threads.
 //!
 //! ```
 //! use tangent_kernels::analysis::operator::{Operator, Operators};
@@ -37,7 +37,7 @@ mod products;
 
 pub use dense::Dense;
 pub use hessian::{GaussNewton, Hessian};
-pub use ntk::{Fisher, NtkOperator};
+pub use ntk::{FisherOperator, NtkOperator};
 
 use crate::backend::Gram;
 use crate::error::{Error, Result};
@@ -50,7 +50,7 @@ use crate::samples::Samples;
 use crate::shape::numel;
 use crate::train::Loss;
 
-/// A symmetric matrix that is known by its products.
+/// A symmetric matrix that is represented by its products.
 pub trait Operator: Sync {
     /// The number of rows, and of columns.
     fn size(&self) -> usize;
@@ -58,10 +58,10 @@ pub trait Operator: Sync {
     /// A x, for a vector of [`size`](Operator::size) numbers.
     ///
     /// # Errors
-    /// `x` has another length; what the operator is made of failed.
+    /// `x` has another length, or the computation of the product failed.
     fn apply(&self, x: &[f64]) -> Result<Vec<f64>>;
 
-    /// The machine epsilon of the arithmetic that products are computed in: no solver can do better.
+    /// The machine epsilon of the arithmetic of products. It limits the accuracy of all solvers.
     fn precision(&self) -> f64 {
         f64::EPSILON
     }
@@ -80,52 +80,56 @@ impl<T: Operator + ?Sized> Operator for &T {
 }
 
 /// # Errors
-/// `x` is no vector of `size` finite numbers.
+/// `x` does not have `size` finite numbers.
 pub(crate) fn check_vector(x: &[f64], size: usize) -> Result<()> {
     if x.len() != size {
-        return Err(Error::shape(format!("a vector of {} numbers for an operator of size {size}", x.len())));
+        let given = x.len();
+        return Err(Error::shape(format!(
+            "an operator of size {size} needs a vector of this length, got {given} numbers"
+        )));
     }
     match x.iter().position(|x| !x.is_finite()) {
-        Some(at) => Err(Error::value(format!("the vector is {} at entry {at}", x[at]))),
+        Some(entry) => Err(Error::value(format!("entry {entry} of the vector is {}, but must be finite", x[entry]))),
         None => Ok(()),
     }
 }
 
-/// A model and samples, of which operators are made.
+/// A model and samples, from which operators are created.
 pub struct Operators<'a, B: Gram, O: Op> {
     session: &'a Session<'a, B, O>,
     x: &'a dyn Samples<B::Number>,
-    wanted: Vec<bool>,
-    /// Samples in a pass.
+    /// For every parameter, whether the operators cover it.
+    chosen: Vec<bool>,
+    /// The number of samples in a pass.
     block: usize,
     budget: Option<u64>,
 }
 
 impl<'a, B: Gram, O: Op> Operators<'a, B, O> {
-    /// The operators of all parameters.
+    /// Operators of all parameters.
     ///
     /// # Errors
-    /// The samples are not such as the model takes, or depend on each other.
+    /// The samples do not fit the model, or they depend on each other.
     pub fn new(session: &'a Session<'a, B, O>, x: &'a dyn Samples<B::Number>) -> Result<Self> {
         session.check(x)?;
         session.independence_check(x)?;
-        let wanted = vec![true; session.model().parameters().len()];
-        Operators { session, x, wanted, block: 1, budget: None }.planned()
+        let chosen = vec![true; session.model().parameters().len()];
+        Operators { session, x, chosen, block: 1, budget: None }.planned()
     }
 
-    /// Of the parameters whose names fit one of the patterns only; `*` stands for any letters.
+    /// Restricts the operators to parameters whose names match one of the patterns. `*` matches any characters.
     ///
     /// # Errors
-    /// A pattern fits no name.
+    /// A pattern matches no name.
     pub fn parameters<S: AsRef<str>>(mut self, patterns: &[S]) -> Result<Self> {
-        self.wanted = matching(self.session.model().parameters(), patterns)?;
+        self.chosen = matching(self.session.model().parameters(), patterns)?;
         self.planned()
     }
 
-    /// The most bytes that a product may use beside the samples and vectors, over all threads.
+    /// Limits the memory of a product, in bytes over all threads, in addition to the samples and vectors.
     ///
     /// # Errors
-    /// A pass over one sample takes more.
+    /// A pass over one sample needs more.
     pub fn memory_budget(mut self, bytes: u64) -> Result<Self> {
         self.budget = Some(bytes);
         self.planned()
@@ -133,35 +137,35 @@ impl<'a, B: Gram, O: Op> Operators<'a, B, O> {
 
     fn planned(mut self) -> Result<Self> {
         let tile_config = self.session.arrays().tile_config();
-        self.block = pass_samples::<B::Number, O>(self.session.model(), &tile_config, &self.wanted, self.budget)?;
+        self.block = pass_samples::<B::Number, O>(self.session.model(), &tile_config, &self.chosen, self.budget)?;
         Ok(self)
     }
 
-    /// N C, the rows of J.
+    /// N C, the number of rows of J.
     pub fn rows(&self) -> usize {
         self.x.samples() * self.session.model().outputs()
     }
 
-    /// The columns of J: the entries of the chosen parameters.
+    /// The number of columns of J, which is the number of entries of the chosen parameters.
     pub fn columns(&self) -> usize {
-        let infos = self.session.model().parameters().iter().zip(&self.wanted);
-        infos.filter(|(_, wanted)| **wanted).map(|(info, _)| numel(&info.shape)).sum()
+        let infos = self.session.model().parameters().iter().zip(&self.chosen);
+        infos.filter(|(_, chosen)| **chosen).map(|(info, _)| numel(&info.shape)).sum()
     }
 
-    /// J J^T, the kernel of all outputs: row n C + c is output c of sample n.
+    /// J J^T, the kernel of all outputs. Row n C + c belongs to output c of sample n.
     pub fn ntk(&self) -> NtkOperator<'_, B, O> {
         NtkOperator(self)
     }
 
-    /// (1/N) J^T J: the Fisher matrix of a model whose outputs are means of normal distributions of variance 1.
-    pub fn fisher(&self) -> Fisher<'_, B, O> {
-        Fisher(self)
+    /// (1/N) J^T J, the Fisher matrix of a model whose outputs are means of normal distributions of variance 1.
+    pub fn fisher(&self) -> FisherOperator<'_, B, O> {
+        FisherOperator(self)
     }
 
     /// The generalised Gauss-Newton matrix of a loss.
     ///
     /// # Errors
-    /// The loss is not one for these samples.
+    /// The targets of the loss do not fit the samples.
     pub fn gauss_newton(&self, loss: Loss<'a>) -> Result<GaussNewton<'_, B, O>> {
         loss.check(self.x.samples(), self.session.model().outputs())?;
         Ok(GaussNewton { operators: self, loss })
@@ -170,7 +174,7 @@ impl<'a, B: Gram, O: Op> Operators<'a, B, O> {
     /// The Hessian of the mean of a loss.
     ///
     /// # Errors
-    /// The loss is not one for these samples.
+    /// The targets of the loss do not fit the samples.
     pub fn hessian(&self, loss: Loss<'a>) -> Result<Hessian<'_, B, O>> {
         loss.check(self.x.samples(), self.session.model().outputs())?;
         Ok(Hessian { operators: self, loss })

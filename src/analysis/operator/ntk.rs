@@ -4,7 +4,7 @@ use crate::backend::Gram;
 use crate::error::Result;
 use crate::ops::Op;
 
-/// J J^T: see [`Operators::ntk`]. A product is J (J^T u), a reverse sweep and a run of forward mode.
+/// J J^T: see [`Operators::ntk`]. A product is J (J^T u), by a reverse sweep and a run of forward mode.
 pub struct NtkOperator<'a, B: Gram, O: Op>(pub(super) &'a Operators<'a, B, O>);
 
 impl<B: Gram, O: Op> Operator for NtkOperator<'_, B, O> {
@@ -24,10 +24,10 @@ impl<B: Gram, O: Op> Operator for NtkOperator<'_, B, O> {
 
 /// (1/N) J^T J: see [`Operators::fisher`]. A product is J^T (J v) / N.
 ///
-/// The paper's F (Engel et al., section 5.1) with T = N; the eigenvalues of K/N other than zero are those of F.
-pub struct Fisher<'a, B: Gram, O: Op>(pub(super) &'a Operators<'a, B, O>);
+/// This is F of the paper (Engel et al., section 5.1) with T = N. Its nonzero eigenvalues are those of K/N.
+pub struct FisherOperator<'a, B: Gram, O: Op>(pub(super) &'a Operators<'a, B, O>);
 
-impl<B: Gram, O: Op> Operator for Fisher<'_, B, O> {
+impl<B: Gram, O: Op> Operator for FisherOperator<'_, B, O> {
     fn size(&self) -> usize {
         self.0.columns()
     }

@@ -1,4 +1,4 @@
-//! J v and J^T u, of the chosen parameters, in blocks of samples.
+//! J v and J^T u for the chosen parameters, in blocks of samples.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ impl<B: Gram, O: Op> Operators<'_, B, O> {
     pub(super) fn direction(&self, v: &[f64]) -> Result<Direction<B::Number>> {
         let mut direction = Direction::none(self.session.model());
         let mut first = 0;
-        for (info, _) in self.session.model().parameters().iter().zip(&self.wanted).filter(|(_, wanted)| **wanted) {
+        for (info, _) in self.session.model().parameters().iter().zip(&self.chosen).filter(|(_, chosen)| **chosen) {
             let size = crate::shape::numel(&info.shape);
             let values: Vec<B::Number> = v[first..first + size].iter().map(|&x| B::Number::from_f64(x)).collect();
             direction = direction.parameter(&info.name, &values)?;
@@ -24,7 +24,7 @@ impl<B: Gram, O: Op> Operators<'_, B, O> {
         Ok(direction)
     }
 
-    /// What `f` makes of the outputs of every block of samples and of their movement along v: J v, if it is that.
+    /// The results of `f` for the outputs and the tangents J v of every block of samples, in order.
     pub(super) fn jv(
         &self,
         v: &[f64],
@@ -47,20 +47,20 @@ impl<B: Gram, O: Op> Operators<'_, B, O> {
     pub(super) fn jtu(&self, u: &[f64]) -> Result<Vec<f64>> {
         let u: Vec<B::Number> = u.iter().map(|&x| B::Number::from_f64(x)).collect();
         let mut sum = vec![0.0; self.columns()];
-        let wanted = SweepTargets { inputs: false, parameters: Some(&self.wanted) };
-        let of_block = |range: Range<usize>| self.session.pulled(self.x, range, &u, wanted);
-        fold_blocks(self.x.samples(), self.block, of_block, |_, block| self.add(&mut sum, block.parameters))?;
+        let targets = SweepTargets { inputs: false, parameters: Some(&self.chosen) };
+        let pulled = |range: Range<usize>| self.session.pulled(self.x, range, &u, targets);
+        fold_blocks(self.x.samples(), self.block, pulled, |_, block| self.add(&mut sum, block.parameters))?;
         Ok(sum)
     }
 
-    /// Adds the gradients of a block, of all parameters, to those of the chosen ones.
+    /// Adds a block's gradients of the chosen parameters to `sum`.
     pub(super) fn add(&self, sum: &mut [f64], block: Vec<Option<Vec<B::Number>>>) {
         let mut first = 0;
         let infos = self.session.model().parameters();
-        for ((gradient, info), _) in block.into_iter().zip(infos).zip(&self.wanted).filter(|(_, wanted)| **wanted) {
-            let own = &mut sum[first..first + crate::shape::numel(&info.shape)];
-            own.iter_mut().zip(gradient.unwrap_or_default()).for_each(|(sum, x)| *sum += x.f64());
-            first += own.len();
+        for ((gradient, info), _) in block.into_iter().zip(infos).zip(&self.chosen).filter(|(_, chosen)| **chosen) {
+            let sum = &mut sum[first..first + crate::shape::numel(&info.shape)];
+            sum.iter_mut().zip(gradient.unwrap_or_default()).for_each(|(sum, x)| *sum += x.f64());
+            first += sum.len();
         }
     }
 }

@@ -1,35 +1,35 @@
-//! How eigenvalues are spread.
+//! Spectral densities.
 
 use super::krylov::Krylov;
-use super::quadrature::{Probing, rule};
+use super::quadrature::{Probing, Rule, rule};
 use super::random::uniform;
 use crate::analysis::operator::Operator;
 use crate::error::{Error, Result};
 
-/// A curve reaches this many widths beyond the outermost nodes: 1e-9 of a node's weight is farther out.
+/// A curve extends this number of widths beyond the outermost nodes. About 1e-9 of a node's weight is farther away.
 const REACH: f64 = 6.0;
-/// A Ritz value this many roundings of a product from zero is one of zero.
+/// A Ritz value within this number of roundings of a product counts as zero.
 const ROUNDINGS: f64 = 64.0;
 
-/// A spectral density: what probes saw of the eigenvalues, as points with weights.
+/// A spectral density: an estimate of the distribution of eigenvalues, as points with weights.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Density {
-    /// Ritz values of all probes, smallest first.
+    /// The Ritz values of all probes, smallest first.
     pub nodes: Vec<f64>,
-    /// How many eigenvalues each stands for; the sum is the size of the operator.
+    /// The number of eigenvalues that each node represents. The sum is the size of the operator.
     pub weights: Vec<f64>,
 }
 
-/// What a curve is drawn over.
+/// The axis of a curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Axis {
     /// The eigenvalue.
     Linear,
-    /// Its logarithm to base 10. Nodes below the floor, such as zeros, are put there.
+    /// The logarithm of the eigenvalue to base 10. Nodes below the floor, such as zeros, are moved to the floor.
     Log {
-        /// Above 0.
+        /// The floor, above 0.
         floor: f64,
     },
 }
@@ -38,32 +38,32 @@ pub enum Axis {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Curve {
-    /// Equally spaced places on the axis: eigenvalues, or their logarithms to base 10.
+    /// Equally spaced positions on the axis: eigenvalues, or their logarithms to base 10.
     pub places: Vec<f64>,
-    /// Eigenvalues for a unit of the axis.
+    /// The number of eigenvalues per unit of the axis.
     pub values: Vec<f64>,
 }
 
 impl Curve {
-    /// The integral over the axis, by the trapezoidal rule: the size of the operator.
+    /// The integral over the axis by the trapezoidal rule. It approximates the size of the operator.
     pub fn integral(&self) -> f64 {
-        let pieces = self.places.windows(2).zip(self.values.windows(2));
-        pieces.map(|(x, y)| (x[1] - x[0]) * (y[0] + y[1]) / 2.0).sum()
+        let intervals = self.places.windows(2).zip(self.values.windows(2));
+        intervals.map(|(x, y)| (x[1] - x[0]) * (y[0] + y[1]) / 2.0).sum()
     }
 }
 
 impl Density {
-    /// The density with every node smeared to a Gaussian of standard deviation `width`, at `points` places from one end
-    /// of the nodes to the other and six widths more. `width` is in units of the axis: on [`Axis::Log`], of powers of
-    /// ten. Gaussians of a width below the distance between nodes show nodes, which are not single eigenvalues (Lin,
-    /// Saad & Yang 2016, "Approximating spectral densities of large matrices").
+    /// The density as a sum of Gaussians of standard deviation `width`, one per node, at `points` positions. They extend from
+    /// six widths below the first node to six widths above the last. `width` is in units of the axis: on [`Axis::Log`], in
+    /// powers of ten. If the width is below the distance of the nodes, the curve shows single nodes, which are not single
+    /// eigenvalues (Lin, Saad & Yang 2016, "Approximating spectral densities of large matrices").
     ///
     /// # Errors
-    /// There are no nodes; the width or the floor is no number above 0; the points are farther apart than the width, so
-    /// that the integral would not be the size: the message says how many are needed.
+    /// There are no nodes. The width or the floor is not above 0. The points are farther apart than the width, so that the
+    /// integral would be wrong. The message gives the number of points needed.
     pub fn curve(&self, axis: Axis, width: f64, points: usize) -> Result<Curve> {
         if !width.is_finite() || width <= 0.0 {
-            return Err(Error::value(format!("a width of {width}, where more than 0 is needed")));
+            return Err(Error::value(format!("the width of the curve is {width}, but must be finite and above 0")));
         }
         let nodes: Vec<f64> = match axis {
             Axis::Linear => self.nodes.clone(),
@@ -71,38 +71,40 @@ impl Density {
                 self.nodes.iter().map(|x| x.max(floor).log10()).collect()
             }
             Axis::Log { floor } => {
-                return Err(Error::value(format!("a floor of {floor}, where more than 0 is needed")));
+                return Err(Error::value(format!("the floor of the axis is {floor}, but must be finite and above 0")));
             }
         };
         let (Some(first), Some(last)) = (nodes.first(), nodes.last()) else {
-            return Err(Error::shape("an operator of size 0 has no spectral density"));
+            return Err(Error::shape("an operator of size 0 has no spectral density; pass at least one row"));
         };
-        let (first, length) = (first - REACH * width, last - first + 2.0 * REACH * width);
+        let length = last - first + 2.0 * REACH * width;
+        let first = first - REACH * width;
         let needed = (length / width).ceil() + 1.0;
         if (points as f64) < needed || !needed.is_finite() {
             return Err(Error::value(format!(
-                "{points} points are too few for a width of {width}: {needed} are needed"
+                "{points} points are too few for a width of {width}; pass at least {needed}"
             )));
         }
         let step = length / (points - 1) as f64;
         let places: Vec<f64> = (0..points).map(|k| first + k as f64 * step).collect();
-        let region = 1.0 / (width * (2.0 * std::f64::consts::PI).sqrt());
-        let smeared = |x: &f64| {
-            let of_node = |(node, weight): (&f64, &f64)| weight * (-((x - node) / width).powi(2) / 2.0).exp();
-            region * nodes.iter().zip(&self.weights).map(of_node).sum::<f64>()
+        let height = 1.0 / (width * (2.0 * std::f64::consts::PI).sqrt());
+        let gaussian = |x: f64, node: f64, weight: f64| weight * (-((x - node) / width).powi(2) / 2.0).exp();
+        let value = |&x: &f64| {
+            height * nodes.iter().zip(&self.weights).map(|(&node, &weight)| gaussian(x, node, weight)).sum::<f64>()
         };
-        let values = places.iter().map(smeared).collect();
+        let values = places.iter().map(value).collect();
         Ok(Curve { places, values })
     }
 }
 
-/// The spectral density of A by stochastic Lanczos quadrature: the mean over probes of the quadrature's nodes and
-/// weights (Ghorbani, Krishnan & Xiao 2019, "An investigation into neural net optimization via Hessian eigenvalue
-/// density", section 2; Ubaru, Chen & Saad 2017).
+/// The spectral density of A by stochastic Lanczos quadrature. It is the mean over probes of the quadrature's nodes and
+/// weights (Ghorbani, Krishnan & Xiao 2019, "An investigation into neural net optimization via Hessian eigenvalue density",
+/// section 2; Ubaru, Chen & Saad 2017).
 ///
-/// Integrals against a smooth function have a standard error that falls as 1 / sqrt(probes), and a bias that falls with
-/// steps; for one function with its error see [`spectral_sum`](super::spectral_sum). Details finer than some
-/// (largest - smallest) / steps are not resolved in the middle; outermost eigenvalues stand out sooner.
+/// Integrals against a smooth function have a standard error that decreases as 1 / sqrt(probes), and a bias that decreases
+/// with the steps. [`spectral_sum`](super::spectral_sum) gives one such integral with its error. In the middle of the
+/// spectrum, details finer than about (largest - smallest) / steps are not resolved. Outermost eigenvalues are resolved
+/// earlier.
 ///
 /// ```
 /// use tangent_kernels::Matrix;
@@ -115,57 +117,57 @@ impl Density {
 /// ```
 ///
 /// # Errors
-/// The operator failed or gives numbers that are not finite; there are no steps, or fewer than 2 probes and more rows.
+/// The operator failed or returned numbers that are not finite. There are no steps, or fewer than 2 probes and more rows.
 pub fn density(operator: &dyn Operator, probing: &Probing) -> Result<Density> {
-    let (size, steps) = (operator.size(), probing.lanczos_steps()?);
+    let size = operator.size();
+    let steps = probing.lanczos_steps()?;
     let starts = probing.vectors(size)?;
     let rules = starts.map(|start| rule(operator, start, steps)).collect::<Result<Vec<_>>>()?;
-    let share = size as f64 / rules.len().max(1) as f64;
-    let of_rule = |rule: &super::quadrature::Rule| -> Vec<(f64, f64)> {
-        rule.nodes.iter().zip(&rule.weights).map(|(x, w)| (*x, share * w)).collect()
+    let scale = size as f64 / rules.len().max(1) as f64;
+    let rule_points = |rule: &Rule| -> Vec<(f64, f64)> {
+        rule.nodes.iter().zip(&rule.weights).map(|(x, w)| (*x, scale * w)).collect()
     };
-    let mut points: Vec<(f64, f64)> = rules.iter().flat_map(of_rule).collect();
+    let mut points: Vec<(f64, f64)> = rules.iter().flat_map(rule_points).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (nodes, weights) = points.into_iter().unzip();
     Ok(Density { nodes, weights })
 }
 
-/// The ends of a spectrum, from inside.
+/// Bounds of a spectrum from inside.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Condition {
-    /// The largest Ritz value of A + lambda I: the largest eigenvalue is no smaller.
+    /// The largest Ritz value of A + lambda I. The largest eigenvalue is at least as large.
     pub largest: f64,
-    /// The smallest Ritz value: the smallest eigenvalue is no larger.
+    /// The smallest Ritz value. The smallest eigenvalue is at most as large.
     pub smallest: f64,
-    /// largest / smallest: the condition number is no smaller. Infinite where the smallest is zero to the precision of
-    /// products.
+    /// largest / smallest, a lower bound of the condition number. Infinite if the smallest Ritz value is zero to the precision
+    /// of products.
     pub quotient: f64,
-    /// Products with A that were taken.
+    /// The number of products with A.
     pub steps: usize,
 }
 
 /// Estimates the condition number of a positive semi-definite A + lambda I by at most `steps` steps of Lanczos' method
 /// from a random vector (Golub & Van Loan 2013, section 10.1).
 ///
-/// Ritz values lie inside of the spectrum, so the quotient is a lower bound, to rounding. The largest eigenvalue is
-/// mostly good after some tens of steps. The smallest of a kernel is not: it lies close to many others, and after few
-/// steps its bound may be orders of magnitude too large. With a ridge, lambda is the bound from the other side: the
-/// condition is at most largest / lambda.
+/// Ritz values are inside the spectrum, so the quotient is a lower bound to rounding. The largest eigenvalue is usually
+/// accurate after some tens of steps. The smallest eigenvalue of a kernel is not: it is close to many others, and after few
+/// steps its bound can be too large by orders of magnitude. With a ridge, the condition number is at most largest / lambda.
 ///
 /// # Errors
-/// The operator failed, gives numbers that are not finite, or is of size 0; `lambda` is no number above or equal to 0;
-/// there are no steps; a Ritz value is below zero, so that A + lambda I is indefinite.
+/// The operator failed, returned numbers that are not finite, or has size 0. `lambda` is not finite or below 0. There are no
+/// steps. A Ritz value is below zero, so A + lambda I is indefinite.
 pub fn condition(operator: &dyn Operator, lambda: f64, steps: usize, seed: u64) -> Result<Condition> {
     let size = operator.size();
     if size == 0 {
-        return Err(Error::shape("an operator of size 0 has no condition number"));
+        return Err(Error::shape("an operator of size 0 has no condition number; pass at least one row"));
     }
     if !lambda.is_finite() || lambda < 0.0 {
-        return Err(Error::value(format!("lambda is {lambda}, where 0 or more is needed")));
+        return Err(Error::value(format!("lambda is {lambda}, but must be finite and 0 or more")));
     }
     if steps == 0 {
-        return Err(Error::value("a condition number in no steps"));
+        return Err(Error::value("the condition number needs at least one step, but `steps` is 0"));
     }
     let mut krylov = Krylov::new(operator, &[], uniform(size, seed, 0));
     krylov.step()?;
@@ -173,10 +175,11 @@ pub fn condition(operator: &dyn Operator, lambda: f64, steps: usize, seed: u64) 
         krylov.step()?;
     }
     let values = krylov.ritz()?.values;
-    let (largest, smallest) = (values[0] + lambda, values[values.len() - 1] + lambda);
+    let largest = values[0] + lambda;
+    let smallest = values[values.len() - 1] + lambda;
     let rounding = ROUNDINGS * operator.precision() * krylov.norm().max(lambda);
     if smallest < -rounding {
-        return Err(Error::value(format!("A + lambda I is indefinite: it has a Ritz value of {smallest}")));
+        return Err(Error::value(format!("A + lambda I is indefinite: it has the Ritz value {smallest}")));
     }
     let quotient = if smallest <= rounding { f64::INFINITY } else { largest / smallest };
     Ok(Condition { largest, smallest, quotient, steps: krylov.len() })

@@ -1,6 +1,6 @@
-//! Operators as faer's matrix-free solvers take them.
+//! An adapter that passes operators to faer's matrix-free solvers.
 //!
-//! What is here is of faer 0.24, which is named nowhere else in the public API.
+//! It uses types of faer 0.24. No other part of the public API does.
 //!
 //! ```
 //! use faer::dyn_stack::{MemBuffer, MemStack};
@@ -13,14 +13,15 @@
 //! let kernel = Matrix::from_vec(1, 2, 2, vec![2.0f64, 1.0, 1.0, 2.0])?;
 //! let dense = Dense::new(&kernel)?;
 //! let operator = FaerOperator::new(&dense);
-//! let (b, mut x) = (Mat::full(2, 1, 3.0), Mat::zeros(2, 1));
+//! let b = Mat::full(2, 1, 3.0);
+//! let mut x = Mat::zeros(2, 1);
 //! let parameters = CgParams { max_iters: 100, ..CgParams::default() };
 //! let none = IdentityPrecond { dim: 2 };
 //! let mut memory = MemBuffer::new(conjugate_gradient_scratch(none, &operator, 1, Par::Seq));
 //! let stack = MemStack::new(&mut memory);
-//! let done = conjugate_gradient(x.as_mut(), none, &operator, b.as_ref(), parameters, |_| {}, Par::Seq, stack);
-//! operator.outcome()?; // what the operator itself has to say, first
-//! assert!(done.is_ok() && (x[(0, 0)] - 1.0).abs() < 1e-12);
+//! let solved = conjugate_gradient(x.as_mut(), none, &operator, b.as_ref(), parameters, |_| {}, Par::Seq, stack);
+//! operator.outcome()?; // errors of the operator come first
+//! assert!(solved.is_ok() && (x[(0, 0)] - 1.0).abs() < 1e-12);
 //! # Ok::<(), tangent_kernels::Error>(())
 //! ```
 
@@ -35,27 +36,27 @@ use super::vectors::product;
 use crate::analysis::operator::Operator;
 use crate::error::{Error, Result};
 
-/// An [`Operator`] as faer's [`LinOp`] and [`BiLinOp`]. It is real and symmetric, so that it is its own conjugate,
-/// transpose and adjoint.
+/// An [`Operator`] as faer's [`LinOp`] and [`BiLinOp`]. It is real and symmetric, so it equals its conjugate, transpose and
+/// adjoint.
 ///
-/// faer's products cannot fail. Once the operator has, all products are NaN, so that nothing computed with them passes
-/// for right, and [`outcome`](FaerOperator::outcome) gives the error. Set faer's own limit of iterations: some of its
-/// solvers go on with NaN.
+/// faer's products cannot fail. After an error of the operator, all products are NaN, so that results cannot be mistaken for
+/// valid ones. [`outcome`](FaerOperator::outcome) returns the error. Set a limit of iterations in faer, since some of its
+/// solvers do not stop on NaN.
 pub struct FaerOperator<'a> {
     operator: &'a dyn Operator,
     failed: Mutex<Option<Error>>,
 }
 
 impl<'a> FaerOperator<'a> {
-    /// The operator, which has not failed yet.
+    /// An adapter for `operator`.
     pub fn new(operator: &'a dyn Operator) -> Self {
         FaerOperator { operator, failed: Mutex::new(None) }
     }
 
-    /// To be asked when a solver has come back.
+    /// The state of the operator. Call it after a solver has returned.
     ///
     /// # Errors
-    /// The first error of the operator: all that was computed is void. It stays until the adapter is made anew.
+    /// The first error of the operator. All results of the solver are then invalid. Create a new adapter to try again.
     pub fn outcome(&self) -> Result<()> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err)
     }

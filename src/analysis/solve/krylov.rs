@@ -1,4 +1,4 @@
-//! Lanczos' method with full reorthogonalisation: the one of the crate.
+//! Lanczos' method with full reorthogonalisation.
 
 use rayon::prelude::*;
 
@@ -7,18 +7,18 @@ use super::vectors::{combined, norm, normalise, orthogonalise, product};
 use crate::analysis::operator::Operator;
 use crate::error::{Error, Result};
 
-/// What is left of a product is nothing when it is smaller than so many roundings of the product.
+/// The rest of a product counts as zero if it is at most this number of roundings of the product.
 const ROUNDINGS: f64 = 4.0;
 
-/// An orthonormal basis V of a Krylov space, V^T A V, and the direction in which the space grows. All is orthogonal to
+/// An orthonormal basis V of a Krylov space, the matrix V^T A V, and the next direction. All vectors are orthogonal to
 /// `locked`.
 ///
-/// V^T A V is held as it was computed, without using that it is tridiagonal: after a restart it is not.
+/// V^T A V is stored as computed. It is not tridiagonal after a restart.
 pub(super) struct Krylov<'a> {
     operator: &'a dyn Operator,
     locked: &'a [Vec<f64>],
     basis: Vec<Vec<f64>>,
-    /// Column j of V^T A V, down to the diagonal.
+    /// Column j of V^T A V, up to the diagonal.
     columns: Vec<Vec<f64>>,
     next: Vec<f64>,
     rest: f64,
@@ -38,12 +38,12 @@ impl<'a> Krylov<'a> {
         self.basis.len()
     }
 
-    /// The largest |A v| so far: no more than the norm of A.
+    /// The largest |A v| so far, which is at most the norm of A.
     pub fn norm(&self) -> f64 {
         self.norm
     }
 
-    /// Takes one product.
+    /// Adds one product with A to the space.
     pub fn step(&mut self) -> Result<()> {
         let mut next = product(self.operator, &self.next)?;
         self.norm = self.norm.max(norm(&next));
@@ -56,25 +56,25 @@ impl<'a> Krylov<'a> {
         }
         self.rest = normalise(&mut next);
         if !self.rest.is_finite() || !self.norm.is_finite() {
-            return Err(Error::value("the operator's products are too large to square"));
+            return Err(Error::value("the squares of the operator's products are too large for f64"));
         }
         self.columns.push(column);
         self.next = next;
         Ok(())
     }
 
-    /// Whether A maps the space to itself, to the precision of products: then its Ritz pairs are eigenpairs.
+    /// Whether A maps the space to itself, to the precision of products. Its Ritz pairs are then eigenpairs.
     pub fn exhausted(&self) -> bool {
         let whole = self.basis.len() + self.locked.len() >= self.operator.size();
         whole || self.rest <= ROUNDINGS * self.operator.precision() * self.norm
     }
 
-    /// The eigenvalues of V^T A V, and their vectors s in the basis.
+    /// The eigenvalues of V^T A V and their eigenvectors s in the basis.
     pub fn ritz(&self) -> Result<Spectrum> {
         spectrum(self.len(), |i, j| self.columns[i][j])
     }
 
-    /// |A y - theta y| of the Ritz vector y = V s: what is left of the last product, times the last entry of s.
+    /// The residual |A y - theta y| of the Ritz vector y = V s: the norm of the last rest times the last entry of s.
     pub fn residual(&self, s: &[f64]) -> f64 {
         if self.exhausted() { 0.0 } else { self.rest * s[s.len() - 1].abs() }
     }
@@ -84,7 +84,7 @@ impl<'a> Krylov<'a> {
         ritz.vectors[..count].par_iter().map(|s| combined(&self.basis, s)).collect()
     }
 
-    /// Goes on from the first `count` Ritz vectors (Wu & Simon 2000, section 2).
+    /// Restarts from the first `count` Ritz vectors (Wu & Simon 2000, section 2).
     pub fn restart(&mut self, ritz: &Spectrum, count: usize) {
         self.basis = self.vectors(ritz, count);
         let diagonal = |(j, theta): (usize, &f64)| (0..=j).map(|i| if i == j { *theta } else { 0.0 }).collect();

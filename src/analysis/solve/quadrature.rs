@@ -1,12 +1,11 @@
 //! Stochastic Lanczos quadrature.
 
 use super::krylov::Krylov;
-use super::random::{region, signs};
+use super::random::{signs, unit_vector};
 use crate::analysis::operator::Operator;
 use crate::error::{Error, Result};
 
-/// How random estimates are made: with how many probes, and for those that need it, how many steps of Lanczos' method
-/// each.
+/// Options of random estimates: the number of probes and, for functions of A, the number of Lanczos steps per probe.
 #[derive(Clone, Copy, Debug)]
 pub struct Probing {
     probes: usize,
@@ -15,73 +14,79 @@ pub struct Probing {
 }
 
 impl Default for Probing {
-    /// 30 probes of 50 steps, seed 0.
+    /// 30 probes of 50 steps with seed 0.
     fn default() -> Self {
         Probing { probes: 30, steps: 50, seed: 0 }
     }
 }
 
 impl Probing {
-    /// Random vectors of signs. The standard error falls as 1 / sqrt(probes). Where there are as many as A has rows,
-    /// unit vectors are taken in their place, which leave no error of that kind.
+    /// Sets the number of probes, which are random vectors of signs. The standard error decreases as 1 / sqrt(probes). If
+    /// there are at least as many probes as rows, unit vectors are used instead, without a random error.
     #[must_use]
     pub fn probes(mut self, probes: usize) -> Self {
         self.probes = probes;
         self
     }
 
-    /// Steps of Lanczos' method from each probe, where functions of A are estimated: as many products with A, and
-    /// vectors held. The error of the quadrature, which more probes do not lower, falls with them exponentially for a
-    /// smooth function.
+    /// Sets the number of Lanczos steps per probe for functions of A. It is the number of products with A and of stored
+    /// vectors. For a smooth function, the error of the quadrature decreases exponentially with the steps. More probes do
+    /// not reduce it.
     #[must_use]
     pub fn steps(mut self, steps: usize) -> Self {
         self.steps = steps;
         self
     }
 
-    /// What probes are made from: the same seed gives the same estimate.
+    /// Sets the seed of the probes. Equal seeds give equal estimates.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Whether unit vectors are taken, which leave nothing to chance.
+    /// Whether unit vectors are used, which give results without a random error.
     pub(super) fn exact(&self, size: usize) -> bool {
         self.probes >= size
     }
 
-    /// The probes, of norm 1, one after the other.
+    /// The probes, of norm 1.
     pub(super) fn vectors(self, size: usize) -> Result<impl Iterator<Item = Vec<f64>>> {
         let exact = self.exact(size);
         if !exact && self.probes < 2 {
-            return Err(Error::value(format!("{} probes, where an error takes 2", self.probes)));
+            let probes = self.probes;
+            return Err(Error::value(format!(
+                "{probes} probes are too few: an estimate with its error needs at least 2"
+            )));
         }
         let count = if exact { size } else { self.probes };
-        Ok((0..count).map(move |k| if exact { region(size, k) } else { signs(size, self.seed, k as u64) }))
+        Ok((0..count).map(move |k| if exact { unit_vector(size, k) } else { signs(size, self.seed, k as u64) }))
     }
 
     pub(super) fn lanczos_steps(&self) -> Result<usize> {
-        if self.steps == 0 { Err(Error::value("a quadrature of no steps")) } else { Ok(self.steps) }
+        if self.steps == 0 {
+            return Err(Error::value("a quadrature needs at least one Lanczos step, but `steps` is 0"));
+        }
+        Ok(self.steps)
     }
 }
 
-/// An estimate by random probes.
+/// An estimate from random probes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Estimate {
-    /// What was estimated.
+    /// The estimated value.
     pub value: f64,
-    /// One standard error of the value: of two thirds of all seeds the truth lies within it, of 95 in 100 within two.
-    /// It is estimated from the same probes, to 1 / sqrt(2 probes) of itself, and falls as 1 / sqrt(probes). 0 where
-    /// unit vectors were taken. A quadrature's error is not in it.
+    /// One standard error of the value. The true value is within one standard error for about two thirds of all seeds, and
+    /// within two for 95 of 100. The error is itself an estimate with a relative error of 1 / sqrt(2 probes), and decreases
+    /// as 1 / sqrt(probes). It is 0 for unit vectors. The error of the quadrature is not included.
     pub error: f64,
-    /// Vectors that were taken.
+    /// The number of probes.
     pub probes: usize,
 }
 
 impl Estimate {
-    /// The mean of what each probe gave.
+    /// The mean of the values of all probes.
     pub(super) fn mean(values: &[f64], exact: bool) -> Result<Estimate> {
         let probes = values.len();
         let value = values.iter().sum::<f64>() / probes.max(1) as f64;
@@ -90,23 +95,23 @@ impl Estimate {
         if value.is_finite() && error.is_finite() {
             Ok(Estimate { value, error, probes })
         } else {
-            Err(Error::value("an estimate is too large for f64, or of a function that has no value at an eigenvalue"))
+            Err(Error::value("the estimate is too large for f64, or the function is not finite at an eigenvalue"))
         }
     }
 }
 
-/// Gauss' quadrature of v^T f(A) v, for a v of norm 1: sum of weight f(node), exact for polynomials of degree below
+/// The Gauss quadrature of v^T f(A) v for v of norm 1: the sum of weight f(node). It is exact for polynomials of degree below
 /// twice the steps (Golub & Meurant 2010, chapter 6).
 pub(super) struct Rule {
-    /// Ritz values, largest first.
+    /// The Ritz values, largest first.
     pub nodes: Vec<f64>,
-    /// Squares of the first entries of their vectors; the sum is 1.
+    /// The squares of the first entries of their vectors. Their sum is 1.
     pub weights: Vec<f64>,
-    /// The largest |A v| met.
+    /// The largest |A v| seen.
     pub norm: f64,
 }
 
-/// The rule that `steps` steps of Lanczos' method from `start` give.
+/// The rule from `steps` Lanczos steps that begin with `start`.
 pub(super) fn rule(operator: &dyn Operator, start: Vec<f64>, steps: usize) -> Result<Rule> {
     let mut krylov = Krylov::new(operator, &[], start);
     krylov.step()?;
@@ -132,19 +137,21 @@ pub(super) fn rule(operator: &dyn Operator, start: Vec<f64>, steps: usize) -> Re
 /// ```
 ///
 /// # Errors
-/// The operator failed or gives numbers that are not finite; there are no steps, or fewer than 2 probes and more rows;
-/// f is not finite at a Ritz value.
+/// The operator failed or returned numbers that are not finite. There are no steps, or fewer than 2 probes and more rows. f
+/// is not finite at a Ritz value.
 pub fn spectral_sum(operator: &dyn Operator, f: impl Fn(f64) -> f64, probing: &Probing) -> Result<Estimate> {
-    spectral_sum_of(operator, probing, |rule| Ok(rule.nodes.iter().zip(&rule.weights).map(|(x, w)| w * f(*x)).sum()))
+    estimated_sum(operator, probing, |rule| Ok(rule.nodes.iter().zip(&rule.weights).map(|(x, w)| w * f(*x)).sum()))
 }
 
-pub(super) fn spectral_sum_of(
+/// The mean over probes of `integral` for the quadrature rule of each probe.
+pub(super) fn estimated_sum(
     operator: &dyn Operator,
     probing: &Probing,
-    of_rule: impl Fn(&Rule) -> Result<f64>,
+    integral: impl Fn(&Rule) -> Result<f64>,
 ) -> Result<Estimate> {
-    let (size, steps) = (operator.size(), probing.lanczos_steps()?);
-    let value = |start| Ok(size as f64 * of_rule(&rule(operator, start, steps)?)?);
+    let size = operator.size();
+    let steps = probing.lanczos_steps()?;
+    let value = |start| Ok(size as f64 * integral(&rule(operator, start, steps)?)?);
     let values = probing.vectors(size)?.map(value).collect::<Result<Vec<f64>>>()?;
     Estimate::mean(&values, probing.exact(size))
 }

@@ -1,15 +1,15 @@
-//! Random vectors that are the same on every machine, for any number of threads, and without the `rand` feature.
+//! Random vectors that are equal on every machine, for any number of threads, and without the `rand` feature.
 //!
 //! A number is a function of (seed, stream, index): SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom
 //! number generators"), used as a hash of a counter.
 
-/// 2^64 divided by the golden ratio, odd: SplitMix64's step.
+/// 2^64 divided by the golden ratio, rounded to an odd number: the step of SplitMix64.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// 64 random bits.
 fn bits(seed: u64, stream: u64, index: u64) -> u64 {
-    let own = mixed(mixed(seed).wrapping_add(stream.wrapping_mul(STEP)));
-    mixed(own.wrapping_add(index.wrapping_mul(STEP)))
+    let key = mixed(mixed(seed).wrapping_add(stream.wrapping_mul(STEP)));
+    mixed(key.wrapping_add(index.wrapping_mul(STEP)))
 }
 
 fn mixed(x: u64) -> u64 {
@@ -19,22 +19,22 @@ fn mixed(x: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Numbers uniform in (-1, 1): a start that is orthogonal to no eigenvector.
+/// Numbers uniform in (-1, 1). As a start vector it is orthogonal to no eigenvector.
 pub(super) fn uniform(size: usize, seed: u64, stream: u64) -> Vec<f64> {
-    let region = |bits: u64| ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-    (0..size as u64).map(|k| 2.0 * region(bits(seed, stream, k)) - 1.0).collect()
+    let fraction = |bits: u64| ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    (0..size as u64).map(|k| 2.0 * fraction(bits(seed, stream, k)) - 1.0).collect()
 }
 
-/// Rademacher signs over sqrt(size): a probe z / |z|, with E[z z^T] = I. Of all distributions of independent entries it
-/// gives a trace of the least variance (Hutchinson 1990).
+/// Rademacher signs divided by sqrt(size): a probe z / |z| with E[z z^T] = I. Among distributions of independent entries it
+/// has the least variance of the trace (Hutchinson 1990).
 pub(super) fn signs(size: usize, seed: u64, stream: u64) -> Vec<f64> {
     let entry = 1.0 / (size as f64).sqrt();
     (0..size as u64).map(|k| if bits(seed, stream, k) >> 63 == 0 { entry } else { -entry }).collect()
 }
 
-/// Entry 1 at `at`.
-pub(super) fn region(size: usize, at: usize) -> Vec<f64> {
+/// The unit vector with entry 1 at `index`.
+pub(super) fn unit_vector(size: usize, index: usize) -> Vec<f64> {
     let mut x = vec![0.0; size];
-    x[at] = 1.0;
+    x[index] = 1.0;
     x
 }

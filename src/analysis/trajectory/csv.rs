@@ -1,4 +1,4 @@
-//! A table that is written line by line, and whole whenever it is looked at.
+//! A CSV file that is written line by line and is valid at any time.
 
 use std::fs::File;
 use std::io::Write;
@@ -9,15 +9,15 @@ use crate::error::{Error, Result};
 pub(super) struct Csv {
     path: PathBuf,
     file: File,
-    /// Bytes that are known to be there.
+    /// The number of bytes that are written completely.
     written: u64,
 }
 
 impl Csv {
-    /// Begins the file anew.
+    /// Creates the file, or truncates it.
     ///
     /// # Errors
-    /// It cannot be written; the message names it.
+    /// The file cannot be written. The message names it.
     pub fn create(path: &Path, columns: &[String]) -> Result<Self> {
         let file = File::create(path).map_err(|error| failed(path, error))?;
         let mut csv = Csv { path: path.to_path_buf(), file, written: 0 };
@@ -25,11 +25,11 @@ impl Csv {
         Ok(csv)
     }
 
-    /// Adds lines by one call, so that a program that is killed leaves all or none of them. Where only a part can be
-    /// written, such as on a full disk, it is taken back.
+    /// Appends lines with one call, so that an interrupted program leaves all or none of them. If only a part can be written,
+    /// for example on a full disk, it is removed.
     ///
     /// # Errors
-    /// They cannot be written.
+    /// The lines cannot be written.
     pub fn append(&mut self, lines: &[Vec<String>]) -> Result<()> {
         let text: String = lines.iter().map(|line| line.join(",") + "\n").collect();
         match self.file.write_all(text.as_bytes()).and_then(|()| self.file.flush()) {
@@ -38,7 +38,7 @@ impl Csv {
                 Ok(())
             }
             Err(error) => {
-                // Nothing can be done if that fails too.
+                // If this fails too, there is no remedy.
                 let _ = self.file.set_len(self.written);
                 Err(failed(&self.path, error))
             }
@@ -50,10 +50,7 @@ fn failed(path: &Path, error: std::io::Error) -> Error {
     Error::from(error).context(format_args!("cannot write {}", path.display()))
 }
 
-/// A cell for text, quoted where it must be.
+/// A cell with text, in quotes if necessary.
 pub(super) fn cell(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_string(),
-    }
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_string() }
 }

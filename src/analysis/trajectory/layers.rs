@@ -1,4 +1,4 @@
-//! From components to layers, row by row, with what stays during training multiplied in.
+//! Sums of components by layer, row by row. Grams that are constant during training are multiplied in.
 
 use std::sync::OnceLock;
 
@@ -12,23 +12,23 @@ use crate::real::Real;
 use crate::samples::Samples;
 use crate::tape::layer_name;
 
-/// The layers of a kernel and which components they are the sums of. A layer is what its parameters' names have before the
-/// last dot.
+/// The layers of a kernel, with the components that each is the sum of. A layer is the part of the parameters' names before
+/// the last dot.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Layers {
-    /// In order, and `"total"` last.
+    /// The names in order, and `"total"` last.
     pub names: Vec<String>,
     /// The layer of every component.
-    of: Vec<usize>,
+    layer_of: Vec<usize>,
 }
 
 impl Layers {
-    pub fn of(frame: &Frame) -> Self {
+    pub fn from_frame(frame: &Frame) -> Self {
         let mut layers = Layers::default();
         for name in &frame.matrices[1..] {
             let layer = layer_name(name);
-            let known = layers.names.iter().position(|own| own == layer);
-            layers.of.push(known.unwrap_or(layers.names.len()));
+            let known = layers.names.iter().position(|known| known == layer);
+            layers.layer_of.push(known.unwrap_or(layers.names.len()));
             if known.is_none() {
                 layers.names.push(layer.to_string());
             }
@@ -37,18 +37,19 @@ impl Layers {
         layers
     }
 
-    /// Row `row` of a unit, counted from its first: of every layer, then of the total, \[layers + 1, cols\].
+    /// Row `row` of a region, counted from its first row: of every layer, then of the total, `[layers + 1, cols]`.
     pub fn row<R: Real>(&self, part: &RegionData<'_, R>, constants: &Grams<R>, row: usize, out: &mut [R]) {
         let width = part.region().cols.len();
         out.fill(R::default());
         let (layers, total) = out.split_at_mut((self.names.len() - 1) * width);
-        for (component, &layer) in self.of.iter().enumerate() {
+        for (component, &layer) in self.layer_of.iter().enumerate() {
             let from = &part.block(1 + component, 0)[row * width..][..width];
             let to = &mut layers[layer * width..][..width];
             match constants.row(component, part, row) {
                 Some((gram, 1)) => to.iter_mut().zip(from).zip(gram).for_each(|((to, &x), &g)| *to += x * g),
-                Some((gram, inner)) => {
-                    to.iter_mut().zip(from).enumerate().for_each(|(col, (to, &x))| *to += x * gram[col / inner]);
+                Some((gram, outputs)) => {
+                    let scaled = to.iter_mut().zip(from).enumerate();
+                    scaled.for_each(|(col, (to, &x))| *to += x * gram[col / outputs]);
                 }
                 None => to.iter_mut().zip(from).for_each(|(to, &x)| *to += x),
             }
@@ -59,72 +60,76 @@ impl Layers {
     }
 }
 
-/// The Grams of left sides that stay, unit by unit: made when a unit comes for the first time.
+/// The Grams of constant input operands, computed when a region is first filled.
 pub(super) struct Grams<R> {
-    list: Vec<Constants<R>>,
+    constants: Vec<ConstantGram<R>>,
 }
 
-struct Constants<R> {
+struct ConstantGram<R> {
     constant: Constant,
-    /// i
+    /// i, the number of features.
     width: usize,
-    /// The side of the rows' samples, \[n, i\], and of the columns', if those are others.
-    sides: (Vec<R>, Option<Vec<R>>),
-    /// The number of rows of K for a sample.
-    inner: usize,
+    /// The operands of the rows' samples, `[n, i]`.
+    rows: Vec<R>,
+    /// The operands of the columns' samples, if they are other samples.
+    cols: Option<Vec<R>>,
+    /// The number of rows of K per sample.
+    outputs_per_sample: usize,
     tiles: Vec<OnceLock<Vec<R>>>,
 }
 
 impl<R: Real> Grams<R> {
-    /// Those of the kernel that `ntk` is: of K(X, X), or of K(X, Z).
+    /// The Grams for the kernel `ntk`, K(X, X) or K(X, Z).
     pub fn new<B: Gram<Number = R>, O: Op>(
         session: &Session<'_, B, O>,
         ntk: &Ntk<'_, B, O>,
         (x, z): (&dyn Samples<R>, Option<&dyn Samples<R>>),
     ) -> Result<Self> {
-        let of = |constant: Constant| {
+        let samples = (x.samples(), z.map(|z| z.samples()));
+        let mut constants = Vec::new();
+        for constant in ntk.constants(samples)? {
             let rows = input_operand(session, x, constant)?;
             let cols = z.map(|z| input_operand(session, z, constant)).transpose()?;
             let width = rows.len() / x.samples().max(1);
-            Ok(Constants { constant, width, sides: (rows, cols), inner: 1, tiles: Vec::new() })
-        };
-        let constants = ntk.constants((x.samples(), z.map(|z| z.samples())))?;
-        Ok(Grams { list: constants.into_iter().map(of).collect::<Result<_>>()? })
+            constants.push(ConstantGram { constant, width, rows, cols, outputs_per_sample: 1, tiles: Vec::new() });
+        }
+        Ok(Grams { constants })
     }
 
-    /// The same kernel with all components, those that these Grams belong to without them.
+    /// The same kernel with all components. Components of these Grams are computed without their input Gram.
     pub fn without_input_gram<'s, B: Gram<Number = R>, O: Op>(&self, ntk: Ntk<'s, B, O>) -> Ntk<'s, B, O> {
-        let constants: Vec<Constant> = self.list.iter().map(|own| own.constant).collect();
+        let constants: Vec<Constant> = self.constants.iter().map(|gram| gram.constant).collect();
         ntk.components(true).without_input_grams(&constants)
     }
 
-    /// Called before units come, which are the same every time.
+    /// Called before regions are filled. The regions are the same every time.
     pub fn begin(&mut self, frame: &Frame) {
-        for own in self.list.iter_mut().filter(|own| own.tiles.is_empty()) {
-            own.inner = frame.rows / (own.sides.0.len() / own.width.max(1)).max(1);
-            own.tiles = frame.regions.iter().map(|_| OnceLock::new()).collect();
+        for gram in self.constants.iter_mut().filter(|gram| gram.tiles.is_empty()) {
+            gram.outputs_per_sample = frame.rows / (gram.rows.len() / gram.width.max(1)).max(1);
+            gram.tiles = frame.regions.iter().map(|_| OnceLock::new()).collect();
         }
     }
 
-    /// The row of G beside row `row` of a component, and how many columns of K an entry of it is for.
+    /// The row of the Gram for row `row` of a component, and the number of columns of K for each of its entries.
     fn row(&self, component: usize, part: &RegionData<'_, R>, row: usize) -> Option<(&[R], usize)> {
-        let own = self.list.iter().find(|own| own.constant.parameter == component)?;
+        let gram = self.constants.iter().find(|gram| gram.constant.parameter == component)?;
         let region = part.region();
-        let tile = own.tiles[part.index].get_or_init(|| own.tile(region));
-        let cols = region.cols.len() / own.inner;
-        Some((&tile[row / own.inner * cols..][..cols], own.inner))
+        let tile = gram.tiles[part.index].get_or_init(|| gram.tile(region));
+        let cols = region.cols.len() / gram.outputs_per_sample;
+        Some((&tile[row / gram.outputs_per_sample * cols..][..cols], gram.outputs_per_sample))
     }
 }
 
-impl<R: Real> Constants<R> {
+impl<R: Real> ConstantGram<R> {
     fn tile(&self, region: &Region) -> Vec<R> {
         let cpu = Cpu::<R>::new();
-        let side = |rows: &[R], range: &std::ops::Range<usize>| {
-            let (first, last) = (range.start / self.inner, range.end / self.inner);
-            cpu.upload(&rows[first * self.width..last * self.width], &[last - first, self.width])
+        let operand = |numbers: &[R], range: &std::ops::Range<usize>| {
+            let first = range.start / self.outputs_per_sample;
+            let last = range.end / self.outputs_per_sample;
+            cpu.upload(&numbers[first * self.width..last * self.width], &[last - first, self.width])
         };
-        let rows = side(&self.sides.0, &region.rows);
-        let cols = side(self.sides.1.as_ref().unwrap_or(&self.sides.0), &region.cols);
+        let rows = operand(&self.rows, &region.rows);
+        let cols = operand(self.cols.as_ref().unwrap_or(&self.rows), &region.cols);
         cpu.matmul(&rows, false, &cols, true).as_slice().to_vec()
     }
 }

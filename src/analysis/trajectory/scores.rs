@@ -1,4 +1,4 @@
-//! Where K(Z, X) goes at every record: into its products with the labels of X.
+//! The sink for K(Z, X) at every record. It computes products with the labels of X.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,13 +8,13 @@ use crate::error::{Error, Result};
 use crate::kernel::sink::{Frame, RegionData, Sink};
 use crate::real::{Real, vectorised};
 
-/// A sink that is filled again and again: the sign classifier's scores.
+/// A sink that is filled at every record, with the scores of the sign classifier.
 pub(super) struct Scores<R> {
     layers: Layers,
     pub grams: Grams<R>,
     labels: Vec<f64>,
     rows: usize,
-    /// Of every unit, \[layers + 1, rows\].
+    /// The scores of every region, `[layers + 1, rows]`.
     parts: Vec<Mutex<Vec<f64>>>,
     places: Vec<std::ops::Range<usize>>,
 }
@@ -29,8 +29,8 @@ impl<R: Real> Scores<R> {
         let mut scores = vec![vec![0.0; self.rows]; self.layers.names.len()];
         for (place, part) in self.places.iter().zip(&self.parts) {
             let part = part.lock().unwrap_or_else(PoisonError::into_inner);
-            for (scores, own) in scores.iter_mut().zip(part.chunks_exact(place.len().max(1))) {
-                scores[place.clone()].iter_mut().zip(own).for_each(|(sum, x)| *sum += x);
+            for (scores, region_scores) in scores.iter_mut().zip(part.chunks_exact(place.len().max(1))) {
+                scores[place.clone()].iter_mut().zip(region_scores).for_each(|(sum, x)| *sum += x);
             }
         }
         scores
@@ -40,9 +40,14 @@ impl<R: Real> Scores<R> {
 impl<R: Real> Sink<R> for Scores<R> {
     fn begin(&mut self, frame: &Frame) -> Result<()> {
         if self.labels.len() != frame.cols {
-            return Err(Error::shape(format!("{} labels for a kernel of {} columns", self.labels.len(), frame.cols)));
+            let given = self.labels.len();
+            let columns = frame.cols;
+            return Err(Error::shape(format!(
+                "got {given} labels for a kernel of {columns} columns; pass one per column"
+            )));
         }
-        (self.layers, self.rows) = (Layers::of(frame), frame.rows);
+        self.layers = Layers::from_frame(frame);
+        self.rows = frame.rows;
         self.places = frame.regions.iter().map(|region| region.rows.clone()).collect();
         self.parts = frame.regions.iter().map(|_| Mutex::default()).collect();
         self.grams.begin(frame);
@@ -51,15 +56,17 @@ impl<R: Real> Sink<R> for Scores<R> {
 
     fn put(&self, part: &RegionData<'_, R>) -> Result<()> {
         let region = part.region();
-        let (width, high, count) = (region.cols.len(), region.rows.len(), self.layers.names.len());
+        let width = region.cols.len();
+        let height = region.rows.len();
+        let count = self.layers.names.len();
         let labels = &self.labels[region.cols.clone()];
-        let mut scores = vec![0.0; count * high];
-        let mut row_of_all = vec![R::default(); count * width];
-        for row in 0..high {
+        let mut scores = vec![0.0; count * height];
+        let mut layer_rows = vec![R::default(); count * width];
+        for row in 0..height {
             vectorised(|| {
-                self.layers.row(part, &self.grams, row, &mut row_of_all);
-                for (layer, entries) in row_of_all.chunks_exact(width).enumerate() {
-                    scores[layer * high + row] = dot(entries, labels);
+                self.layers.row(part, &self.grams, row, &mut layer_rows);
+                for (layer, entries) in layer_rows.chunks_exact(width).enumerate() {
+                    scores[layer * height + row] = dot(entries, labels);
                 }
             });
         }

@@ -3,32 +3,32 @@
 use crate::kernel::sink::Region;
 use crate::real::Real;
 
-/// Sums that run side by side, so that a processor adds many at a time. Their number decides the order of additions, so it
-/// is the same everywhere.
+/// The number of sums that run in parallel, so that they vectorise. It decides the order of additions, and is therefore the
+/// same on every machine.
 const LANES: usize = 8;
-/// Vectors of such sums in a scalar product.
+/// The number of vectors of such sums in a scalar product.
 const VECTORS: usize = 4;
 
-/// Sums over a unit, or over all of a kernel K.
+/// Sums over a region, or over a whole kernel K.
 #[derive(Clone, Debug)]
 pub(super) struct Sums {
     pub trace: f64,
     /// |K|^2, |K - first|^2 and |K - last|^2.
     pub squares: [f64; 3],
-    /// K y, for the unit's rows.
-    pub own: Vec<f64>,
-    /// K y, for its columns as rows of the mirror image.
-    pub image: Vec<f64>,
+    /// K y for the rows of the region.
+    pub row_products: Vec<f64>,
+    /// K y for the columns of the region, which are rows of its mirror image.
+    pub column_products: Vec<f64>,
 }
 
 impl Sums {
     pub fn new(rows: usize, cols: usize) -> Self {
-        Sums { trace: 0.0, squares: [0.0; 3], own: vec![0.0; rows], image: vec![0.0; cols] }
+        Sums { trace: 0.0, squares: [0.0; 3], row_products: vec![0.0; rows], column_products: vec![0.0; cols] }
     }
 
-    /// Takes row `row`, which counts twice in the squares if it has a mirror image; of the labels, those of the columns and that of the row.
+    /// Adds row `row`. A mirrored row counts twice in the squares. `labels` are those of the columns and that of the row.
     #[inline(always)]
-    pub fn take<R: Real>(
+    pub fn add_row<R: Real>(
         &mut self,
         row: usize,
         entries: &[R],
@@ -39,10 +39,10 @@ impl Sums {
         let times = if mirrored { 2.0 } else { 1.0 };
         let squares = squares(entries, others);
         self.squares.iter_mut().zip(squares).for_each(|(sum, square)| *sum += times * square);
-        if let Some((labels, own)) = labels {
-            self.own[row] = dot(entries, labels);
+        if let Some((column_labels, row_label)) = labels {
+            self.row_products[row] = dot(entries, column_labels);
             if mirrored {
-                add_scaled(&mut self.image, entries, own);
+                add_scaled(&mut self.column_products, entries, row_label);
             }
         }
     }
@@ -51,9 +51,10 @@ impl Sums {
     pub fn add(&mut self, region: &Region, part: &Sums) {
         self.trace += part.trace;
         self.squares.iter_mut().zip(part.squares).for_each(|(sum, square)| *sum += square);
-        self.own[region.rows.clone()].iter_mut().zip(&part.own).for_each(|(sum, x)| *sum += x);
+        self.row_products[region.rows.clone()].iter_mut().zip(&part.row_products).for_each(|(sum, x)| *sum += x);
         if !region.above().is_empty() {
-            self.own[region.cols.clone()].iter_mut().zip(&part.image).for_each(|(sum, x)| *sum += x);
+            let mirrored = self.row_products[region.cols.clone()].iter_mut();
+            mirrored.zip(&part.column_products).for_each(|(sum, x)| *sum += x);
         }
     }
 }
@@ -63,14 +64,18 @@ impl Sums {
 fn squares<R: Real>(k: &[R], [a, b]: [&[R]; 2]) -> [f64; 3] {
     let mut sums = [[0.0; LANES]; 3];
     let terms = |k: R, a: R, b: R| {
-        let (k, a, b) = (k.f64(), a.f64(), b.f64());
+        let k = k.f64();
+        let a = a.f64();
+        let b = b.f64();
         [k * k, (k - a) * (k - a), (k - b) * (k - b)]
     };
-    let (k, a, b) = (k.as_chunks::<LANES>(), a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let k = k.as_chunks::<LANES>();
+    let a = a.as_chunks::<LANES>();
+    let b = b.as_chunks::<LANES>();
     for ((k, a), b) in k.0.iter().zip(a.0).zip(b.0) {
         for lane in 0..LANES {
-            let [own, first, last] = terms(k[lane], a[lane], b[lane]);
-            sums[0][lane] += own;
+            let [square, first, last] = terms(k[lane], a[lane], b[lane]);
+            sums[0][lane] += square;
             sums[1][lane] += first;
             sums[2][lane] += last;
         }
@@ -85,11 +90,13 @@ fn squares<R: Real>(k: &[R], [a, b]: [&[R]; 2]) -> [f64; 3] {
 /// x . v
 #[inline(always)]
 pub(super) fn dot<R: Real>(x: &[R], v: &[f64]) -> f64 {
-    // Several vectors of lanes: an addition waits for the one before it in its lane.
+    // Several vectors of lanes, since an addition waits for the previous one in its lane.
     let mut sums = [[0.0; LANES]; VECTORS];
-    let (x, v) = (x.as_chunks::<{ LANES * VECTORS }>(), v.as_chunks::<{ LANES * VECTORS }>());
+    let x = x.as_chunks::<{ LANES * VECTORS }>();
+    let v = v.as_chunks::<{ LANES * VECTORS }>();
     for (x, v) in x.0.iter().zip(v.0) {
-        let (x, v) = (x.as_chunks::<LANES>().0, v.as_chunks::<LANES>().0);
+        let x = x.as_chunks::<LANES>().0;
+        let v = v.as_chunks::<LANES>().0;
         for vector in 0..VECTORS {
             for lane in 0..LANES {
                 sums[vector][lane] += x[vector][lane].f64() * v[vector][lane];
