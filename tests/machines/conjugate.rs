@@ -1,5 +1,5 @@
 use tangent_kernels::analysis::{conjugate_kernel, features};
-use tangent_kernels::backend::Gram;
+use tangent_kernels::extend::Gram;
 use tangent_kernels::ops::{AvgPool2d, Conv2d, Flatten, Shift};
 use tangent_kernels::{
     Batch, Cpu, Error, Graph, Model, Outputs, Parameterisation, Samples, Sequential, Session, Value,
