@@ -1,6 +1,7 @@
 //! The fingerprint of a run: hashes of the model, the samples and the options, and the manifest.
 
 use super::Ntk;
+use super::json::{self, RunHashes};
 use super::manifest::Manifest;
 use super::run::Data;
 use crate::backend::Gram;
@@ -8,6 +9,7 @@ use crate::error::Result;
 use crate::ops::Op;
 use crate::real::Real;
 use crate::samples::Samples;
+
 /// The number of samples that are read and hashed at a time.
 const SAMPLES_PER_READ: usize = 1024;
 
@@ -36,16 +38,13 @@ pub(super) fn fingerprint<B: Gram, O: Op>(
     data: Data<'_, B::Number>,
     manifest: &Manifest,
 ) -> Result<String> {
-    let model = model(ntk)?;
-    let rows = samples(data.x)?;
-    let columns = data.z.map(samples).transpose()?.map_or("null".into(), |hash| format!("\"{hash:016x}\""));
-    let manifest = manifest.to_json();
-    let manifest = manifest.trim_end();
-    Ok(format!(
-        "{{\n\"model\": \"{model:016x}\",\n\"samples\": {{\"rows\": \"{rows:016x}\", \"columns\": {columns}}},\n\
-         \"options\": \"{:016x}\",\n\"manifest\": {manifest}\n}}",
-        options(ntk)
-    ))
+    let hashes = RunHashes {
+        model: model(ntk)?,
+        rows: samples(data.x)?,
+        columns: data.z.map(samples).transpose()?,
+        options: options(ntk),
+    };
+    Ok(json::fingerprint(&hashes, manifest))
 }
 
 fn model<B: Gram, O: Op>(ntk: &Ntk<'_, B, O>) -> Result<u64> {

@@ -24,17 +24,4 @@ impl Manifest {
         let device = ntk.session.arrays().name();
         Manifest { version: env!("CARGO_PKG_VERSION"), device, method: ntk.method, plan }
     }
-
-    /// The manifest as JSON, to be written next to the kernel.
-    pub fn to_json(&self) -> String {
-        let Manifest { version, device, method, plan } = self;
-        // The name comes from a driver and can hold any character.
-        let device: String =
-            device.chars().map(|c| if c == '"' || c == '\\' || c.is_control() { '_' } else { c }).collect();
-        let plan = plan.to_json().replace('\n', "\n  ");
-        format!(
-            "{{\n  \"version\": \"{version}\",\n  \"device\": \"{device}\",\n  \"method\": \"{method}\",\n  \
-             \"plan\": {plan}\n}}\n"
-        )
-    }
 }

@@ -25,6 +25,7 @@ mod device_worker;
 mod diagonal;
 pub(crate) mod dyn_session;
 mod fingerprint;
+mod json;
 mod manifest;
 pub(crate) mod matrix;
 pub(crate) mod method;

@@ -256,7 +256,7 @@ fn what_was_averaged_before_is_numbered_as_before() {
     assert!(plain(kept.clone().averaged_from(500, 500)) == plain(HeatMap::new(500, 500, &large)));
     assert!(plain(kept.clone().averaged_from(500, 500)) != plain(kept.clone()));
     let error = kept.clone().averaged_from(99, 500).render().unwrap_err();
-    assert!(error.is_shape() && error.to_string().contains("no average of one of 99 x 500"), "{error}");
+    assert!(error.is_shape() && error.to_string().contains("cannot be the average of one of 99 x 500"), "{error}");
     let error = kept.averaged_from(500, 500).classes(&[("a", 100)]).render().unwrap_err();
     assert!(error.to_string().contains("500 rows"), "{error}");
 }

@@ -181,7 +181,7 @@ fn sizes_are_those_asked_for_and_text_is_inside() {
 fn pictures_stand_beside_and_below_each_other() {
     let filled = |width, height, colour: [u8; 3]| Image { width, height, rgb: colour.repeat(width * height) };
     let (one, two, three) = (filled(3, 2, BLUE), filled(2, 4, ORANGE), filled(1, 1, BLACK));
-    let row = Image::beside(&[one.clone(), two.clone(), three.clone()]).unwrap();
+    let row = Image::join_right(&[one.clone(), two.clone(), three.clone()]).unwrap();
     assert_eq!((row.width, row.height, row.rgb.len()), (6, 4, 3 * 24));
     let expected = |x: usize, y: usize| match (x, y) {
         (0..3, 0..2) => BLUE,
@@ -190,12 +190,12 @@ fn pictures_stand_beside_and_below_each_other() {
         _ => WHITE,
     };
     assert!((0..24).all(|at| pixel(&row, at % 6, at / 6) == expected(at % 6, at / 6)));
-    let column = Image::below(&[one.clone(), two]).unwrap();
+    let column = Image::join_down(&[one.clone(), two]).unwrap();
     assert_eq!((column.width, column.height), (3, 6));
     assert_eq!([[2, 1], [1, 2], [1, 5], [2, 2]].map(|[x, y]| pixel(&column, x, y)), [BLUE, ORANGE, ORANGE, WHITE]);
-    assert!(Image::beside(&[]).unwrap_err().is_shape() && Image::below(&[]).unwrap_err().is_shape());
+    assert!(Image::join_right(&[]).unwrap_err().is_shape() && Image::join_down(&[]).unwrap_err().is_shape());
     let broken = Image { rgb: vec![0; 5], ..one.clone() };
-    let error = Image::below(&[one, broken]).unwrap_err();
+    let error = Image::join_down(&[one, broken]).unwrap_err();
     assert!(error.is_shape() && error.to_string().contains("picture 1"), "{error}");
 }
 

@@ -1,13 +1,14 @@
-//! Making matrices smaller by averaging.
+//! Shrinking matrices by averaging.
 
 use std::ops::Range;
 
 use crate::real::Real;
 
-/// The matrix `data`, \[rows, cols\], shrunk to \[to_rows, to_cols\]: each new entry is the mean of the part of the matrix
-/// that it covers, where an entry at the edge of the part counts by how much of it is inside. No size grows.
+/// Shrinks the matrix `data`, `[rows, cols]`, to `[to_rows, to_cols]`. Each new entry is the mean of the part of the matrix
+/// that it covers. An entry at the edge of the part is weighted by its covered fraction.
 pub(super) fn averaged<R: Real>(data: &[R], [rows, cols]: [usize; 2], [to_rows, to_cols]: [usize; 2]) -> Vec<f64> {
-    let (down, across) = (Covering::new(rows, to_rows), Covering::new(cols, to_cols));
+    let down = Covering::new(rows, to_rows);
+    let across = Covering::new(cols, to_cols);
     let area = down.total() * across.total();
     let mut averages = Vec::with_capacity(to_rows * to_cols);
     let mut sums = vec![0.0; cols];
@@ -18,15 +19,15 @@ pub(super) fn averaged<R: Real>(data: &[R], [rows, cols]: [usize; 2], [to_rows, 
                 *sum += weight * x.f64();
             }
         }
-        averages.extend((0..to_cols).map(|to_col| {
+        for to_col in 0..to_cols {
             let sum: f64 = across.parts(to_col).map(|(col, weight)| weight * sums[col]).sum();
-            sum / area
-        }));
+            averages.push(sum / area);
+        }
     }
     averages
 }
 
-/// How the cells of a short axis cover those of a long one that is laid over it, in units that divide both.
+/// How the cells of a shorter axis cover those of a longer one. Lengths are in a common unit of both.
 struct Covering {
     /// The length of an old cell.
     old: usize,
@@ -40,14 +41,14 @@ impl Covering {
         Covering { old: to / divisor, new: from / divisor }
     }
 
-    /// The sum of the weights of any new cell.
+    /// The sum of the weights of a new cell.
     fn total(&self) -> f64 {
         self.new as f64
     }
 
-    /// The old cells under the new cell `at`, each with the length that is covered.
-    fn parts(&self, at: usize) -> impl Iterator<Item = (usize, f64)> {
-        let Range { start, end } = at * self.new..(at + 1) * self.new;
+    /// The old cells under a new cell, each with its covered length.
+    fn parts(&self, cell: usize) -> impl Iterator<Item = (usize, f64)> {
+        let Range { start, end } = cell * self.new..(cell + 1) * self.new;
         let old = self.old;
         (start / old..end.div_ceil(old)).map(move |cell| {
             let covered = end.min((cell + 1) * old) - start.max(cell * old);

@@ -1,4 +1,4 @@
-//! What stands along a side of a picture: ticks and labels, of samples or of classes of samples.
+//! The axes of a picture: ticks and labels of samples, or of classes of samples.
 
 use super::side::Side;
 use super::ticks::every;
@@ -6,7 +6,7 @@ use super::ticks::every;
 /// The most samples that are numbered.
 const MOST_NUMBERS: usize = 12;
 
-/// Ticks and labels at positions along a side, in pixels from its beginning.
+/// Ticks and labels along a side. Positions are in pixels from its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Axis {
     pub ticks: Vec<usize>,
@@ -15,14 +15,14 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// The axis of a side whose samples come in `classes`, name and number each: ticks at the borders, and between them
-    /// the class. If there are none, samples are numbered. `room` is what a label takes
-    /// along the side, with some space around it.
+    /// The axis of a side whose samples are ordered by `classes`, each with name and count. Ticks mark the borders of the
+    /// classes, and labels are between them. Without classes the samples are numbered. `room` returns the length of a label
+    /// along the side, including a gap.
     pub(super) fn new(side: Side, classes: &[(String, usize)], room: impl Fn(&str) -> usize) -> Self {
-        if classes.is_empty() { Axis::of_samples(side, room) } else { Axis::of_classes(side, classes, room) }
+        if classes.is_empty() { Axis::for_samples(side, room) } else { Axis::for_classes(side, classes, room) }
     }
 
-    fn of_samples(side: Side, room: impl Fn(&str) -> usize) -> Self {
+    fn for_samples(side: Side, room: impl Fn(&str) -> usize) -> Self {
         let widest = room(&(side.samples - 1).to_string());
         let most = (side.length() / widest).clamp(1, MOST_NUMBERS);
         let numbers: Vec<usize> = (0..side.samples).step_by(every(side.samples, most)).collect();
@@ -31,7 +31,7 @@ impl Axis {
         Axis { ticks, labels }
     }
 
-    fn of_classes(side: Side, classes: &[(String, usize)], room: impl Fn(&str) -> usize) -> Self {
+    fn for_classes(side: Side, classes: &[(String, usize)], room: impl Fn(&str) -> usize) -> Self {
         let mut ticks = vec![0];
         let mut spans = Vec::new();
         let mut start = 0;
@@ -50,7 +50,7 @@ impl Axis {
     }
 }
 
-/// The labels that do not overlap. Where two would, that of the larger class stays. In the order of the classes.
+/// The labels without overlaps, in the order of the classes. If two overlap, the label of the larger class is kept.
 fn apart(mut labels: Vec<(usize, String, usize)>, room: impl Fn(&str) -> usize) -> Vec<(usize, String)> {
     labels.sort_by_key(|&(.., count)| std::cmp::Reverse(count));
     let mut kept: Vec<(usize, String)> = Vec::new();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_stand_between_their_borders() {
+    fn class_labels_are_between_their_borders() {
         let axis = Axis::new(SIDE, &classes(&[("six", 500), ("none", 0), ("nine", 1500)]), |label| 10 * label.len());
         assert_eq!(axis.ticks, [0, 250, 1000]);
         assert_eq!(axis.labels, [(125, "six (500)".into()), (625, "nine (1500)".into())]);

@@ -1,4 +1,4 @@
-//! A picture to draw on: rectangles, and text in fonts of the X window system.
+//! A picture with drawing functions: rectangles, and text in fonts of the X window system.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -26,25 +26,25 @@ pub struct Image {
     pub width: usize,
     /// Pixels from top to bottom.
     pub height: usize,
-    /// Red, green and blue of each pixel, from left to right and then from top to bottom: 3 x width x height bytes.
+    /// Red, green and blue of each pixel, row by row from the top: 3 x width x height bytes.
     pub rgb: Vec<u8>,
 }
 
 impl Image {
-    /// Writes the picture to a PNG file at `path`, which appears when it is whole.
+    /// Writes the picture to a PNG file at `path`. The file appears when it is complete.
     ///
     /// # Errors
-    /// The picture has no pixels, the number of bytes does not fit its size, or the file cannot be written. The message
+    /// The picture has no pixels, the number of bytes does not match its size, or the file cannot be written. The message
     /// names the file.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         atomic::write(path.as_ref(), |out| self.encode(out))
     }
 
-    /// Pictures beside each other from left to right, on white, their upper edges in one line.
+    /// Joins pictures from left to right on white, aligned at their upper edges.
     ///
     /// # Errors
-    /// There is none, or the number of bytes of one does not fit its size. The message names it by its place, from 0 on.
-    pub fn beside(images: &[Image]) -> Result<Image> {
+    /// There is no picture, or the number of bytes of one does not match its size. The message names its number, from 0 on.
+    pub fn join_right(images: &[Image]) -> Result<Image> {
         let (width, height) = Image::joined(images, |image| image.width, |image| image.height)?;
         let mut all = Image::white(width, height);
         let mut x = 0;
@@ -55,11 +55,11 @@ impl Image {
         Ok(all)
     }
 
-    /// Pictures below each other from top to bottom, on white, their left edges in one line.
+    /// Joins pictures from top to bottom on white, aligned at their left edges.
     ///
     /// # Errors
-    /// As for [`beside`](Self::beside).
-    pub fn below(images: &[Image]) -> Result<Image> {
+    /// The errors of [`join_right`](Self::join_right).
+    pub fn join_down(images: &[Image]) -> Result<Image> {
         let (height, width) = Image::joined(images, |image| image.height, |image| image.width)?;
         let mut all = Image::white(width, height);
         let mut y = 0;
@@ -70,12 +70,16 @@ impl Image {
         Ok(all)
     }
 
-    /// How long pictures are together along one side, and the longest of the other.
+    /// The total length of pictures along one side, and the largest length of the other side.
     fn joined(images: &[Image], along: fn(&Image) -> usize, other: fn(&Image) -> usize) -> Result<(usize, usize)> {
         for (place, image) in images.iter().enumerate() {
             image.check().map_err(|error| error.context(format_args!("picture {place}")))?;
         }
-        let longest = images.iter().map(other).max().ok_or_else(|| Error::shape("there are no pictures to join"))?;
+        let longest = images
+            .iter()
+            .map(other)
+            .max()
+            .ok_or_else(|| Error::shape("there are no pictures to join: pass at least one"))?;
         Ok((images.iter().map(along).sum(), longest))
     }
 
@@ -90,21 +94,21 @@ impl Image {
 
     fn encode<W: Write>(&self, out: &mut BufWriter<W>) -> Result<()> {
         self.check()?;
-        let mut writer = encoder(out, self.width, self.height)?.write_header().map_err(refused)?;
-        writer.write_image_data(&self.rgb).map_err(refused)?;
-        writer.finish().map_err(refused)
+        let mut writer = encoder(out, self.width, self.height)?.write_header().map_err(encoding_error)?;
+        writer.write_image_data(&self.rgb).map_err(encoding_error)?;
+        writer.finish().map_err(encoding_error)
     }
 
-    /// Whether the bytes are those of a picture.
+    /// Checks the number of bytes.
     pub(super) fn check(&self) -> Result<()> {
         let Image { width, height, rgb } = self;
-        match crate::shape::checked_numel(&[*width, *height, 3]) == Some(rgb.len()) {
-            true => Ok(()),
-            false => Err(Error::shape(format!("{} bytes are no picture of {width} x {height}", rgb.len()))),
+        if crate::shape::checked_numel(&[*width, *height, 3]) == Some(rgb.len()) {
+            return Ok(());
         }
+        Err(Error::shape(format!("a picture of {width} x {height} cannot have {} bytes", rgb.len())))
     }
 
-    /// The part of the picture that an area inside of it covers.
+    /// The part of the picture inside an area.
     pub(super) fn part(&self, area: Area) -> Self {
         let rows = self.rgb.chunks_exact(3 * self.width).skip(area.y as usize).take(area.height);
         let rgb = rows.flat_map(|row| &row[3 * area.x as usize..][..3 * area.width]).copied().collect();
@@ -115,7 +119,7 @@ impl Image {
         Image { width, height, rgb: WHITE.repeat(width * height) }
     }
 
-    /// Fills a rectangle. What lies beyond the picture is left out.
+    /// Fills a rectangle. Parts outside the picture are clipped.
     pub(super) fn fill(&mut self, area: Area, colour: Colour) {
         let columns = clipped(area.x, area.width, self.width);
         for y in clipped(area.y, area.height, self.height) {
@@ -124,7 +128,7 @@ impl Image {
         }
     }
 
-    /// Darkens a rectangle inside of the picture, as a transparent colour on it would.
+    /// Multiplies the colours of a rectangle by `colour`, like a transparent layer.
     pub(super) fn tint(&mut self, area: Area, colour: Colour) {
         for y in clipped(area.y, area.height, self.height) {
             for x in clipped(area.x, area.width, self.width) {
@@ -136,7 +140,7 @@ impl Image {
         }
     }
 
-    /// Draws lines one pixel thick around a rectangle, outside of it.
+    /// Draws a frame of one pixel around a rectangle, outside of it.
     pub(super) fn frame(&mut self, area: Area, colour: Colour) {
         let Area { x, y, width, height } = area;
         for line in [
@@ -149,26 +153,29 @@ impl Image {
         }
     }
 
-    /// Writes one line of text in black, its top left corner at (x, y).
+    /// Writes one line of text in black with its top left corner at (x, y).
     pub(super) fn text(&mut self, text: &str, font: Font, x: i32, y: i32) {
-        let ink = Ink::of(text, font);
-        for (at, _) in ink.wet.iter().enumerate().filter(|&(_, &wet)| wet) {
-            self.fill(Area::pixel(x + (at % ink.width) as i32, y + (at / ink.width) as i32), BLACK);
+        let bitmap = TextBitmap::new(text, font);
+        for (index, _) in bitmap.drawn.iter().enumerate().filter(|&(_, &drawn)| drawn) {
+            self.fill(Area::pixel(x + (index % bitmap.width) as i32, y + (index / bitmap.width) as i32), BLACK);
         }
     }
 
-    /// Writes one line of text in black from bottom to top. The top left corner of the area that it takes is at (x, y).
+    /// Writes one line of text in black from bottom to top. The top left corner of its area is at (x, y).
     pub(super) fn text_upwards(&mut self, text: &str, font: Font, x: i32, y: i32) {
-        let ink = Ink::of(text, font);
-        for (at, _) in ink.wet.iter().enumerate().filter(|&(_, &wet)| wet) {
-            self.fill(Area::pixel(x + (at / ink.width) as i32, y + (ink.width - 1 - at % ink.width) as i32), BLACK);
+        let bitmap = TextBitmap::new(text, font);
+        for (index, _) in bitmap.drawn.iter().enumerate().filter(|&(_, &drawn)| drawn) {
+            self.fill(
+                Area::pixel(x + (index / bitmap.width) as i32, y + (bitmap.width - 1 - index % bitmap.width) as i32),
+                BLACK,
+            );
         }
     }
 }
 
-/// An encoder of pictures of that size.
+/// An encoder for pictures of this size.
 pub(super) fn encoder<W: Write>(out: W, width: usize, height: usize) -> Result<png::Encoder<'static, W>> {
-    let too_large = |_| Error::shape(format!("no PNG file holds a picture of {width} x {height}"));
+    let too_large = |_| Error::shape(format!("a picture of {width} x {height} is too large for a PNG file"));
     let size = (u32::try_from(width).map_err(too_large)?, u32::try_from(height).map_err(too_large)?);
     let mut encoder = png::Encoder::new(out, size.0, size.1);
     encoder.set_color(png::ColorType::Rgb);
@@ -176,7 +183,7 @@ pub(super) fn encoder<W: Write>(out: W, width: usize, height: usize) -> Result<p
     Ok(encoder)
 }
 
-pub(super) fn refused(error: png::EncodingError) -> Error {
+pub(super) fn encoding_error(error: png::EncodingError) -> Error {
     match error {
         png::EncodingError::IoError(error) => error.into(),
         other => Error::shape(other.to_string()),
@@ -197,12 +204,12 @@ impl Area {
         Area { x, y, width: 1, height: 1 }
     }
 
-    /// The first column to the right.
+    /// The first column to the right of the rectangle.
     pub(super) fn right(&self) -> i32 {
         self.x + self.width as i32
     }
 
-    /// The first row below.
+    /// The first row below the rectangle.
     pub(super) fn bottom(&self) -> i32 {
         self.y + self.height as i32
     }
@@ -213,7 +220,7 @@ fn clipped(start: i32, length: usize, limit: usize) -> std::ops::Range<usize> {
     inside(start.into())..inside(i64::from(start) + length as i64)
 }
 
-/// The fonts, all of fixed width. Each has Latin-1 and Greek letters; what it lacks becomes a question mark.
+/// The fixed-width fonts. They have Latin-1 and Greek letters. Other characters become question marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Font {
     /// 10 x 20 pixels.
@@ -236,7 +243,7 @@ impl Font {
         self.size().0 * text.chars().count()
     }
 
-    fn holding(self, letter: char) -> &'static MonoFont<'static> {
+    fn with_letter(self, letter: char) -> &'static MonoFont<'static> {
         let is_greek = ISO_8859_7.contains(letter) && !letter.is_ascii();
         match (self, is_greek) {
             (Font::Plain, false) => &latin::FONT_10X20,
@@ -247,44 +254,45 @@ impl Font {
     }
 }
 
-/// Which pixels of a line of text are drawn.
-struct Ink {
+/// The drawn pixels of a line of text.
+struct TextBitmap {
     width: usize,
     height: usize,
-    wet: Vec<bool>,
+    drawn: Vec<bool>,
 }
 
-impl Ink {
-    fn of(text: &str, font: Font) -> Self {
+impl TextBitmap {
+    fn new(text: &str, font: Font) -> Self {
         let (width, height) = (font.width(text), font.size().1);
-        let mut ink = Ink { width, height, wet: vec![false; width * height] };
+        let mut bitmap = TextBitmap { width, height, drawn: vec![false; width * height] };
         for (place, letter) in text.chars().enumerate() {
-            // A control character, such as a new line, would be obeyed, not drawn.
+            // Control characters such as line breaks would move the cursor.
             let letter = if letter.is_control() { '?' } else { letter };
-            let style = MonoTextStyle::new(font.holding(letter), BinaryColor::On);
+            let style = MonoTextStyle::new(font.with_letter(letter), BinaryColor::On);
             let at = Point::new((place * font.size().0) as i32, 0);
-            let Ok(_) = Text::with_baseline(letter.encode_utf8(&mut [0; 4]), at, style, Baseline::Top).draw(&mut ink);
+            let Ok(_) =
+                Text::with_baseline(letter.encode_utf8(&mut [0; 4]), at, style, Baseline::Top).draw(&mut bitmap);
         }
-        ink
+        bitmap
     }
 }
 
-impl OriginDimensions for Ink {
+impl OriginDimensions for TextBitmap {
     fn size(&self) -> Size {
         Size::new(self.width as u32, self.height as u32)
     }
 }
 
-impl DrawTarget for Ink {
+impl DrawTarget for TextBitmap {
     type Color = BinaryColor;
     type Error = std::convert::Infallible;
 
     fn draw_iter<I: IntoIterator<Item = Pixel<BinaryColor>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
         for Pixel(at, colour) in pixels {
             let (x, y) = (at.x as usize, at.y as usize);
-            // A negative coordinate is a huge one here.
+            // A negative coordinate wraps to a huge one.
             if x < self.width && y < self.height {
-                self.wet[y * self.width + x] = colour.is_on();
+                self.drawn[y * self.width + x] = colour.is_on();
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Which number has which colour.
+//! The colour scale: the colour of a number.
 
 use super::apart;
 use super::canvas::Colour;
@@ -12,44 +12,46 @@ pub(super) struct Colours {
 }
 
 impl Colours {
-    /// The colours over `range`, or from the least to the largest of `numbers`; equally far to both sides of 0 if they
-    /// diverge.
+    /// The colours over `range`, or from the smallest to the largest of `numbers`. A diverging scale is symmetric around
+    /// 0.
     pub(super) fn spanning<'a>(
         numbers: impl Iterator<Item = &'a f64>,
         range: Option<(f64, f64)>,
         diverging: bool,
     ) -> Self {
-        let own = || numbers.fold((f64::MAX, f64::MIN), |(lo, hi), &x| (x.min(lo), x.max(hi)));
-        let (lo, hi) = range.unwrap_or_else(own);
+        let extremes = || numbers.fold((f64::MAX, f64::MIN), |(lo, hi), &x| (x.min(lo), x.max(hi)));
+        let (lo, hi) = range.unwrap_or_else(extremes);
         let far = lo.abs().max(hi.abs());
         let (lo, hi) = if diverging { (-far, far) } else { (lo, hi) };
         if apart(lo, hi) {
             return Colours { lo, hi, diverging };
         }
-        // One number only, but for rounding: it is in the middle of the bar.
+        // All numbers are equal up to rounding: the number is in the middle of the bar.
         let reach = if far > 1e-280 { far / 2.0 } else { 1.0 };
         Colours { lo: lo - reach, hi: hi + reach, diverging }
     }
 
-    /// From 0 to 1. The least entry may be below by rounding, or by the caller's range.
+    /// The position of a number, from 0 to 1. Rounding or the caller's range may put it outside.
     fn position(&self, value: f64) -> f64 {
         (value - self.lo) / (self.hi - self.lo)
     }
 
-    pub(super) fn of(&self, value: f64) -> Colour {
+    /// The colour of a number.
+    pub(super) fn colour(&self, value: f64) -> Colour {
         self.at(self.position(value))
     }
 
-    /// The colour at a position, which the gradient clamps.
+    /// The colour at a position. Positions outside of 0 to 1 are clamped.
     pub(super) fn at(&self, position: f64) -> Colour {
-        let colour = match self.diverging {
-            true => colorous::RED_BLUE.eval_continuous(1.0 - position),
-            false => colorous::VIRIDIS.eval_continuous(position),
+        let colour = if self.diverging {
+            colorous::RED_BLUE.eval_continuous(1.0 - position)
+        } else {
+            colorous::VIRIDIS.eval_continuous(position)
         };
         [colour.r, colour.g, colour.b]
     }
 
-    /// The ticks of the bar, at positions from its bottom, 0, to its top, 1.
+    /// The ticks of the bar, at positions from 0 at its bottom to 1 at its top.
     pub(super) fn ticks(&self) -> Ticks {
         let mut scale = ticks::ticks(self.lo, self.hi, 6);
         for (value, _) in &mut scale.marks {

@@ -1,4 +1,4 @@
-//! Drawing a figure: heat maps side by side, what stands around them, and the colour bar.
+//! Drawing a figure: heat maps in a row, with titles and axes, and the colour bar.
 
 use std::ops::Range;
 
@@ -8,9 +8,9 @@ use super::layout::{Factor, Figure, GAP, LINE, MARGIN, Panel, Places, TICK, cent
 use super::side::Side;
 use super::ticks::Ticks;
 
-/// The image of a figure, with `colour` the colour at each position of the bar, from 0 to 1.
+/// The image of a figure. `colour` returns the colour at a position of the bar, from 0 to 1.
 pub(super) fn draw(figure: &Figure<'_>, colour: impl Fn(f64) -> Colour) -> Image {
-    let places = Places::of(figure);
+    let places = Places::new(figure);
     let mut image = Image::white(places.width, places.height);
     for (text, [x, y]) in &places.titles {
         image.text(text, Font::Plain, *x as i32, *y as i32);
@@ -55,7 +55,7 @@ fn paint(image: &mut Image, area: Area, down: Side, across: Side, cells: &[Colou
     }
 }
 
-/// What stands left of the picture. A tick at a border is where the border is; the last is on the frame.
+/// Draws ticks and labels left of the picture. The last tick is on the frame.
 fn rows(image: &mut Image, area: Area, axis: &Axis) {
     for &y in &axis.ticks {
         let x = area.x - 1 - TICK as i32;
@@ -67,7 +67,7 @@ fn rows(image: &mut Image, area: Area, axis: &Axis) {
     }
 }
 
-/// What stands below the picture.
+/// Draws ticks, labels and the name of the axis below the picture.
 fn columns(image: &mut Image, area: Area, panel: &Panel<'_>, room: &Range<usize>) {
     for &x in &panel.axes[1].ticks {
         image.fill(Area { x: area.x + x as i32, y: area.bottom() + 1, width: 1, height: TICK }, BLACK);
@@ -94,7 +94,7 @@ fn bar(image: &mut Image, area: Area, scale: &Ticks, colour: impl Fn(f64) -> Col
         image.fill(Area { x: area.right() + 1, y, width: TICK, height: 1 }, BLACK);
         image.text(label, Font::Plain, area.right() + (1 + TICK + GAP) as i32, y - LINE as i32 / 2);
     }
-    if let Some(Factor(exponent)) = Factor::of(scale) {
+    if let Some(Factor(exponent)) = Factor::new(scale) {
         let (x, y) = (area.x, area.y - (Factor::HEIGHT + GAP) as i32);
         image.text(Factor::BASE, Font::Plain, x, y + 4);
         image.text(&exponent, Font::Small, x + Font::Plain.width(Factor::BASE) as i32 + 1, y);

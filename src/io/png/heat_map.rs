@@ -8,15 +8,15 @@ use super::{apart, drawable, panels};
 use crate::error::{Error, Result};
 use crate::real::Real;
 
-/// A matrix as a picture: a colour for each entry, with a title, a colour bar and ticks along the sides, on white.
+/// A matrix as a picture: one colour per entry, with a title, a colour bar and ticks along the sides, on white.
 ///
-/// Row 0 is at the top, column 0 on the left. The cells make 500 to 1000 pixels at the longer side, whatever the size of
-/// the matrix: small ones are magnified by a whole number, large ones averaged over blocks, 2 x 2 for 2000 x 2000 (where
-/// a size is no multiple, an entry between two blocks counts for both, by its parts). One side of a very oblong matrix is
-/// stretched. The text around the cells is 20 pixels high; it may have Latin and Greek letters.
+/// Row 0 is at the top, column 0 on the left. The longer side has 500 to 1000 pixels for any size of the matrix. Small
+/// matrices are magnified by a whole number. Large matrices are averaged over blocks, such as 2 x 2 for 2000 x 2000. An
+/// entry between two blocks is split between them. One side of a very oblong matrix is stretched. The text around the cells
+/// is 20 pixels high and supports Latin and Greek letters.
 ///
-/// Colours are those of viridis, which are told apart by lightness alone, on paper and by the colour-blind alike. The same
-/// numbers always give the same bytes.
+/// The colour map is viridis, which differs in lightness and works on paper and for colour-blind readers. The same numbers
+/// always give the same bytes.
 #[derive(Clone, Debug)]
 pub struct HeatMap<'a, R> {
     pub(super) rows: usize,
@@ -31,12 +31,12 @@ pub struct HeatMap<'a, R> {
     pub(super) range: Option<(f64, f64)>,
     pub(super) diverging: bool,
     pub(super) size: Option<usize>,
-    /// What the rows and columns are numbered as.
+    /// The numbers of samples that ticks and classes count.
     pub(super) samples: [usize; 2],
 }
 
 impl<'a, R: Real> HeatMap<'a, R> {
-    /// The heat map of `data`, \[rows, cols\], row-major. What does not fit is refused when it is drawn.
+    /// The heat map of `data`, `[rows, cols]`, row-major. The sizes are checked when it is drawn.
     pub fn new(rows: usize, cols: usize, data: &'a [R]) -> Self {
         HeatMap {
             rows,
@@ -62,99 +62,98 @@ impl<'a, R: Real> HeatMap<'a, R> {
         self
     }
 
-    /// Writes one line above the picture and below the title, from the picture's left edge: what changes from frame to frame of
-    /// an [`Animation`](super::Animation), such as `step 1,024   loss 0.0312`.
+    /// Writes one line above the picture and below the title, from the picture's left edge. It is meant for text that changes
+    /// between the frames of an [`Animation`](super::Animation), such as `step 1,024   loss 0.0312`.
     ///
-    /// Whatever it says, if it is not longer than the picture is wide, the image has the same size, and all else its place.
-    /// (A title is centred, wrapped and in the way of what stands above the colour bar.)
+    /// A caption that is not wider than the picture never changes the layout. A title may, because it is centred and
+    /// wrapped.
     #[must_use]
     pub fn caption(mut self, caption: impl Into<String>) -> Self {
         self.caption = caption.into();
         self
     }
 
-    /// Writes beside the colour bar what the colours stand for, such as `K(x, x')`.
+    /// Sets the label of the colour bar, such as `K(x, x')`.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// Writes along the rows and along the columns what they stand for, such as `test images`.
+    /// Sets the names of the rows and of the columns, such as `test images`.
     #[must_use]
     pub fn axes(mut self, rows: impl Into<String>, columns: impl Into<String>) -> Self {
         self.axes = [rows.into(), columns.into()];
         self
     }
 
-    /// Marks classes along both sides instead of numbering samples: name and number of samples of each, in their order.
+    /// Marks classes along both sides instead of numbering samples. Each class has a name and a number of samples.
     ///
-    /// Ticks stand at the borders. Where there is no room, the numbers are left out, and then the names of small classes.
+    /// Ticks are at the borders. If space is short, the numbers are left out, then the names of small classes.
     #[must_use]
     pub fn classes(self, classes: &[(&str, usize)]) -> Self {
         self.row_classes(classes).column_classes(classes)
     }
 
-    /// As [`classes`](Self::classes), along the rows only.
+    /// Marks [`classes`](Self::classes) along the rows only.
     #[must_use]
     pub fn row_classes(mut self, classes: &[(&str, usize)]) -> Self {
         self.classes[0] = classes.iter().map(|&(name, count)| (name.into(), count)).collect();
         self
     }
 
-    /// As [`classes`](Self::classes), along the columns only.
+    /// Marks [`classes`](Self::classes) along the columns only.
     #[must_use]
     pub fn column_classes(mut self, classes: &[(&str, usize)]) -> Self {
         self.classes[1] = classes.iter().map(|&(name, count)| (name.into(), count)).collect();
         self
     }
 
-    /// Whether white lines, one pixel thick, are drawn over the picture at the borders of classes. They are not by
-    /// default.
+    /// Whether white lines of one pixel are drawn over the picture at the borders of classes. The default is false.
     #[must_use]
     pub fn borders(mut self, borders: bool) -> Self {
         self.borders = borders;
         self
     }
 
-    /// Spans the colours from `lo` to `hi`, so that several pictures share one scale; what is beyond has the colour of
-    /// the nearer end. The default is from the least to the largest number in the picture, after averaging.
+    /// Spans the colours from `lo` to `hi`, so that several pictures share one scale. Numbers outside have the colour of
+    /// the nearer end. The default is from the smallest to the largest number of the picture, after averaging.
     #[must_use]
     pub fn range(mut self, lo: f64, hi: f64) -> Self {
         self.range = Some((lo, hi));
         self
     }
 
-    /// Whether colours diverge from white at 0 to blue below and to red above, equally far to both sides: the range is
-    /// widened to the side that reaches less far from 0.
+    /// Whether colours diverge from white at 0 to blue below and to red above. The range is then extended to be symmetric
+    /// around 0.
     #[must_use]
     pub fn diverging(mut self, diverging: bool) -> Self {
         self.diverging = diverging;
         self
     }
 
-    /// The longest side of the cells, 50 to 10,000 pixels; they are as near to it as they can be while all have one size. The
-    /// whole image is larger by what stands around them.
+    /// The longer side of the cells, 50 to 10,000 pixels. The actual length is as close as equal cells allow. Texts and the
+    /// colour bar make the image larger.
     ///
-    /// Without it, matrices of up to 1000 rows and columns are drawn entry by entry, on about 600 pixels if they are small.
+    /// By default, matrices of up to 1000 rows and columns are drawn entry by entry, on about 600 pixels if they are small.
     #[must_use]
     pub fn size(mut self, pixels: usize) -> Self {
         self.size = Some(pixels);
         self
     }
 
-    /// Says that the matrix is what one of `rows` x `columns` was averaged to: ticks and classes count the samples of that one,
-    /// such as those of a kernel of which only a small picture is kept.
+    /// Declares that the matrix is the average of a larger one of `rows` x `columns`. Ticks and classes then count the samples
+    /// of the larger one. Use it if only a small picture of a kernel is kept.
     #[must_use]
     pub fn averaged_from(mut self, rows: usize, columns: usize) -> Self {
         self.samples = [rows, columns];
         self
     }
 
-    /// Draws the heat map and writes it to a PNG file at `path`, which appears when it is whole.
+    /// Draws the heat map and writes it to a PNG file at `path`. The file appears when it is complete.
     ///
     /// # Errors
-    /// Those of [`render`](Self::render), or the file cannot be written. The message names the file.
+    /// The errors of [`render`](Self::render), or the file cannot be written. The message names the file.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         self.render().map_err(|error| error.context(path.display()))?.save(path)
@@ -163,9 +162,9 @@ impl<'a, R: Real> HeatMap<'a, R> {
     /// Draws the heat map.
     ///
     /// # Errors
-    /// The matrix is empty, its sizes do not multiply to the number of entries, or classes do not add up to its rows or
+    /// The matrix is empty, the product of its sizes is not the number of entries, or classes do not add up to its rows or
     /// columns: [`is_shape`](Error::is_shape). An entry is NaN, infinite or beyond 1e300 (the message names its row and
-    /// column), the range is empty or not finite, or the size in pixels is out of its range: [`is_value`](Error::is_value).
+    /// column), the range is empty or not finite, or the size in pixels is out of range: [`is_value`](Error::is_value).
     pub fn render(&self) -> Result<Image> {
         self.check()?;
         Ok(panels::drawn("", &[self]))
@@ -177,11 +176,11 @@ impl<'a, R: Real> HeatMap<'a, R> {
             return Err(Error::shape(format!("a matrix of {rows} x {cols} has no entries to draw")));
         }
         if crate::shape::checked_numel(&[rows, cols]) != Some(data.len()) {
-            return Err(Error::shape(format!("a matrix of {rows} x {cols} does not have {} entries", data.len())));
+            return Err(Error::shape(format!("a matrix of {rows} x {cols} cannot have {} entries", data.len())));
         }
         let [n, m] = self.samples;
         if n < rows || m < cols {
-            return Err(Error::shape(format!("a matrix of {rows} x {cols} is no average of one of {n} x {m}")));
+            return Err(Error::shape(format!("a matrix of {rows} x {cols} cannot be the average of one of {n} x {m}")));
         }
         for (classes, side, size) in [(&self.classes[0], "rows", n), (&self.classes[1], "columns", m)] {
             let total = classes.iter().try_fold(0usize, |total, (_, count)| total.checked_add(*count));
@@ -193,18 +192,23 @@ impl<'a, R: Real> HeatMap<'a, R> {
         if let Some((lo, hi)) = self.range
             && !(drawable(lo) && drawable(hi) && apart(lo, hi))
         {
-            return Err(Error::value(format!("colours cannot span the range from {lo} to {hi}")));
+            return Err(Error::value(format!(
+                "colours cannot span the range from {lo} to {hi}: the bounds must be finite and ascending"
+            )));
         }
         if let Some(size) = self.size.filter(|size| !SIZES.contains(size)) {
             let (least, most) = (SIZES.start(), SIZES.end());
             return Err(Error::value(format!(
-                "heat maps have {least} to {most} pixels at the longer side, not {size}"
+                "the size of a heat map is {size} pixels, but {least} to {most} are supported"
             )));
         }
         match data.iter().position(|x| !drawable(x.f64())) {
-            Some(at) => {
-                let (row, col) = (at / cols, at % cols);
-                Err(Error::value(format!("the entry at row {row}, column {col} is {}, which has no colour", data[at])))
+            Some(index) => {
+                let (row, col) = (index / cols, index % cols);
+                Err(Error::value(format!(
+                    "the entry at row {row}, column {col} is {}, which cannot be drawn",
+                    data[index]
+                )))
             }
             None => Ok(()),
         }

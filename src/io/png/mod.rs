@@ -1,5 +1,6 @@
-//! Pictures: heat maps of kernels, alone or side by side, with a colour bar and marks of the classes; plots of lines;
-//! animations of either, which are written as GIFs too with feature `gif`.
+//! Pictures: heat maps of kernels with a colour bar and class marks, plots of lines, and animations of both.
+//!
+//! Animations are written as animated PNG files, or as GIF files with the feature `gif`.
 //!
 //! ```
 //! use tangent_kernels::io::png::HeatMap;
@@ -29,15 +30,15 @@ pub use heat_map::HeatMap;
 pub use panels::Panels;
 pub use plot::Plot;
 
-/// Larger numbers could overflow where they are added.
+/// The largest number that is drawn. Sums of larger numbers could overflow.
 const LARGEST: f64 = 1e300;
 
-/// Whether `x` is finite, and not so large that a sum of such numbers might not be.
+/// Whether `x` is finite and at most [`LARGEST`] in size.
 fn drawable(x: f64) -> bool {
     x.abs() <= LARGEST
 }
 
-/// Whether `hi` is above `lo` by more than rounding.
+/// Whether `hi` exceeds `lo` by more than rounding errors.
 fn apart(lo: f64, hi: f64) -> bool {
     hi - lo > (1e-12 * lo.abs().max(hi.abs())).max(1e-290)
 }

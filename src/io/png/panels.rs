@@ -1,4 +1,4 @@
-//! Heat maps side by side.
+//! Several heat maps in one picture.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use super::side::{Side, Size};
 use crate::error::{Error, Result};
 use crate::real::Real;
 
-/// Heat maps side by side with one colour scale and one colour bar, so that equal numbers have equal colours.
+/// Heat maps in a row with one colour scale and one colour bar, so equal numbers have equal colours.
 ///
 /// ```
 /// use tangent_kernels::io::png::{HeatMap, Panels};
@@ -26,10 +26,10 @@ use crate::real::Real;
 /// # Ok::<(), tangent_kernels::Error>(())
 /// ```
 ///
-/// Each map has its own title, caption, axes and classes; what stands along the rows is written once where it is the same
-/// for neighbours. The maps have one size, label and range, and are diverging all or none. Without a
-/// [`range`](HeatMap::range) the colours go from the least to the largest number in all pictures, after averaging. Without
-/// a [`size`](HeatMap::size) two maps have at most 700 pixels each, and more of them at most 1500 together.
+/// Each map has its own title, caption, axes and classes. Neighbours with the same row labels share them. All maps have the
+/// same size, label and range, and all or none are diverging. Without a [`range`](HeatMap::range) the colours span from the
+/// smallest to the largest number of all pictures, after averaging. Without a [`size`](HeatMap::size) two maps have at most
+/// 700 pixels each, and more maps have at most 1500 pixels together.
 #[derive(Clone, Debug)]
 pub struct Panels<'a, R> {
     title: String,
@@ -37,7 +37,7 @@ pub struct Panels<'a, R> {
 }
 
 impl<'a, R: Real> Panels<'a, R> {
-    /// The maps, from left to right. What does not fit is refused when they are drawn.
+    /// The maps, from left to right. They are checked when they are drawn.
     pub fn new(maps: impl IntoIterator<Item = HeatMap<'a, R>>) -> Self {
         Panels { title: String::new(), maps: maps.into_iter().collect() }
     }
@@ -49,10 +49,10 @@ impl<'a, R: Real> Panels<'a, R> {
         self
     }
 
-    /// Draws the maps and writes them to a PNG file at `path`, which appears when it is whole.
+    /// Draws the maps and writes them to a PNG file at `path`. The file appears when it is complete.
     ///
     /// # Errors
-    /// Those of [`render`](Self::render), or the file cannot be written. The message names the file.
+    /// The errors of [`render`](Self::render), or the file cannot be written. The message names the file.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         self.render().map_err(|error| error.context(path.display()))?.save(path)
@@ -61,9 +61,9 @@ impl<'a, R: Real> Panels<'a, R> {
     /// Draws the maps.
     ///
     /// # Errors
-    /// There is no map, or two are not of one size: [`is_shape`](Error::is_shape). Two have different labels, ranges or
-    /// sizes in pixels, or one is diverging and another not: [`is_value`](Error::is_value). And the errors of
-    /// [`HeatMap::render`]. The message names the map by its place and title.
+    /// There is no map, or two maps have different sizes: [`is_shape`](Error::is_shape). Two maps differ in their labels,
+    /// ranges, sizes in pixels or in being diverging: [`is_value`](Error::is_value). Also the errors of
+    /// [`HeatMap::render`]. The message names the map by its number and title.
     pub fn render(&self) -> Result<Image> {
         let maps: Vec<&HeatMap<'a, R>> = self.maps.iter().collect();
         for (at, map) in maps.iter().enumerate() {
@@ -71,48 +71,55 @@ impl<'a, R: Real> Panels<'a, R> {
             map.check().and_then(|()| agree(maps[0], map)).map_err(|error| error.context(place()))?;
         }
         if maps.is_empty() {
-            return Err(Error::shape("there are no heat maps to be drawn side by side"));
+            return Err(Error::shape("there are no heat maps to draw: pass at least one"));
         }
         Ok(drawn(&self.title, &maps))
     }
 }
 
-/// Whether what several maps have in common is the same for two.
+/// Checks that two maps have the same size, label and colour scale.
 fn agree<R: Real>(first: &HeatMap<'_, R>, other: &HeatMap<'_, R>) -> Result<()> {
     if (first.rows, first.cols) != (other.rows, other.cols) {
         let [this, that] = [other, first].map(|map| format!("{} x {}", map.rows, map.cols));
-        return Err(Error::shape(format!("a matrix of {this} does not stand beside one of {that}")));
+        return Err(Error::shape(format!(
+            "a matrix of {this} cannot share a picture with one of {that}: all matrices need the same size"
+        )));
     }
-    let common = |map: &HeatMap<'_, R>| {
-        [
-            ("label", format!("{:?}", map.label)),
-            ("range", format!("{:?}", map.range)),
-            ("the size it was averaged from", format!("{:?}", map.samples)),
-            ("size in pixels", format!("{:?}", map.size)),
-            ("diverging", format!("{:?}", map.diverging)),
-        ]
-    };
-    match common(first).into_iter().zip(common(other)).find(|(one, two)| one != two) {
-        Some(((what, one), (_, two))) => Err(Error::value(format!(
-            "maps side by side share one colour scale, but {what} is {two} here and {one} before"
+    let difference =
+        shared_settings(first).into_iter().zip(shared_settings(other)).find(|(first, other)| first != other);
+    match difference {
+        Some(((setting, first), (_, other))) => Err(Error::value(format!(
+            "all maps of a picture share one colour scale, but the setting {setting} is {other}, and {first} for the first map"
         ))),
         None => Ok(()),
     }
 }
 
-/// The picture of maps that were checked and agree: one at least.
+/// The settings that all maps of a picture must share, with their values.
+fn shared_settings<R: Real>(map: &HeatMap<'_, R>) -> [(&'static str, String); 5] {
+    [
+        ("label", format!("{:?}", map.label)),
+        ("range", format!("{:?}", map.range)),
+        ("averaged_from", format!("{:?}", map.samples)),
+        ("size", format!("{:?}", map.size)),
+        ("diverging", format!("{:?}", map.diverging)),
+    ]
+}
+
+/// Draws maps that were checked. There is at least one.
 pub(super) fn drawn<R: Real>(title: &str, maps: &[&HeatMap<'_, R>]) -> Image {
     let first = maps[0];
-    let mut sides = first.size.map_or_else(|| Size::default_of(maps.len()), Size::of).sides(first.rows, first.cols);
+    let mut sides =
+        first.size.map_or_else(|| Size::default_of(maps.len()), Size::at_most).sides(first.rows, first.cols);
     sides.iter_mut().zip(first.samples).for_each(|(side, samples)| side.samples = samples);
     let cells = sides.map(|side| side.cells);
     let averages: Vec<Vec<f64>> = maps.iter().map(|map| averaged(map.data, [map.rows, map.cols], cells)).collect();
     let colours = Colours::spanning(averages.iter().flatten(), first.range, first.diverging);
-    let coloured = averages.iter().map(|averages| averages.iter().map(|&value| colours.of(value)).collect());
+    let coloured = averages.iter().map(|averages| averages.iter().map(|&value| colours.colour(value)).collect());
     let mut panels: Vec<Panel<'_>> = maps.iter().zip(coloured).map(|(map, cells)| panel(map, sides, cells)).collect();
     if panels.len() > 1 {
         for panel in &mut panels {
-            // It would reach into the next map.
+            // A longer label would overlap the next map.
             panel.axes[1].labels.retain(|(_, label)| Font::Plain.width(label) <= sides[1].length());
         }
     }

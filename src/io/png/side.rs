@@ -1,11 +1,11 @@
-//! How large the cells of a matrix are drawn.
+//! The sizes of a matrix in pixels.
 
 use std::ops::RangeInclusive;
 
-/// What may be asked for, in pixels.
+/// The allowed sizes in pixels.
 pub(super) const SIZES: RangeInclusive<usize> = 50..=10_000;
 
-/// One side of the picture: so many samples on so many pixels.
+/// One side of the picture.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Side {
     pub samples: usize,
@@ -21,7 +21,7 @@ impl Side {
         self.cells * self.zoom
     }
 
-    /// The position, in pixels, of so many half samples, rounded.
+    /// The rounded position in pixels after `halves` half samples.
     pub(super) fn position(&self, halves: usize) -> usize {
         (halves * self.length() + self.samples) / (2 * self.samples)
     }
@@ -32,26 +32,26 @@ impl Side {
 pub(super) struct Size {
     /// A larger matrix is averaged over blocks.
     longest: usize,
-    /// What the cells of a small matrix are brought near to, if that is half of the longest at least.
+    /// The target length of a small matrix, if it is at least half of the longest.
     small: usize,
 }
 
 impl Size {
-    /// What `maps` maps side by side have if nothing is said. One that stands alone may be studied pixel by pixel; several
-    /// have to fit on a screen.
+    /// The default for `maps` maps in a row. A single map may be studied pixel by pixel. Several maps have to fit on a
+    /// screen.
     pub(super) fn default_of(maps: usize) -> Self {
-        if maps == 1 { Size { longest: 1000, small: 600 } } else { Size::of((1500 / maps.max(1)).clamp(100, 700)) }
+        if maps == 1 { Size { longest: 1000, small: 600 } } else { Size::at_most((1500 / maps.max(1)).clamp(100, 700)) }
     }
 
-    /// At most `longest` pixels, and as near to that as whole cells allow.
-    pub(super) fn of(longest: usize) -> Self {
+    /// At most `longest` pixels, and as close to it as whole cells allow.
+    pub(super) fn at_most(longest: usize) -> Self {
         Size { longest, small: longest }
     }
 
-    /// How many cells the rows and the columns of a matrix are averaged to, and how many pixels each cell has.
+    /// The number of cells and the pixels per cell, for the rows and the columns of a matrix.
     pub(super) fn sides(self, rows: usize, cols: usize) -> [Side; 2] {
         let Size { longest, small } = self;
-        // The side of a matrix with few rows or few columns would be a thin strip otherwise.
+        // Without this minimum, a matrix with few rows or few columns would be a thin strip.
         let strip = longest / 5;
         let longer = rows.max(cols);
         let block = longer.div_ceil(longest);
@@ -59,16 +59,19 @@ impl Size {
             zoom if zoom * longer >= longest / 2 => zoom,
             _ => (longest / longer).max(1),
         };
-        [rows, cols].map(|samples| {
-            // To the nearest: 1967 rows beside 2000 columns are 984 beside 1000.
-            let cells = (samples + block / 2) / block;
-            if cells * zoom >= strip {
-                return Side { samples, cells, zoom };
-            }
-            let cells = samples.min(strip);
-            Side { samples, cells, zoom: strip / cells }
-        })
+        [rows, cols].map(|samples| side(samples, block, zoom, strip))
     }
+}
+
+/// A side of blocks of `block` samples and `zoom` pixels, at least about `strip` pixels long.
+fn side(samples: usize, block: usize, zoom: usize, strip: usize) -> Side {
+    // Rounded to nearest: 1967 rows and 2000 columns become 984 and 1000.
+    let cells = (samples + block / 2) / block;
+    if cells * zoom >= strip {
+        return Side { samples, cells, zoom };
+    }
+    let cells = samples.min(strip);
+    Side { samples, cells, zoom: strip / cells }
 }
 
 #[cfg(test)]
@@ -77,7 +80,7 @@ mod tests {
 
     #[test]
     fn all_sizes_make_pictures_between_the_longest_and_half_of_it() {
-        for (size, longest) in [(Size::default_of(1), 1000), (Size::default_of(2), 700), (Size::of(50), 50)] {
+        for (size, longest) in [(Size::default_of(1), 1000), (Size::default_of(2), 700), (Size::at_most(50), 50)] {
             for n in 1..12_000 {
                 let [down, across] = size.sides(n, n);
                 assert!((longest / 2..=longest).contains(&across.length()), "{n}");
@@ -93,7 +96,7 @@ mod tests {
         let size = Size::default_of(1);
         assert_eq!(size.sides(1967, 2000).map(|side| side.length()), [984, 1000]);
         assert_eq!(size.sides(12, 12).map(|side| side.zoom), [50, 50]);
-        assert_eq!(Size::of(500).sides(12, 12).map(|side| side.zoom), [41, 41]);
+        assert_eq!(Size::at_most(500).sides(12, 12).map(|side| side.zoom), [41, 41]);
     }
 
     #[test]

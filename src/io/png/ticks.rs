@@ -1,38 +1,40 @@
 //! Round numbers along an axis.
 
-/// The ticks of an axis: values that are multiples of 1, 2 or 5 times a power of ten, and what is written beside them.
+/// The ticks of an axis with their labels. Values are multiples of 1, 2 or 5 times a power of ten.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Ticks {
     /// Value and label, ascending.
     pub marks: Vec<(f64, String)>,
-    /// The labels are to be multiplied by this power of ten, which is not 0 where plain labels would be long.
+    /// The exponent of the power of ten that multiplies all labels. It is 0 unless plain labels would be long.
     pub exponent: i32,
 }
 
-/// At most `most` ticks within `lo..=hi`, which are finite, `lo < hi` and not closer than about 1e-12 of themselves.
+/// At most `most` ticks within `lo..=hi`. The bounds are finite, and `lo < hi` by more than a relative 1e-12.
 pub(super) fn ticks(lo: f64, hi: f64, most: usize) -> Ticks {
     let rough = ((hi - lo) / most as f64).log10().floor() as i32;
     let steps = (rough - 1..=rough + 2).flat_map(|exponent| [1, 2, 5].map(|digit| (digit, exponent)));
-    let (digit, exponent, first, last) = steps
-        .map(|(digit, exponent)| {
-            let step = scaled(digit, exponent);
-            // A bound that is a multiple but for rounding is a tick.
-            let slack = 1e-6 * ((hi - lo) / step).min(1.0);
-            (digit, exponent, (lo / step - slack).ceil() as i64, (hi / step + slack).floor() as i64)
-        })
-        .find(|&(_, _, first, last)| last - first < most as i64)
-        .expect("a step of the span itself leaves at most two ticks");
+    let mut spans = steps.map(|(digit, exponent)| (digit, exponent, multiples(lo, hi, scaled(digit, exponent))));
+    let (digit, exponent, (first, last)) = spans
+        .find(|&(_, _, (first, last))| last - first < most as i64)
+        .expect("a step as long as the span, which has at most two ticks");
     labelled((first..=last).map(|count| count * digit).collect(), exponent)
 }
 
-/// The step, 1, 2 or 5 times a power of ten, with which at most `most` of `0..count` are met, or all that there are.
+/// The first and the last multiple of `step` within `lo..=hi`.
+fn multiples(lo: f64, hi: f64, step: f64) -> (i64, i64) {
+    // A bound that is a multiple up to rounding is a tick.
+    let slack = 1e-6 * ((hi - lo) / step).min(1.0);
+    ((lo / step - slack).ceil() as i64, (hi / step + slack).floor() as i64)
+}
+
+/// The smallest step, 1, 2 or 5 times a power of ten, that selects at most `most` of `0..count`.
 pub(super) fn every(count: usize, most: usize) -> usize {
     let powers = std::iter::successors(Some(1usize), |power| power.checked_mul(10));
     let mut steps = powers.flat_map(|power| [1, 2, 5].map(|digit| power.saturating_mul(digit)));
     steps.find(|&step| count.div_ceil(step) <= most).unwrap_or(usize::MAX)
 }
 
-/// Labels for the numbers `counts * 10^exponent`, all with equally many decimals.
+/// Labels for the numbers `counts * 10^exponent`, all with the same number of decimals.
 fn labelled(counts: Vec<i64>, exponent: i32) -> Ticks {
     let largest = counts.iter().map(|count| count.unsigned_abs()).max().unwrap_or(0);
     let leading = exponent + largest.max(1).ilog10() as i32;
@@ -42,12 +44,12 @@ fn labelled(counts: Vec<i64>, exponent: i32) -> Ticks {
     Ticks { marks: counts.into_iter().map(mark).collect(), exponent: factor }
 }
 
-/// `count * 10^exponent`, the nearest number to it for all but the largest exponents.
+/// `count * 10^exponent`, correctly rounded except for very large exponents.
 fn scaled(count: i64, exponent: i32) -> f64 {
     if exponent < 0 { count as f64 / 10f64.powi(-exponent) } else { count as f64 * 10f64.powi(exponent) }
 }
 
-/// `count * 10^exponent` in digits, none of which is rounded.
+/// The exact digits of `count * 10^exponent`.
 fn decimal(count: i64, exponent: i32) -> String {
     let sign = if count < 0 { "-" } else { "" };
     let digits = count.unsigned_abs();

@@ -7,7 +7,6 @@
 mod choice;
 mod cost;
 mod counted;
-mod json;
 mod layer;
 mod memory;
 mod table;

@@ -12,28 +12,30 @@ use crate::io::png::canvas::Image;
 
 struct Gif {
     encoder: Encoder<BufWriter<File>>,
-    /// The steps of red, green and blue, from 0 on.
+    /// The number of steps of red, green and blue.
     steps: u8,
 }
 
 pub(super) fn start(file: File, first: &Image, plays: u16) -> Result<Box<dyn Frames>> {
     let Image { width, height, .. } = first;
     let (Ok(across @ 1..), Ok(down @ 1..)) = (u16::try_from(*width), u16::try_from(*height)) else {
-        return Err(Error::shape(format!("no GIF file holds a picture of {width} x {height}")));
+        return Err(Error::shape(format!(
+            "a GIF file cannot hold a picture of {width} x {height}: its sides have 1 to 65535 pixels"
+        )));
     };
-    let mut encoder = Encoder::new(BufWriter::new(file), across, down, &[]).map_err(refused)?;
-    // The file says how often it is repeated after it was played.
+    let mut encoder = Encoder::new(BufWriter::new(file), across, down, &[]).map_err(encoding_error)?;
+    // The file stores the number of repetitions after the first play.
     let repeat = plays.checked_sub(1).map_or(Repeat::Infinite, Repeat::Finite);
-    encoder.set_repeat(repeat).map_err(refused)?;
+    encoder.set_repeat(repeat).map_err(encoding_error)?;
     Ok(Box::new(Gif { encoder, steps: u8::MAX }))
 }
 
 impl Frames for Gif {
     fn frame(&mut self, part: &Image, [x, y]: [usize; 2], milliseconds: u16) -> Result<()> {
         let Indexed { palette, pixels } = loop {
-            match Indexed::of(&part.rgb, self.steps) {
+            match Indexed::new(&part.rgb, self.steps) {
                 Some(indexed) => break indexed,
-                // Ends at 4 x 4 x 4 colours.
+                // This ends at 4 x 4 x 4 colours at the latest.
                 None => self.steps /= 2,
             }
         };
@@ -41,16 +43,16 @@ impl Frames for Gif {
         let delay = (milliseconds.saturating_add(5) / 10).max(2);
         let (palette, buffer) = (Some(palette), pixels.into());
         let frame = Frame { left, top, width, height, delay, palette, buffer, ..Frame::default() };
-        self.encoder.write_frame(&frame).map_err(refused)
+        self.encoder.write_frame(&frame).map_err(encoding_error)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        self.encoder.into_inner().map_err(refused)?.flush()?;
+        self.encoder.into_inner().map_err(encoding_error)?.flush()?;
         Ok(())
     }
 }
 
-/// A picture by the numbers of its colours.
+/// A picture of colour numbers with a palette.
 struct Indexed {
     /// Red, green and blue of each colour, in the order of the colours' first pixels.
     palette: Vec<u8>,
@@ -58,8 +60,8 @@ struct Indexed {
 }
 
 impl Indexed {
-    /// The picture with its colours rounded to so many steps, unless there are more than 256. White and black stay.
-    fn of(rgb: &[u8], steps: u8) -> Option<Self> {
+    /// Rounds the colours to `steps` steps. `None` if more than 256 colours remain. White and black do not change.
+    fn new(rgb: &[u8], steps: u8) -> Option<Self> {
         let rounded: Vec<u8> = (0..=u8::MAX).map(|part| rounded(part, steps)).collect();
         let mut numbers = HashMap::new();
         let mut palette = Vec::new();
@@ -84,7 +86,7 @@ fn rounded(part: u8, steps: u8) -> u8 {
     ((step * 255 + steps / 2) / steps) as u8
 }
 
-fn refused(error: EncodingError) -> Error {
+fn encoding_error(error: EncodingError) -> Error {
     match error {
         EncodingError::Io(error) => error.into(),
         other => Error::shape(other.to_string()),

@@ -1,4 +1,4 @@
-//! Pictures one after the other.
+//! Animations.
 
 mod apng;
 #[cfg(feature = "gif")]
@@ -12,8 +12,7 @@ use super::canvas::{Area, Image};
 use crate::error::{Error, Result};
 use crate::io::atomic::Unfinished;
 
-/// An animation that is written frame by frame, as an animated PNG or as a GIF: what a kernel becomes while a network is
-/// trained, say.
+/// An animation that is written frame by frame, as an animated PNG or as a GIF, such as a kernel along training.
 ///
 /// ```
 /// use tangent_kernels::io::png::{Animation, HeatMap};
@@ -29,16 +28,15 @@ use crate::io::atomic::Unfinished;
 /// # Ok::<(), tangent_kernels::Error>(())
 /// ```
 ///
-/// Frames are of one size. A [`range`](super::HeatMap::range) gives equal numbers equal colours in all of them, and a
-/// [`caption`](super::HeatMap::caption) says which frame it is without moving anything. The memory needed is that of a few
-/// frames, however many there are; of each frame the file holds only the rectangle in which it differs from the one
-/// before.
+/// All frames have the same size. A [`range`](super::HeatMap::range) gives equal numbers equal colours in all frames, and a
+/// [`caption`](super::HeatMap::caption) labels a frame without changing the layout. The memory is that of a few frames for
+/// any length. For each frame the file stores only the rectangle that differs from the previous frame.
 ///
-/// The file has its name when the animation is [finished](Self::finish); one that is dropped before leaves nothing. The same
-/// frames always give the same bytes.
+/// The file appears when the animation is [finished](Self::finish). An unfinished animation leaves no file. The same frames
+/// always give the same bytes.
 #[must_use = "an animation that is not finished leaves no file"]
 pub struct Animation {
-    /// Before the file, so that its handles are closed when that is removed.
+    /// Declared before the file, so its handles are closed before the file is removed.
     state: State,
     start: fn(File, &Image, u16) -> Result<Box<dyn Frames>>,
     plays: u16,
@@ -47,12 +45,13 @@ pub struct Animation {
     file: Unfinished,
 }
 
-/// A file of one of the formats, after its beginning.
+/// A file of one of the formats, after its header.
 trait Frames: Send {
-    /// One more frame, which differs from the one before by `part`, whose upper left corner is at (x, y). The first is whole.
-    fn frame(&mut self, part: &Image, at: [usize; 2], milliseconds: u16) -> Result<()>;
+    /// Adds a frame that differs from the previous one by `part`, with its upper left corner at `corner`. The first part is a
+    /// whole frame.
+    fn frame(&mut self, part: &Image, corner: [usize; 2], milliseconds: u16) -> Result<()>;
 
-    /// Writes what stands at the end, and closes the file.
+    /// Writes the end of the file and closes it.
     fn finish(self: Box<Self>) -> Result<()>;
 }
 
@@ -63,26 +62,25 @@ enum State {
 }
 
 impl Animation {
-    /// An animation to be written to an animated PNG file at `path`, in all colours. Browsers play it; a program that knows
-    /// only still pictures shows its first frame.
+    /// An animated PNG file at `path`, in all colours. Browsers play it. Programs without support for animations show its
+    /// first frame.
     ///
-    /// Entries that vary at random take about 1.4 bytes each in a frame, and 0.7 in a GIF: 500 x 500 of them 340 and 180 kB.
+    /// Random entries take about 1.4 bytes each in a frame, and 0.7 in a GIF: 340 and 180 kB for 500 x 500 entries.
     ///
     /// # Errors
-    /// The file cannot be written; the message names it.
+    /// The file cannot be written. The message names it.
     pub fn png(path: impl AsRef<Path>) -> Result<Self> {
         Animation::create(path.as_ref(), apng::start)
     }
 
-    /// An animation to be written to a GIF file at `path` (feature `gif`), for programs that know no other animations.
+    /// A GIF file at `path` (feature `gif`), for programs that support no other animations.
     ///
-    /// A frame has 256 colours at most. If there are more, as in most heat maps, all are rounded to steps of red, green and
-    /// blue that are as fine as that allows and not finer than those of the frames before, so that the colours of what does
-    /// not change do not flicker. Times are rounded to hundredths of a second, two at least, since programs take less for
-    /// nothing said.
+    /// A frame has at most 256 colours. If it has more, as in most heat maps, the colours are rounded to steps of red, green
+    /// and blue. The steps are as fine as possible, but never finer than in earlier frames, so unchanged parts do not flicker.
+    /// Times are rounded to hundredths of a second, at least two, because many programs ignore shorter times.
     ///
     /// # Errors
-    /// The file cannot be written; the message names it.
+    /// The file cannot be written. The message names it.
     #[cfg(feature = "gif")]
     pub fn gif(path: impl AsRef<Path>) -> Result<Self> {
         Animation::create(path.as_ref(), gif::start)
@@ -93,18 +91,19 @@ impl Animation {
         Ok(Animation { state: State::Empty, start, plays: 0, frames: 0, path: path.into(), file })
     }
 
-    /// Plays the animation so many times, and then shows the last frame; 0, the default, is for ever. What is said after the
-    /// first frame has no effect.
+    /// Plays the animation `times` times, then shows the last frame. The default, 0, repeats without end. Call it before the
+    /// first frame: later calls have no effect.
     pub fn plays(mut self, times: u16) -> Self {
         self.plays = times;
         self
     }
 
-    /// One more frame, shown for so many milliseconds.
+    /// Adds a frame that is shown for `milliseconds`.
     ///
     /// # Errors
-    /// The picture is not as large as those before, larger than the format knows, or its bytes do not fit its size:
-    /// [`is_shape`](Error::is_shape); or the file cannot be written. The message names the frame, from 0 on, and the file.
+    /// The picture has another size than the previous frames, is too large for the format, or its bytes do not match its
+    /// size: [`is_shape`](Error::is_shape). Or the file cannot be written. The message names the frame, from 0 on, and the
+    /// file.
     pub fn frame(&mut self, image: &Image, milliseconds: u16) -> Result<()> {
         let place = format!("frame {}", self.frames);
         self.try_frame(image, milliseconds).map_err(|error| cannot_write(&self.path, error.context(place)))?;
@@ -118,10 +117,12 @@ impl Animation {
             && (last.width, last.height) != (image.width, image.height)
         {
             let [this, before] = [image, last].map(|image| format!("{} x {}", image.width, image.height));
-            return Err(Error::shape(format!("it has {this} pixels, and those before have {before}")));
+            return Err(Error::shape(format!(
+                "the frame has {this} pixels, but the previous frames have {before}: use one size"
+            )));
         }
         let whole = Area { x: 0, y: 0, width: image.width, height: image.height };
-        // If anything goes wrong from here on, it stays failed.
+        // After an error below, the state stays `Failed`.
         let (mut frames, area) = match mem::replace(&mut self.state, State::Failed) {
             State::Empty => ((self.start)(self.file.handle()?, image, self.plays)?, whole),
             State::Open { frames, last } => (frames, changed(&last, image)),
@@ -132,16 +133,16 @@ impl Animation {
         Ok(())
     }
 
-    /// Ends the animation; the file has its name.
+    /// Ends the animation and gives the file its name.
     ///
     /// # Errors
-    /// There is no frame, one could not be written, or the file cannot be written. The message names the file, which is as it
-    /// was before.
+    /// There is no frame, a frame could not be written, or the file cannot be written. The message names the file. A previous
+    /// file at this path is unchanged.
     pub fn finish(self) -> Result<()> {
         let Animation { state, path, file, .. } = self;
         let written = match state {
             State::Open { frames, .. } => frames.finish().and_then(|()| file.finish()),
-            State::Empty => Err(Error::shape("an animation has one frame at least")),
+            State::Empty => Err(Error::shape("an animation needs at least one frame")),
             State::Failed => Err(failed()),
         };
         written.map_err(|error| cannot_write(&path, error))
@@ -149,14 +150,14 @@ impl Animation {
 }
 
 fn failed() -> Error {
-    Error::io("a frame before could not be written")
+    Error::io("an earlier frame could not be written: create the animation again")
 }
 
 fn cannot_write(path: &Path, error: Error) -> Error {
     error.context(format_args!("cannot write {}", path.display()))
 }
 
-/// The smallest rectangle outside of which two pictures of one size are equal, one pixel at least.
+/// The smallest rectangle that contains all differences of two pictures of one size. It has at least one pixel.
 fn changed(before: &Image, after: &Image) -> Area {
     let rows = before.rgb.chunks_exact(3 * before.width).zip(after.rgb.chunks_exact(3 * after.width));
     let (mut top, mut bottom, mut left, mut right) = (before.height, 0, before.width, 0);

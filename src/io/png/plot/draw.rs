@@ -1,4 +1,4 @@
-//! Drawing a plot: where its parts are placed, and what stands around the lines.
+//! Drawing a plot: layout, axes, legend and lines.
 
 use super::Plot;
 use super::line::{Pen, draw_lines};
@@ -6,14 +6,14 @@ use super::scale::Scale;
 use crate::io::png::canvas::{Area, BLACK, Colour, Font, GREY, Image};
 use crate::io::png::layout::{GAP, LINE, MARGIN, TICK, TITLE_LINE, centred, longest_word, widest, wrapped};
 
-/// The sample of a line in the legend.
+/// The length of a line's sample in the legend.
 const SAMPLE: usize = 36;
 
-/// Colours that are told apart by the colour-blind too (Okabe and Ito 2008), the yellow one left out.
+/// Colours that colour-blind readers can distinguish (Okabe and Ito 2008), without yellow.
 const COLOURS: [Colour; 7] =
     [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [86, 180, 233], [230, 159, 0], [0, 0, 0]];
 
-/// The image of a plot whose lines go through these places, on so many pixels.
+/// Draws a plot. `lines` are the positions of the points, and `size` is the plot area in pixels.
 pub(super) fn drawn(plot: &Plot, lines: &[Vec<[f64; 2]>], spans: [(f64, f64); 2], size: [usize; 2]) -> Image {
     let [width, height] = size;
     let across = Scale::new(plot.spacing[0], spans[0], width, |label| Font::Plain.width(label) + 20);
@@ -50,23 +50,23 @@ pub(super) fn drawn(plot: &Plot, lines: &[Vec<[f64; 2]>], spans: [(f64, f64); 2]
     image
 }
 
-/// Writes a text in the middle of the area, as far as it has room so.
+/// Writes a text centred on the area, shifted if it does not fit.
 fn write_across(image: &mut Image, text: &str, area: Area, y: i32) {
     let room = MARGIN..image.width - MARGIN;
     image.text(text, Font::Plain, centred(text, area.x as usize + area.width / 2, &room) as i32, y);
 }
 
-/// How each line is drawn: a dashed one in the colour of the one before it that is not.
+/// The pen of each line. A dashed line has the colour of the previous solid line.
 fn pens(plot: &Plot) -> Vec<Pen> {
-    let mut whole = 0usize;
+    let mut solid = 0usize;
     let pen = |dashed: bool| {
-        whole += usize::from(!dashed);
-        Pen { colour: COLOURS[whole.saturating_sub(1) % COLOURS.len()], dashed }
+        solid += usize::from(!dashed);
+        Pen { colour: COLOURS[solid.saturating_sub(1) % COLOURS.len()], dashed }
     };
     plot.lines.iter().map(|line| line.dashed).map(pen).collect()
 }
 
-/// Where points are in the image, beyond the area too.
+/// The positions of points in the image, also outside the area.
 fn pixels(points: &[[f64; 2]], area: Area, [across, up]: [&Scale; 2]) -> Vec<[f64; 2]> {
     let pixel = |point: &[f64; 2]| {
         let x = f64::from(area.x) + across.position(point[0]) * (area.width - 1) as f64;
@@ -76,7 +76,7 @@ fn pixels(points: &[[f64; 2]], area: Area, [across, up]: [&Scale; 2]) -> Vec<[f6
     points.iter().map(pixel).collect()
 }
 
-/// What an axis stands for, and what its labels are to be multiplied by.
+/// The name of an axis, with the factor of its labels.
 fn named(name: &str, scale: &Scale) -> String {
     match scale.factor.as_str() {
         "" => name.to_string(),
@@ -84,7 +84,7 @@ fn named(name: &str, scale: &Scale) -> String {
     }
 }
 
-/// Ticks and their labels, outside of the frame.
+/// Draws ticks and their labels outside of the frame.
 fn marks(image: &mut Image, area: Area, across: &Scale, up: &Scale) {
     for (place, label) in &across.marks {
         let x = area.x + (across.position(*place) * (area.width - 1) as f64).round() as i32;

@@ -2,13 +2,14 @@
 
 use crate::io::png::canvas::{Area, Colour, Image};
 
-/// So many points on one column of pixels are drawn as one.
+/// This number of points in one column of pixels, or more, is drawn as one point.
 const CROWD: usize = 4;
-/// The lengths of a dash, and of a dash with the gap behind it.
+/// The length of a dash.
 const DASH: usize = 12;
+/// The length of a dash with its gap.
 const PERIOD: usize = 20;
 
-/// How a line is drawn.
+/// The style of a line.
 #[derive(Clone, Copy)]
 pub(super) struct Pen {
     pub colour: Colour,
@@ -16,7 +17,7 @@ pub(super) struct Pen {
 }
 
 impl Pen {
-    /// A piece of line for the legend.
+    /// Draws a piece of line for the legend.
     pub(super) fn sample(self, image: &mut Image, area: Area) {
         let period = if self.dashed { PERIOD } else { area.width };
         for start in (0..area.width).step_by(period) {
@@ -26,19 +27,19 @@ impl Pen {
     }
 }
 
-/// What is drawn of a line: points, and bands on columns of pixels, each with its least and its largest y.
+/// A thinned line: its points, and bands in columns of pixels with their smallest and largest y.
 struct Thinned {
     points: Vec<[f64; 2]>,
     bands: Vec<(i32, [f64; 2])>,
 }
 
 impl Thinned {
-    /// Points in place of those that crowd on columns of pixels, if the line does not turn back.
-    fn of(points: &[[f64; 2]]) -> Self {
+    /// Replaces crowded points in a column of pixels by their mean, if x ascends along the line.
+    fn new(points: &[[f64; 2]]) -> Self {
         let mut thinned = Thinned { points: Vec::new(), bands: Vec::new() };
         let column = |point: &[f64; 2]| point[0].round() as i32;
-        let ascends = points.is_sorted_by(|one, two| one[0] <= two[0]);
-        for crowd in points.chunk_by(|one, two| ascends && column(one) == column(two)) {
+        let ascends = points.is_sorted_by(|a, b| a[0] <= b[0]);
+        for crowd in points.chunk_by(|a, b| ascends && column(a) == column(b)) {
             if crowd.len() < CROWD {
                 thinned.points.extend(crowd);
                 continue;
@@ -52,9 +53,9 @@ impl Thinned {
     }
 }
 
-/// Draws lines through points in the image, as far as they are within the area. Bands are below all lines.
+/// Draws lines through points, clipped to the area. Bands are below all lines.
 pub(super) fn draw_lines(image: &mut Image, area: Area, lines: &[Vec<[f64; 2]>], pens: &[Pen]) {
-    let thinned: Vec<Thinned> = lines.iter().map(|points| Thinned::of(points)).collect();
+    let thinned: Vec<Thinned> = lines.iter().map(|points| Thinned::new(points)).collect();
     for (line, pen) in thinned.iter().zip(pens) {
         for &(x, [least, largest]) in &line.bands {
             if let Some([[_, top], [_, bottom]]) = within(area, [f64::from(x), least], [f64::from(x), largest]) {
@@ -65,9 +66,9 @@ pub(super) fn draw_lines(image: &mut Image, area: Area, lines: &[Vec<[f64; 2]>],
     }
     for (line, pen) in thinned.iter().zip(pens) {
         match &line.points[..] {
-            [one] => {
-                if let Some([at, _]) = within(area, *one, *one) {
-                    dot(image, rounded(at), 7, pen.colour);
+            [point] => {
+                if let Some([inside, _]) = within(area, *point, *point) {
+                    dot(image, rounded(inside), 7, pen.colour);
                 }
             }
             points => draw_line(image, area, points, *pen),
@@ -84,8 +85,8 @@ fn draw_line(image: &mut Image, area: Area, points: &[[f64; 2]], pen: Pen) {
     }
 }
 
-/// A line three pixels thick, point by point along its longer side. Dashes go on where `drawn` points end; gives how many
-/// there are with this stroke.
+/// Draws a line of three pixels, point by point along its longer side. Dashes continue after `drawn` points. Returns the
+/// number of points including this stroke.
 fn stroke(image: &mut Image, from: [i32; 2], to: [i32; 2], pen: Pen, drawn: usize) -> usize {
     let [dx, dy] = [to[0] - from[0], to[1] - from[1]];
     let steps = dx.abs().max(dy.abs());
@@ -108,7 +109,7 @@ fn rounded(point: [f64; 2]) -> [i32; 2] {
     point.map(|x| x.round() as i32)
 }
 
-/// What two points have between them within an area, by how far along from one to the other (Liang and Barsky 1984).
+/// The part of a segment inside an area, by the algorithm of Liang and Barsky (1984).
 fn within(area: Area, from: [f64; 2], to: [f64; 2]) -> Option<[[f64; 2]; 2]> {
     let bounds = [(area.x, area.right() - 1), (area.y, area.bottom() - 1)];
     let (mut first, mut last) = (0.0f64, 1.0f64);
@@ -155,13 +156,13 @@ mod tests {
     #[test]
     fn crowds_are_thinned_to_their_means() {
         let points = [[0.0, 5.0], [1.0, 1.0], [1.1, 9.0], [1.2, 3.0], [1.3, 7.0], [2.0, 2.0], [2.0, 4.0]];
-        let thinned = Thinned::of(&points);
+        let thinned = Thinned::new(&points);
         assert_eq!(thinned.points, [[0.0, 5.0], [1.15, 5.0], [2.0, 2.0], [2.0, 4.0]]);
         assert_eq!(thinned.bands, [(1, [1.0, 9.0])]);
-        // A line that turns back is drawn as it is.
+        // A line whose x does not ascend is not thinned.
         let circle: Vec<[f64; 2]> =
             (0..100).map(|i| [(f64::from(i) / 15.0).cos(), (f64::from(i) / 15.0).sin()]).collect();
-        let thinned = Thinned::of(&circle);
+        let thinned = Thinned::new(&circle);
         assert!(thinned.points == circle && thinned.bands.is_empty());
     }
 }

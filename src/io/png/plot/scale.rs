@@ -1,21 +1,21 @@
-//! The axes of plots: where numbers stand, and the ticks.
+//! The axes of plots: positions of numbers, and ticks.
 
 use crate::io::png::apart;
 use crate::io::png::ticks;
 
-/// How numbers follow each other along an axis.
+/// The spacing of numbers along an axis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Spacing {
     #[default]
     Linear,
-    /// By their logarithms.
+    /// The position is the logarithm of the number.
     Log,
-    /// By the logarithms of what is larger by one.
+    /// The position is the logarithm of one plus the number.
     LogPlusOne,
 }
 
 impl Spacing {
-    /// The place of a number, if it has one.
+    /// The position of a number. `None` if the axis cannot show it.
     pub(super) fn place(self, value: f64) -> Option<f64> {
         match self {
             Spacing::Linear => Some(value),
@@ -24,7 +24,7 @@ impl Spacing {
         }
     }
 
-    /// The number at a place.
+    /// The number at a position.
     fn value(self, place: f64) -> f64 {
         match self {
             Spacing::Linear => place,
@@ -34,19 +34,19 @@ impl Spacing {
     }
 }
 
-/// An axis: what it spans, and its ticks.
+/// An axis: its span and its ticks.
 pub(super) struct Scale {
     lo: f64,
     hi: f64,
-    /// Place and label, ascending.
+    /// Position and label, ascending.
     pub(super) marks: Vec<(f64, String)>,
-    /// What labels are to be multiplied by, in words.
+    /// The factor of the labels as text. Empty without a factor.
     pub(super) factor: String,
 }
 
 impl Scale {
-    /// The axis over places from `lo` to `hi`, or around them if they are one, on so many pixels. `room` is what a label
-    /// takes along the axis, with some space around it.
+    /// The axis over positions from `lo` to `hi` on `length` pixels. If the two are equal, the axis extends around them.
+    /// `room` returns the length of a label along the axis, including a gap.
     pub(super) fn new(spacing: Spacing, (lo, hi): (f64, f64), length: usize, room: impl Fn(&str) -> usize) -> Self {
         let (lo, hi) = match (apart(lo, hi), spacing) {
             (true, _) => (lo, hi),
@@ -58,7 +58,7 @@ impl Scale {
         match spacing {
             Spacing::Log if hi - lo >= 1.0 => scale.marks = decades(lo, hi),
             Spacing::LogPlusOne if hi - lo >= 1.0 => scale.marks = zero_and_powers(lo, hi),
-            // Numbers as they are, at their places.
+            // Plain numbers at their positions.
             _ => {
                 let most = (length / room("0000.0")).clamp(2, 6);
                 let ticks = ticks::ticks(spacing.value(lo), spacing.value(hi), most);
@@ -74,28 +74,29 @@ impl Scale {
         scale
     }
 
-    /// Leaves out marks whose labels would overlap those before.
+    /// Removes marks whose labels would overlap the previous label.
     fn thin(&mut self, length: usize, room: impl Fn(&str) -> usize) {
-        let mut kept: Option<(f64, usize)> = None;
-        let (lo, hi) = (self.lo, self.hi);
-        self.marks.retain(|(place, label)| {
-            let (at, room) = ((place - lo) / (hi - lo) * length as f64, room(label));
-            let clear = kept.is_none_or(|(before, taken)| at - before >= (room + taken) as f64 / 2.0);
-            if clear {
-                kept = Some((at, room));
+        let mut previous: Option<(f64, usize)> = None;
+        let mut kept = Vec::new();
+        for (place, label) in std::mem::take(&mut self.marks) {
+            let pixel = (place - self.lo) / (self.hi - self.lo) * length as f64;
+            let needed = room(&label);
+            if previous.is_none_or(|(before, taken)| pixel - before >= (needed + taken) as f64 / 2.0) {
+                previous = Some((pixel, needed));
+                kept.push((place, label));
             }
-            clear
-        });
+        }
+        self.marks = kept;
     }
 
-    /// From 0 to 1 within the axis.
+    /// The position from 0 to 1 within the axis.
     pub(super) fn position(&self, place: f64) -> f64 {
-        // What is further away is beyond any picture, and finite.
+        // Larger values are outside of any picture. The bounds keep them finite.
         ((place - self.lo) / (self.hi - self.lo)).clamp(-1e6, 1e6)
     }
 }
 
-/// Powers of ten between two logarithms, some of them if there are many; if there are few, 2 and 5 times them too.
+/// Powers of ten between two logarithms. Long spans skip some of them, and short spans add 2 and 5 times the powers.
 fn decades(lo: f64, hi: f64) -> Vec<(f64, String)> {
     let every = ((hi - lo) / 8.0).ceil() as i64;
     let powers = (lo.floor() as i64..=hi.floor() as i64).filter(|power| power.rem_euclid(every) == 0);
@@ -106,7 +107,7 @@ fn decades(lo: f64, hi: f64) -> Vec<(f64, String)> {
     marks.map(|(place, digit, power)| (place, format!("{digit}e{power}"))).collect()
 }
 
-/// 0 and powers of ten from 1 on, between two places of [`Spacing::LogPlusOne`].
+/// 0 and powers of ten from 1 on, between two positions of [`Spacing::LogPlusOne`].
 fn zero_and_powers(lo: f64, hi: f64) -> Vec<(f64, String)> {
     let every = ((hi - lo) / 8.0).ceil() as i32;
     let powers = (0..=hi.floor() as i32).filter(|power| power % every == 0);
