@@ -86,7 +86,7 @@ fn both_kinds_and_all_dimensions_are_read() {
 }
 
 #[test]
-fn lengths_must_fit() {
+fn lengths_must_match() {
     let good = file(&[2, 3], &[1, 2, 3, 4, 5, 6]);
     for length in 0..good.len() {
         assert_refused(&good[..length], "truncated");
@@ -109,8 +109,7 @@ fn hostile_sizes_reserve_no_memory() {
     assert_refused(&gzip(&file(&[90], &[0; 89])), "89 of 90 bytes");
 }
 
-/// The header promises ten bytes, and 16 MiB follow. They are corrupt halfway, which is not found out: unpacking stops at
-/// the eleventh byte.
+/// The header states ten bytes, and 16 MiB follow. They are corrupt halfway, but unpacking stops at the eleventh byte.
 #[test]
 fn a_bomb_is_not_unpacked() {
     let mut bomb = gzip(&[&file(&[10], &[])[..], &vec![0; 16 << 20]].concat());
@@ -123,7 +122,7 @@ fn a_bomb_is_not_unpacked() {
 }
 
 #[test]
-fn other_files_are_refused() {
+fn other_files_are_rejected() {
     assert_refused(b"\x89PNG\r\n\x1a\n", "not an idx file");
     assert_refused(&gzip(b"hello"), "not an idx file");
     assert_refused(&[0, 1, 8, 1, 0, 0, 0, 0], "not an idx file");
@@ -137,7 +136,7 @@ fn other_files_are_refused() {
 }
 
 #[test]
-fn corrupt_gzip_is_refused() {
+fn corrupt_gzip_is_rejected() {
     let good = gzip(&file(&[2, 3], &[1, 2, 3, 4, 5, 6]));
     let crc = good.len() - 8;
     let mut wrong_sum = good.clone();
@@ -156,7 +155,7 @@ fn corrupt_gzip_is_refused() {
 }
 
 #[test]
-fn places_that_hold_no_file_are_named() {
+fn paths_without_a_file_are_named() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().to_owned(), folder.path().join("missing")] {
         let error = idx::read(&path).unwrap_err();
@@ -164,7 +163,7 @@ fn places_that_hold_no_file_are_named() {
     }
 }
 
-/// Reads the bytes as they are, and gzipped. Whatever comes of it, no panic does.
+/// Reads the bytes plain and gzipped. Errors are allowed, panics are not.
 fn read_both(bytes: &[u8]) {
     for Idx { shape, data } in [read(bytes), read(&gzip(bytes))].into_iter().flatten() {
         assert_eq!(shape.iter().product::<usize>(), data.len());

@@ -167,7 +167,7 @@ fn precision_is_not_lost_silently() {
 }
 
 #[test]
-fn lengths_must_fit() {
+fn lengths_must_match() {
     let good = quarters();
     for length in 0..good.len() {
         assert!(refusal(&good[..length]).is_format(), "{length}");
@@ -213,7 +213,7 @@ fn hostile_sizes_reserve_no_memory() {
 }
 
 #[test]
-fn other_types_are_refused_by_name() {
+fn other_types_are_rejected_by_name() {
     let zeros = [0; 16];
     assert_refused(&file(&header("'>f8'", "(2,)"), &zeros), "big endian");
     assert_refused(&file(&header("'>f4'", "(4,)"), &zeros), "big endian");
@@ -235,7 +235,7 @@ fn other_types_are_refused_by_name() {
 }
 
 #[test]
-fn headers_that_are_none_are_refused() {
+fn invalid_headers_are_rejected() {
     assert_refused(b"", "magic");
     assert_refused(b"\x93NUMPZ\x01\0v\0{}", "magic");
     assert_refused(b"\x93NUMPY\x09\x07v\0{}", "version 9.7");
@@ -261,7 +261,7 @@ fn headers_that_are_none_are_refused() {
 }
 
 #[test]
-fn places_that_hold_no_file_are_named() {
+fn paths_without_a_file_are_named() {
     let scratch = Scratch::new();
     let missing = scratch.0.path().join("missing/array.npy");
     for path in [scratch.0.path(), &scratch.path(), &missing] {
@@ -285,7 +285,7 @@ fn places_that_hold_no_file_are_named() {
 }
 
 #[test]
-fn a_failed_write_leaves_what_was_there() {
+fn a_failed_write_keeps_the_previous_file() {
     let scratch = Scratch::with(b"before");
     for (shape, count) in [(&[2, 2][..], 3), (&[], 0), (&[usize::MAX, 2], 2), (&[1; 65], 1)] {
         let error = npy::write(scratch.path(), shape, &vec![0.0f32; count]).unwrap_err();
@@ -294,7 +294,7 @@ fn a_failed_write_leaves_what_was_there() {
     }
     assert_eq!(fs::read(scratch.path()).unwrap(), b"before");
     assert_eq!(scratch.names(), ["array.npy"]);
-    // What a killed program left is written over.
+    // A partial file of a killed program is overwritten.
     fs::write(scratch.0.path().join("array.npy.partial"), b"half of a much longer file").unwrap();
     npy::write(scratch.path(), &[1], &[1.0f64]).unwrap();
     assert_eq!(npy::read::<f64>(scratch.path()).unwrap(), (vec![1], vec![1.0]));
@@ -321,7 +321,7 @@ fn an_unwritable_folder_or_device_is_left_alone() {
     }
 }
 
-/// Reads the bytes as both types. Whatever comes of it, no panic does.
+/// Reads the bytes as both types. Errors are allowed, panics are not.
 fn read_both(bytes: &[u8]) {
     let scratch = Scratch::with(bytes);
     if let Ok((shape, data)) = npy::read::<f64>(scratch.path()) {

@@ -51,10 +51,11 @@ fn manifest(manifest: &Manifest) -> Value {
 
 fn plan(plan: &Plan) -> Value {
     let (n, m) = plan.samples;
+    let samples: Vec<usize> = std::iter::once(n).chain(m).collect();
     json!({
         "precision": plan.precision,
         "outputs": format!("{:?}", plan.outputs),
-        "samples": [n].into_iter().chain(m).collect::<Vec<_>>(),
+        "samples": samples,
         "block": plan.block,
         "chunk": plan.chunk,
         "tall": plan.tall,

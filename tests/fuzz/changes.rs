@@ -1,4 +1,4 @@
-//! What is done to a file.
+//! Random changes of a file.
 
 use proptest::prelude::*;
 
@@ -8,9 +8,9 @@ pub enum Change {
     Byte(usize, u8),
     Cut(usize, usize),
     Copy(usize, usize, usize),
-    /// A number in the variable length of the format, as sizes and lengths are written.
+    /// A number in the variable-length encoding of sizes and lengths.
     Number(usize, u64),
-    /// Digits in the place of others, as headers in text have them.
+    /// Replaced digits, as in text headers.
     Digits(usize, String),
 }
 
@@ -71,7 +71,7 @@ pub fn changed(bytes: &[u8], changes: &[Change]) -> Vec<u8> {
     bytes
 }
 
-/// A few of them.
+/// A few changes.
 pub fn changes() -> impl Strategy<Value = Vec<Change>> {
     proptest::collection::vec(change(), 1..6)
 }

@@ -10,7 +10,7 @@ use tangent_kernels::{Samples, Sequential};
 
 use crate::changes::{changed, changes};
 
-/// Reads a file of any format in all ways that there are for it, whatever comes of it.
+/// Reads a file in all ways of its format. The result does not matter.
 type Reading = fn(&Path);
 
 fn arrays(path: &Path) {
@@ -36,7 +36,7 @@ fn references(path: &Path) {
 }
 
 fn gzipped(bytes: &[u8]) -> Vec<u8> {
-    // One stored block, as RFC 1952 and 1951 have it; the checksum is wrong, which is found last.
+    // One stored block by RFC 1952 and 1951. The checksum at the end is wrong.
     let size = bytes.len() as u16;
     let mut all = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
     all.extend(size.to_le_bytes().into_iter().chain((!size).to_le_bytes()));
@@ -45,7 +45,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     all
 }
 
-/// Whole files, each with how it is read.
+/// Valid files, each with its reader.
 fn files(folder: &Path) -> Vec<(Reading, Vec<u8>)> {
     let at = folder.join("whole");
     npy::write(&at, &[3, 2, 2], &[1.5f32; 12]).unwrap();

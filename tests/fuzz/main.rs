@@ -1,7 +1,7 @@
-//! Files that are cut off, altered or hostile end in an error: no panic, and no memory that the file does not warrant.
+//! Truncated, altered and hostile files give an error: no panic, and no more memory than the file has data for.
 //!
-//! A second for every format by default; `TANGENT_FUZZ_SECONDS=600 cargo test --all-features --test fuzz -- --nocapture` goes
-//! on for as long as one likes.
+//! The default is one second per format. For longer runs:
+//! `TANGENT_FUZZ_SECONDS=600 cargo test --all-features --test fuzz -- --nocapture`.
 
 #![cfg(all(
     feature = "onnx",
@@ -26,7 +26,7 @@ use allocator::MOST;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestRunner};
 
-/// No file of these tests needs a tenth of it, all formats side by side.
+/// A limit on memory. All formats together need less than a tenth of it.
 const MOST_BYTES: usize = 1 << 30;
 
 fn small_in_memory() {
@@ -34,13 +34,13 @@ fn small_in_memory() {
     assert!(most < MOST_BYTES, "{most} bytes were in use at once");
 }
 
-/// Draws cases for as long as is asked, and tries each.
+/// Draws and tries cases until the time is over.
 fn for_a_while<S: Strategy>(what: &str, strategy: S, trial: impl Fn(S::Value)) {
     let seconds = std::env::var("TANGENT_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
     let end = Instant::now() + Duration::from_secs_f64(seconds);
     let mut tried = 0usize;
     while Instant::now() < end {
-        // A runner counts its cases, over all of its runs.
+        // A runner counts the cases of all its runs.
         let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
         let result = runner.run(&strategy, |case| {
             trial(case);

@@ -18,7 +18,7 @@ fn files() -> Vec<(PathBuf, Vec<u8>)> {
     paths.into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
 }
 
-/// Reads and builds, whatever comes of it.
+/// Reads and builds a network. The result does not matter.
 fn load(bytes: &[u8]) {
     if let Ok(network) = Network::parse(bytes) {
         let _ = network.ops();

@@ -1,4 +1,4 @@
-//! Kernels on disk that were damaged: the reports and the runs that take them up again end in errors, or in the kernel.
+//! Damaged kernels on disk: checks and resumed runs give an error or the right kernel.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -7,26 +7,25 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use tangent_kernels::kernel::sink::Sink;
 use tangent_kernels::store::{self, NpyFile, ZarrStore};
-use tangent_kernels::{Batch, Cpu, Result, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Progress, Result, Sequential, Session};
 
-use crate::changes::{changed, changes};
+use crate::changes::{Change, changed, changes};
 
 const SAMPLES: usize = 60;
 
-/// A kernel into a sink, of which `regions` units are made before it is stopped.
+/// Fills a sink with a kernel and stops after `regions` regions.
 fn fill<S: Sink<f32>>(sink: &mut S, regions: usize) -> Result<()> {
     let mut model = Sequential::ntk(&[3]).linear("a", 4).tanh().linear("b", 1).build()?;
     model.initialise(1)?;
     let numbers: Vec<f32> = (0..SAMPLES * 3).map(|k| (k as f32).sin()).collect();
     let session = Session::new(&model, Cpu::<f32>::new())?;
-    let stop = |progress: tangent_kernels::Progress| match progress.done < regions {
-        true => ControlFlow::Continue(()),
-        false => ControlFlow::Break(()),
+    let stop = |progress: Progress| {
+        if progress.done < regions { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     session.ntk().progress(&stop).fill(&Batch::new(&numbers, &[SAMPLES, 3])?, sink).map(|_| ())
 }
 
-/// The same into the store that a path's ending says.
+/// Fills the store at a path. Its extension selects the format.
 fn fill_at(path: &Path, regions: usize) -> Result<()> {
     match path.extension().is_some_and(|ending| ending == "npy") {
         true => fill(&mut NpyFile::new(path).side(16), regions),
@@ -34,7 +33,7 @@ fn fill_at(path: &Path, regions: usize) -> Result<()> {
     }
 }
 
-/// Files by their path in a folder.
+/// Files by their paths in a folder.
 type Files = Vec<(PathBuf, Vec<u8>)>;
 
 /// All files below a folder.
@@ -57,7 +56,7 @@ fn files(folder: &Path) -> Files {
     found
 }
 
-/// Kernels that are whole, and kernels whose run was stopped: the name, and the files of each.
+/// Complete kernels and kernels of stopped runs, each with its name and files.
 fn stores() -> Vec<(&'static str, Files)> {
     let mut stores = Vec::new();
     for (name, regions) in [("k.npy", usize::MAX), ("k.npy", 3), ("k.zarr", usize::MAX), ("k.zarr", 3)] {
@@ -74,19 +73,21 @@ fn damaged_stores_end_in_errors() {
     let stores = stores();
     assert!(stores.iter().all(|(_, files)| !files.is_empty()));
     let strategy = (0..stores.len(), any::<prop::sample::Index>(), changes());
-    crate::for_a_while("stores", strategy, |(which, file, changes)| {
-        let (name, files) = &stores[which];
-        let folder = tempfile::tempdir().unwrap();
-        let altered = file.index(files.len());
-        for (k, (path, bytes)) in files.iter().enumerate() {
-            let path = folder.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, if k == altered { changed(bytes, &changes) } else { bytes.clone() }).unwrap();
-        }
-        let path = folder.path().join(name);
-        let _ = store::check(&path);
-        let _ = fill_at(&path, usize::MAX);
-        let _ = store::merge(&path);
-        crate::small_in_memory();
-    });
+    crate::for_a_while("stores", strategy, |(which, file, changes)| damage(&stores[which], &file, &changes));
+}
+
+/// Changes one file of a store, then checks, resumes and merges it.
+fn damage((name, files): &(&'static str, Files), file: &prop::sample::Index, changes: &[Change]) {
+    let folder = tempfile::tempdir().unwrap();
+    let altered = file.index(files.len());
+    for (k, (path, bytes)) in files.iter().enumerate() {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, if k == altered { changed(bytes, changes) } else { bytes.clone() }).unwrap();
+    }
+    let path = folder.path().join(name);
+    let _ = store::check(&path);
+    let _ = fill_at(&path, usize::MAX);
+    let _ = store::merge(&path);
+    crate::small_in_memory();
 }

@@ -1,4 +1,4 @@
-//! Animations: read again by decoders, frames are the pictures that were given, and what is not finished leaves nothing.
+//! Animations: decoders return the frames that were written, and an unfinished animation leaves no file.
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -7,13 +7,13 @@ use std::path::Path;
 use tangent_kernels::Result;
 use tangent_kernels::io::png::{Animation, HeatMap, Image};
 
-/// What a file shows: the pictures as a viewer puts them together, how long, and the parts that it holds, x, y, width and
-/// height each.
+/// The contents of a file: the pictures as a viewer composes them, their times, and the stored parts as x, y, width and
+/// height.
 struct Film {
     frames: Vec<Image>,
     milliseconds: Vec<u32>,
     parts: Vec<[usize; 4]>,
-    /// 0 for ever.
+    /// 0 repeats without end.
     plays: u32,
 }
 
@@ -72,7 +72,7 @@ impl Film {
     }
 }
 
-/// A format: how its files are begun and read.
+/// A format: the functions that create and read its files.
 type Format = (fn(&Path) -> Result<Animation>, fn(&Path) -> Film);
 
 fn formats() -> Vec<Format> {
@@ -93,7 +93,7 @@ fn square(at: [usize; 2], side: usize, colour: [u8; 3]) -> Image {
 }
 
 #[test]
-fn films_are_the_frames_that_were_given() {
+fn decoded_frames_equal_the_written_frames() {
     let (red, green) = ([255, 0, 0], [3, 200, 101]);
     let frames = [
         (square([0, 0], 5, red), 100),
@@ -125,7 +125,7 @@ fn films_are_the_frames_that_were_given() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4 * formats().len());
 }
 
-/// A kernel of two classes, which part while a network is trained.
+/// A kernel of two classes that separate during training.
 fn trained(step: usize) -> Image {
     let n = 60;
     let entry = |i: usize, j: usize| {
@@ -137,9 +137,9 @@ fn trained(step: usize) -> Image {
     map.caption(format!("step {}", 4usize.pow(step as u32))).render().unwrap()
 }
 
-/// Heat maps have more colours than a GIF: there all are near, and what is equal in the pictures is so in the file.
+/// Heat maps have more colours than a GIF. In a GIF all colours are close, and equal colours stay equal.
 #[test]
-fn kernels_become_films() {
+fn kernels_are_animated() {
     let folder = tempfile::tempdir().unwrap();
     let frames: Vec<Image> = (0..6).map(trained).collect();
     for (number, (create, read)) in formats().into_iter().enumerate() {
@@ -170,7 +170,7 @@ fn kernels_become_films() {
 }
 
 #[test]
-fn what_is_not_finished_leaves_nothing() {
+fn an_unfinished_animation_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film");
     for (create, _) in formats() {
@@ -183,11 +183,11 @@ fn what_is_not_finished_leaves_nothing() {
         assert!(error.is_shape() && error.to_string().contains(path.to_str().unwrap()), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 
-        fs::write(&path, "what was there").unwrap();
+        fs::write(&path, "the previous file").unwrap();
         let mut animation = create(&path).unwrap();
         animation.frame(&square([0, 0], 1, [0; 3]), 1).unwrap();
         drop(animation);
-        assert_eq!(fs::read(&path).unwrap(), b"what was there");
+        assert_eq!(fs::read(&path).unwrap(), b"the previous file");
         fs::remove_file(&path).unwrap();
 
         for wrong in [folder.path(), &folder.path().join("missing/film")] {
@@ -198,7 +198,7 @@ fn what_is_not_finished_leaves_nothing() {
 }
 
 #[test]
-fn frames_that_do_not_fit_are_refused() {
+fn frames_of_another_size_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film");
     let first = square([0, 0], 9, [1, 2, 3]);
@@ -210,7 +210,7 @@ fn frames_that_do_not_fit_are_refused() {
         let says = ["frame 1", "30 x 40", "40 x 30", path.to_str().unwrap()];
         assert!(error.is_shape() && says.iter().all(|part| error.to_string().contains(part)), "{error}");
         assert!(animation.frame(&Image { rgb: vec![0; 7], ..first.clone() }, 100).unwrap_err().is_shape());
-        // The animation goes on without them.
+        // The animation continues without them.
         animation.frame(&first, 100).unwrap();
         animation.finish().unwrap();
         assert_eq!(read(&path).frames.len(), 2);
@@ -218,7 +218,7 @@ fn frames_that_do_not_fit_are_refused() {
 
         let mut animation = create(&path).unwrap();
         assert!(animation.frame(&Image { width: 0, height: 0, rgb: Vec::new() }, 100).unwrap_err().is_shape());
-        // After that nothing whole can come of it.
+        // After that the animation cannot be finished.
         assert!(animation.frame(&first, 100).is_err() && animation.finish().is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
@@ -226,14 +226,14 @@ fn frames_that_do_not_fit_are_refused() {
 
 #[cfg(feature = "gif")]
 #[test]
-fn gifs_have_their_bounds() {
+fn gifs_have_limits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.gif");
     let wide = Image { width: 65_536, height: 1, rgb: vec![0; 3 * 65_536] };
     let error = Animation::gif(&path).unwrap().frame(&wide, 100).unwrap_err();
     assert!(error.is_shape() && error.to_string().contains("65536 x 1"), "{error}");
 
-    // 256 colours are kept, one more are not.
+    // 256 colours are exact, 257 are not.
     let colours = |count: usize| Image {
         width: count,
         height: 1,
@@ -248,7 +248,7 @@ fn gifs_have_their_bounds() {
         assert_eq!(film.milliseconds, [20], "programs take less for nothing said");
     }
 
-    // A frame of few colours after one of many: what is the same stays the same.
+    // A frame of few colours after one of many: equal colours stay equal.
     let mut few = colours(257);
     few.rgb[..3 * 100].fill(0);
     few.rgb[3 * 101..].fill(0);
@@ -259,7 +259,7 @@ fn gifs_have_their_bounds() {
     let [many, few] = &Film::of_gif(&path).frames[..] else { panic!("two frames") };
     assert_eq!(many.rgb[3 * 100..3 * 101], few.rgb[3 * 100..3 * 101]);
 
-    // Every colour that there is still has a place.
+    // All possible colours are accepted.
     let all =
         Image { width: 512, height: 512, rgb: (0..3 * 512 * 512).map(|i: usize| (i * i / 7 % 256) as u8).collect() };
     let mut animation = Animation::gif(&path).unwrap();

@@ -1,4 +1,4 @@
-//! Heat maps: the pixels are those that the numbers ask for, and what cannot be drawn ends in an error.
+//! Heat maps: every pixel has the colour of its number, and invalid data give an error.
 
 use std::fs;
 
@@ -51,7 +51,7 @@ fn large_matrices_are_averaged_over_blocks() {
 }
 
 #[test]
-fn a_size_that_is_no_multiple_is_averaged_by_parts() {
+fn a_size_that_is_not_a_multiple_is_averaged_by_parts() {
     // 1001 columns on 501 pixels: a pixel covers 1001 / 501 entries.
     let data: Vec<f64> = (0..1001).map(|j| ((j * j) % 97) as f64).collect();
     let image = HeatMap::new(1, 1001, &data).range(0.0, 96.0).render().unwrap();
@@ -120,11 +120,11 @@ fn equal_tiny_and_huge_numbers_are_drawn() {
     }
 }
 
-/// Nothing is cut off: the outermost pixels are white whatever is written around the picture.
+/// No text is clipped: the outermost pixels are white for any texts around the picture.
 #[test]
 fn all_text_is_inside() {
     let data: Vec<f64> = (0..30 * 40).map(f64::from).collect();
-    let long = "a very long text that would not fit beside or above a picture of this size, by far, on one line";
+    let long = "a very long text that would not fit next to or above a picture of this size, by far, on one line";
     let word = "w".repeat(140);
     let small = |scale: f64| data.iter().map(|x| scale * (1.0 + 1e-9 * x)).collect::<Vec<f64>>();
     for numbers in [small(1.0), small(1e-200), small(-1e250)] {
@@ -164,7 +164,7 @@ fn classes_are_marked_at_their_borders() {
 }
 
 #[test]
-fn what_cannot_be_drawn_is_refused() {
+fn invalid_data_are_rejected() {
     let data = [1.0f64; 6];
     for (rows, cols) in [(0, 6), (6, 0), (0, 0), (2, 2), (7, 1), (usize::MAX, 2)] {
         assert!(HeatMap::new(rows, cols, &data).render().unwrap_err().is_shape(), "{rows} x {cols}");
@@ -244,9 +244,9 @@ proptest! {
     }
 }
 
-/// A kernel of which only a small picture was kept looks as the kernel itself, its samples counted.
+/// A small average of a kernel is drawn like the kernel itself, with the ticks of its samples.
 #[test]
-fn what_was_averaged_before_is_numbered_as_before() {
+fn an_average_keeps_the_numbers_of_its_samples() {
     let small: Vec<f64> = (0..100 * 100).map(|k| ((k * k) as f64 * 0.618).fract()).collect();
     let large: Vec<f64> = (0..500 * 500).map(|k| small[k / 500 / 5 * 100 + k % 500 / 5]).collect();
     let of = |map: HeatMap<'_, f64>| map.classes(&[("a", 200), ("b", 300)]).borders(true).size(100).render().unwrap();

@@ -1,4 +1,4 @@
-//! Pictures as PNG files and animations, held against the numbers that they show, pixel by pixel.
+//! Pictures as PNG files and animations, compared with their numbers pixel by pixel.
 #![cfg(feature = "png")]
 
 mod animations;
@@ -25,8 +25,8 @@ fn picture(image: &Image) -> [usize; 4] {
     frames(image)[0]
 }
 
-/// What is framed, pictures and then the colour bar, from left to right: x, y, width and height within each frame. The
-/// corner of the first is the first pixel of its colour, since titles and ticks are black.
+/// The framed areas from left to right, pictures and then the colour bar: x, y, width and height within each frame. The
+/// corner of the first is the first pixel of its colour, because titles and ticks are black.
 fn frames(image: &Image) -> Vec<[usize; 4]> {
     let top = image.rgb.chunks_exact(3).position(|rgb| rgb == FRAME).unwrap() / image.width;
     let framed = |x: usize, y: usize| x < image.width && y < image.height && pixel(image, x, y) == FRAME;
@@ -39,7 +39,7 @@ fn frames(image: &Image) -> Vec<[usize; 4]> {
     corners.map(inside).collect()
 }
 
-/// The colour at the centre of the entry (row, col) of a matrix of so many rows and columns.
+/// The colour at the centre of the entry (row, col) of a matrix of `rows` x `cols`.
 fn at(image: &Image, [rows, cols]: [usize; 2], row: usize, col: usize) -> [u8; 3] {
     let [x, y, width, height] = picture(image);
     pixel(image, x + (2 * col + 1) * width / (2 * cols), y + (2 * row + 1) * height / (2 * rows))

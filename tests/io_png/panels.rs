@@ -1,4 +1,4 @@
-//! Heat maps side by side, and what frames of an animation need: equal numbers have equal colours in all, and nothing moves.
+//! Heat maps in a row and frames of an animation: equal numbers have equal colours, and the layout does not change.
 
 use tangent_kernels::io::png::{HeatMap, Image, Panels};
 
@@ -63,7 +63,7 @@ fn panels_are_averaged_to_fit_on_a_screen() {
     }
 }
 
-/// What stands along the rows is written once if it is the same, and for each map if it is not.
+/// The row labels are written once if they are equal, and for each map otherwise.
 #[test]
 fn equal_rows_are_written_once() {
     let data = [1.0, 2.0, 3.0, 4.0];
@@ -77,13 +77,13 @@ fn equal_rows_are_written_once() {
     assert_eq!(distance(&twice) - distance(&once), 42, "a name and a digit");
 }
 
-/// Texts keep within the width of their own map, wrapped or with more space between the maps.
+/// Texts stay within the width of their map. They are wrapped, or the maps move apart.
 #[test]
 fn texts_do_not_reach_into_the_next_map() {
     let data = [0.5; 4];
     let map = HeatMap::new(2, 2, &data).size(100);
     let word = "w".repeat(30);
-    let texts = ["several words that want more than one line", &word];
+    let texts = ["several words that need more than one line", &word];
     for other in
         texts.map(|text| [map.clone().title(text), map.clone().caption(text), map.clone().axes("", text)]).concat()
     {
@@ -94,14 +94,14 @@ fn texts_do_not_reach_into_the_next_map() {
             assert!((0..image.height).all(|y| pixel(&image, column, y) == WHITE), "{column}");
         }
     }
-    // A class whose name is wider than the map goes without.
+    // A class name that is wider than the map is left out.
     let image = Panels::new(vec![map.column_classes(&[("a name as long as it could be", 2)]); 2]).render().unwrap();
     let [x, y, width, height] = frames(&image)[0];
     assert!((x - 20..x + width + 40).all(|x| pixel(&image, x, y + height + 20) == WHITE));
 }
 
 #[test]
-fn maps_that_share_no_scale_are_refused() {
+fn maps_with_different_scales_are_rejected() {
     let (data, wide) = ([1.0f64; 4], [1.0f64; 6]);
     let map = HeatMap::new(2, 2, &data).title("before");
     assert!(Panels::<f64>::new([]).render().unwrap_err().is_shape());
@@ -145,7 +145,7 @@ fn captions_move_nothing() {
             let map = HeatMap::new(100, 100, &data).range(0.0, 200.0 * scale).size(300).label("K").title(title);
             map.caption(caption).render().unwrap()
         };
-        for title in ["", "short", "a title that goes on beyond the picture and on"] {
+        for title in ["", "short", "a title that is much longer than the picture"] {
             let first = frame("0", title, 0.0);
             for length in [2, 10, 29, 30] {
                 let other = frame(&"w".repeat(length), title, length as f64);

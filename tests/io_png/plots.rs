@@ -1,4 +1,4 @@
-//! Plots: lines go where the numbers say.
+//! Plots: lines are at the positions of their numbers.
 
 use proptest::prelude::*;
 use tangent_kernels::io::png::{Image, Plot};
@@ -50,14 +50,14 @@ fn powers_are_straight_on_logarithmic_axes() {
 }
 
 #[test]
-fn plots_without_a_place_for_points_are_refused() {
+fn plots_without_points_are_rejected() {
     assert!(Plot::new().render().unwrap_err().is_shape());
     assert!(Plot::new().log_y(true).line("zero", &[(1.0, 0.0)]).render().unwrap_err().is_shape());
     for wrong in [f64::NAN, f64::INFINITY, 1e301] {
         let error = Plot::new().line("odd", &[(1.0, wrong)]).render().unwrap_err();
         assert!(error.is_value() && error.to_string().contains("'odd'"), "{error}");
     }
-    // One point, or one number everywhere, has a place.
+    // A single point and a constant line can be drawn.
     Plot::new().line("a point", &[(3.0, 3.0)]).render().unwrap();
     Plot::new().log_y(true).line("level", &[(1.0, 2.0), (2.0, 2.0)]).render().unwrap();
 }
@@ -68,7 +68,7 @@ fn ticks(image: &Image) -> Vec<usize> {
     (0..width).filter(|&column| pixel(image, x + column, y + height + 4) == BLACK).collect()
 }
 
-/// Steps that are counted from 0 have places: 0 at the left edge, then 1, 2, 4 and so on at the logarithms of 1 + x.
+/// Steps counted from 0: 0 is at the left edge, then 1, 2, 4 and so on at the logarithms of 1 + x.
 #[test]
 fn step_0_is_on_the_axis() {
     let steps = [0.0, 1.0, 10.0, 100.0, 1000.0, 10_000.0, 20_000.0];
@@ -80,7 +80,7 @@ fn step_0_is_on_the_axis() {
     let line = coloured(&image, BLUE);
     assert!(line.len() > 800 && line.iter().all(|p| (p[0] as f64 / 799.0 + p[1] as f64 / 499.0 - 1.0).abs() < 0.01));
     assert!(line.contains(&[0, 499]), "step 0 is drawn");
-    // What is below 0 is left out.
+    // Points below 0 are left out.
     assert!(plot(&[&straight[..], &[(-1.0, 5.0), (-0.1, 7.0)]].concat()) == image);
     // The ordinary logarithm begins at 1.
     let image = Plot::new().log_x(true).line("loss", &straight).render().unwrap();
@@ -127,17 +127,17 @@ fn dashes_have_the_colour_of_the_line_before() {
     // 12 of 20 pixels, and one more at each end.
     let part = dashes.len() as f64 / whole.len() as f64;
     assert!((0.65..0.75).contains(&part), "{part}");
-    // The pattern goes on through a point in the middle.
+    // The pattern continues through a point in the middle.
     let filled = |x: usize| dashes.iter().any(|p| p[0] == x);
     assert!((20..760).all(|x| filled(x) == filled(x + 20)));
     assert!(coloured(&image, ORANGE).len() > 800, "the next line has the next colour");
-    // One without a line before it is drawn too.
+    // A dashed line without a previous line is drawn too.
     assert!(!coloured(&Plot::new().dashed("test", &high).render().unwrap(), BLUE).is_empty());
 }
 
 /// 20,000 steps that fluctuate: a line through the means over a pale band, not one thick line.
 #[test]
-fn crowds_of_points_are_no_smear() {
+fn crowded_points_are_thinned() {
     let noise = |step: usize| ((step * 7919) % 1009) as f64 / 1009.0;
     let points: Vec<(f64, f64)> = (0..20_000).map(|step| (step as f64, noise(step))).collect();
     let image = Plot::new().range_y(-1.0, 2.0).line("loss", &points).line("other", &[(0.0, 2.0)]).render().unwrap();
@@ -156,8 +156,8 @@ fn crowds_of_points_are_no_smear() {
 }
 
 #[test]
-fn sizes_are_those_asked_for_and_text_is_inside() {
-    let long = "a very long text that would not fit beside or above a picture of this size, by far, on one line";
+fn sizes_are_exact_and_text_is_inside() {
+    let long = "a very long text that would not fit next to or above a picture of this size, by far, on one line";
     let points: Vec<(f64, f64)> = (0..50).map(|k| (f64::from(k), f64::from(k).sin() * 1e-9)).collect();
     for [width, height] in [[100, 100], [500, 300], [300, 1000]] {
         for (title, name) in [("", ""), (long, long), (&"w".repeat(140), "x")] {
@@ -178,7 +178,7 @@ fn sizes_are_those_asked_for_and_text_is_inside() {
 }
 
 #[test]
-fn pictures_stand_beside_and_below_each_other() {
+fn pictures_are_joined() {
     let filled = |width, height, colour: [u8; 3]| Image { width, height, rgb: colour.repeat(width * height) };
     let (one, two, three) = (filled(3, 2, BLUE), filled(2, 4, ORANGE), filled(1, 1, BLACK));
     let row = Image::join_right(&[one.clone(), two.clone(), three.clone()]).unwrap();
