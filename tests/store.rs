@@ -124,17 +124,19 @@ fn five_processes_fill_one_kernel_though_one_is_killed() {
     assert!(names(folder.path()).iter().all(|name| !name.contains("-of-") && !name.contains("partial")));
 }
 
+/// Runs a kernel with its own seed, first number and output. It stops after 4 regions.
+fn run(path: &Path, seed: u64, first: f32, output: usize) -> Result<()> {
+    let model = model(seed);
+    let session = Session::new(&model, Cpu::<f32>::new())?;
+    let mut x = numbers::<f32>(SAMPLES * 5);
+    x[0] = first;
+    let x = Batch::new(&x, &[SAMPLES, 5])?;
+    session.ntk().outputs(Outputs::Output(output)).fill(&x, &mut Stopping::new(sink(path), 4, false)).map(|_| ())
+}
+
 #[test]
 fn another_run_is_rejected_with_the_difference() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |path: &Path, seed: u64, first: f32, outputs: usize| {
-        let model = model(seed);
-        let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
-        let mut x = numbers::<f32>(SAMPLES * 5);
-        x[0] = first;
-        let x = Batch::new(&x, &[SAMPLES, 5]).unwrap();
-        session.ntk().outputs(Outputs::Output(outputs)).fill(&x, &mut Stopping::new(sink(path), 4, false))
-    };
     let path = folder.path().join("K.npy");
     assert!(run(&path, 3, 0.0, 1).unwrap_err().to_string().contains("enough"));
     for (seed, first, output, message) in
@@ -209,24 +211,27 @@ fn a_file_that_is_removed_during_the_run_gives_an_error() {
     assert!(error.to_string().contains("cannot be opened"), "{error}");
 }
 
+/// Computes the kernel in a process with a limit on the size of files.
+#[cfg(target_os = "linux")]
+fn run_with_limit(path: &Path, limit: &str) -> std::process::Output {
+    let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" --exact child --nocapture");
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(script).arg(std::env::current_exe().unwrap());
+    Job { path: path.to_owned(), shard: (0, 1), after: usize::MAX }.run_by(&mut command)
+}
+
 /// A limit on the size of files acts like a full disk: the same calls fail.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_gives_an_error_before_any_computation() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("K.npy");
-    let run = |limit: &str| {
-        let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" --exact child --nocapture");
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(script).arg(std::env::current_exe().unwrap());
-        Job { path: path.clone(), shard: (0, 1), after: usize::MAX }.run_by(&mut command)
-    };
-    let failed = run("1000");
+    let failed = run_with_limit(&path, "1000");
     let output = String::from_utf8_lossy(&failed.stderr).into_owned() + &String::from_utf8_lossy(&failed.stdout);
     assert!(!failed.status.success() && output.contains("K.npy.partial"), "{output}");
     assert!(output.contains("there is no room for 4004096 bytes"), "{output}");
     assert!(!path.exists(), "nothing looks whole");
-    assert!(run("unlimited").status.success(), "the same run resumes when there is room");
+    assert!(run_with_limit(&path, "unlimited").status.success(), "the same run resumes when there is room");
     is_the_kernel(&path);
 }
 

@@ -81,14 +81,15 @@ fn position(mut number: usize, counts: &[usize]) -> Vec<usize> {
     at
 }
 
+fn same(array: PathBuf, want: &Matrix<f32>) {
+    let (shape, entries) = decode(&array, 4);
+    assert_eq!(shape, [SAMPLES, SAMPLES]);
+    let want = want.as_slice().iter().map(|&entry| f64::from(entry));
+    assert!(entries.into_iter().eq(want), "{} is another kernel", array.display());
+}
+
 fn is_the_kernel(path: &Path) {
     let want = disk::dense(SAMPLES);
-    let same = |array: PathBuf, want: &Matrix<f32>| {
-        let (shape, entries) = decode(&array, 4);
-        assert_eq!(shape, [SAMPLES, SAMPLES]);
-        let want = want.as_slice().iter().map(|&entry| f64::from(entry));
-        assert!(entries.into_iter().eq(want), "{} is another kernel", array.display());
-    };
     same(path.join("total"), want.total());
     let mut components = 0;
     for (name, matrix) in want.components() {

@@ -8,7 +8,7 @@ use tangent_kernels::io::fixture::Fixture;
 use tangent_kernels::io::{idx, npy, safetensors};
 use tangent_kernels::{Samples, Sequential};
 
-use crate::changes::{changed, changes};
+use crate::changes::{Change, changed, changes};
 
 /// Reads a file in all ways of its format. The result does not matter.
 type Reading = fn(&Path);
@@ -71,16 +71,19 @@ fn files(folder: &Path) -> Vec<(Reading, Vec<u8>)> {
     files
 }
 
+/// Writes a changed file to `path` and reads it.
+fn read_changed((read, bytes): &(Reading, Vec<u8>), changes: &[Change], path: &Path) {
+    fs::File::create(path).unwrap().write_all(&changed(bytes, changes)).unwrap();
+    read(path);
+    crate::small_in_memory();
+}
+
 #[test]
 fn altered_files_end_in_errors() {
     let folder = tempfile::tempdir().unwrap();
     let files = files(folder.path());
     assert!(files.len() > 10);
     let at = folder.path().join("altered");
-    crate::for_a_while("files", (0..files.len(), changes()), |(which, changes)| {
-        let (read, bytes) = &files[which];
-        fs::File::create(&at).unwrap().write_all(&changed(bytes, &changes)).unwrap();
-        read(&at);
-        crate::small_in_memory();
-    });
+    let trial = |(which, changes): (usize, Vec<Change>)| read_changed(&files[which], &changes, &at);
+    crate::for_a_while("files", (0..files.len(), changes()), trial);
 }

@@ -143,13 +143,12 @@ fn kernels_are_animated() {
     let folder = tempfile::tempdir().unwrap();
     let frames: Vec<Image> = (0..6).map(trained).collect();
     for (number, (create, read)) in formats().into_iter().enumerate() {
-        let files = ["one", "two"].map(|name| {
-            let path = folder.path().join(format!("{name} {number}"));
-            let mut animation = create(&path).unwrap();
+        let files = ["one", "two"].map(|name| folder.path().join(format!("{name} {number}")));
+        for path in &files {
+            let mut animation = create(path).unwrap();
             frames.iter().for_each(|frame| animation.frame(frame, 100).unwrap());
             animation.finish().unwrap();
-            path
-        });
+        }
         assert!(fs::read(&files[0]).unwrap() == fs::read(&files[1]).unwrap(), "the same frames give the same bytes");
         let film = read(&files[0]);
         let tolerance = if number == 0 { 0 } else { 3 };

@@ -103,12 +103,11 @@ pub struct Network {
 /// How a kernel is computed.
 #[derive(Args)]
 pub struct Computing {
-    /// How several outputs are combined: full, trace-sum, trace-mean, per-output, sum, or the number of one output
+    /// How outputs are combined: full, trace-sum, trace-mean, per-output, sum, or the number of one output
     #[arg(long, default_value = "full", value_parser = parsers::mode)]
     pub mode: Outputs,
 
-    /// Use only the parameters that match PATTERN; * matches any characters; repeat the option for several patterns
-    /// [default: all parameters]
+    /// Use only parameters that match PATTERN; * matches any characters; repeat for several [default: all parameters]
     #[arg(long = "params", value_name = "PATTERN")]
     pub parameters: Vec<String>,
 
