@@ -107,7 +107,7 @@ pub struct Computing {
     #[arg(long, default_value = "full", value_parser = parsers::mode)]
     pub mode: Outputs,
 
-    /// Use only parameters that match PATTERN; * matches any characters; repeat for several [default: all parameters]
+    /// Use only parameters that match PATTERN (* matches any characters); repeat for several [default: all parameters]
     #[arg(long = "params", value_name = "PATTERN")]
     pub parameters: Vec<String>,
 
