@@ -1,4 +1,4 @@
-//! The CPU's array kernels against plain loops, and products that stay inside their bounds.
+//! The CPU's primitives compared with plain loops, and products that must stay inside their bounds.
 
 use tangent_kernels::Cpu;
 use tangent_kernels::Real;

@@ -1,5 +1,5 @@
-//! Convolutions and pools against plain nested loops, on windows drawn at random. All numbers are small whole ones, so
-//! that sums are exact and must be equal.
+//! Convolutions and pools compared with plain nested loops, for random windows. All numbers are small integers, so sums
+//! are exact and must be equal.
 
 use proptest::prelude::*;
 use tangent_kernels::Cpu;
@@ -7,13 +7,13 @@ use tangent_kernels::extend::Factor;
 use tangent_kernels::ops::{AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, MaxPool2d, Op, OpContext};
 use tangent_kernels::ops::{Storage, Window, Windows};
 
-/// Whole numbers from -4 to 4.
+/// Integers from -4 to 4.
 fn numbers(count: usize, seed: u64) -> Vec<f64> {
     let number = |k: u64| ((k * k + 31 * seed * k + seed) as f64 * 0.618_033_988_749_894_9).fract() * 9.0 - 4.5;
     (1..=count as u64).map(|k| number(k).round()).collect()
 }
 
-/// A convolution of `n` samples, x\[n, g i, h, w\] to y\[n, g o, h', w'\], and its numbers.
+/// A convolution of `n` samples from `x[n, g i, h, w]` to `y[n, g o, h', w']`, and its numbers.
 #[derive(Clone, Debug)]
 struct Conv {
     n: usize,
@@ -24,7 +24,7 @@ struct Conv {
     seed: u64,
 }
 
-/// The entries of x, w and y that meet in one product.
+/// The indices of x, w and y in one product.
 struct Meeting {
     n: usize,
     x: usize,
@@ -33,7 +33,7 @@ struct Meeting {
 }
 
 impl Conv {
-    /// h' and w': counted one by one.
+    /// h' and w', counted one by one.
     fn positions(&self) -> [usize; 2] {
         [0, 1].map(|axis| {
             let Window { kernel, stride, dilation, padding, .. } = self.window;
@@ -83,13 +83,13 @@ impl Conv {
         self.each(|at| y[at.y] += x[at.x] * w[at.w]);
         y
     }
-    /// What y leaves at x by way of w.
+    /// The adjoint in x, for the cotangent y.
     fn x(&self, y: &[f64], w: &[f64]) -> Vec<f64> {
         let mut x = vec![0.0; size(&self.x_shape())];
         self.each(|at| x[at.x] += y[at.y] * w[at.w]);
         x
     }
-    /// What x and y leave at w, sample by sample.
+    /// The adjoint in w for every sample, for the cotangent y.
     fn w(&self, x: &[f64], y: &[f64]) -> Vec<f64> {
         let one = size(&self.w_shape());
         let mut w = vec![0.0; self.n * one];
@@ -120,7 +120,7 @@ fn fitting_convs() -> impl Strategy<Value = Conv> {
     convs().prop_filter("the kernel fits", |conv| !conv.positions().contains(&0))
 }
 
-/// The result, the input's cotangent and the weight's per-sample gradients of an op, and the Gram of the latter.
+/// The result of an op, the cotangent of its input, the per-sample gradients of its weight, and their Gram matrix.
 fn run(op: &impl Op, x: (&[f64], &[usize]), w: (&[f64], &[usize]), dy: &[f64]) -> [Vec<f64>; 4] {
     let cpu = Cpu::<f64>::new();
     let shape = op.shape(&[&x.1[1..]], &[w.1]).unwrap();
@@ -169,7 +169,7 @@ proptest! {
         check_conv2d(&Conv { size: [1, size[1]], window, ..conv });
     }
 
-    /// The same loops, from y to x. The plane of the result has what no window sees at its end, so `output_padding`.
+    /// The same loops from y to x. Entries at the end of the plane that no window reads are `output_padding`.
     #[test]
     fn conv_transpose2d_is_what_loops_say(conv in fitting_convs()) {
         let Window { kernel, stride, dilation, padding, groups } = conv.window;
@@ -187,7 +187,7 @@ proptest! {
         assert_eq!(run(&op, (&x, &xs), (&w, &ws), &dy), want);
     }
 
-    /// Several cotangents of each sample, and the sum over samples.
+    /// Several cotangents per sample, and the sum over samples.
     #[test]
     fn weight_kernels_are_what_loops_say(conv in fitting_convs(), cotangents in 1usize..4) {
         let cpu = Cpu::<f64>::new();
@@ -211,7 +211,7 @@ proptest! {
     }
 }
 
-/// Patches of so many entries that a plane is taken in bands, and batches of which several samples make one product.
+/// Patches so large that a plane is split into row blocks, and batches with several samples in one product.
 #[test]
 fn large_planes_and_many_samples_are_what_loops_say() {
     let conv = |n, i, o, size, window| Conv { n, i, o, size, window, seed: 3 };
@@ -245,7 +245,7 @@ struct Pool {
 }
 
 impl Pool {
-    /// How many windows there are along an axis; none if the first one does not fit.
+    /// The number of windows along an axis. It is 0 if the first one does not fit.
     fn positions(&self, axis: usize) -> usize {
         let (size, padding) = (self.size[axis], self.padding[axis]);
         let room = (size + 2 * padding) as f64 - ((self.kernel[axis] - 1) * self.dilation[axis] + 1) as f64;
@@ -258,15 +258,15 @@ impl Pool {
         if outside { count - 1 } else { count }
     }
 
-    /// The places along an axis that a window shows, the padding's too: counted from the first entry of the plane.
+    /// The places along an axis that a window reads, including padding, counted from the first entry of the plane.
     fn places(&self, axis: usize, position: usize) -> impl Iterator<Item = i64> {
         let begin = (position * self.stride[axis]) as i64 - self.padding[axis] as i64;
         let dilation = self.dilation[axis] as i64;
         (0..self.kernel[axis] as i64).map(move |k| begin + k * dilation)
     }
 
-    /// For every position, row by row in every plane: the entries of x inside the window in scan order, and how many
-    /// places it shows inside plane and padding.
+    /// For every position, row by row in every plane: the entries of x inside the window in scan order, and the number
+    /// of places inside plane and padding.
     fn windows(&self) -> Vec<(Vec<usize>, usize)> {
         let [h, w] = self.size.map(|size| size as i64);
         let padded = |axis: usize, place: i64| place < (self.size[axis] + self.padding[axis]) as i64;
@@ -297,7 +297,7 @@ prop_compose! {
     }
 }
 
-/// The result and the input's cotangent of a pool, or none where it is refused.
+/// The result of a pool and the cotangent of its input. `None` if the pool is rejected.
 fn pooled(op: &impl Op, pool: &Pool, x: &[f64], dy: &[f64]) -> Option<[Vec<f64>; 2]> {
     let cpu = Cpu::<f64>::new();
     let [h, w] = pool.size;
@@ -310,7 +310,7 @@ fn pooled(op: &impl Op, pool: &Pool, x: &[f64], dy: &[f64]) -> Option<[Vec<f64>;
 }
 
 proptest! {
-    /// Whole numbers are often equal: the first of them takes the derivative.
+    /// Integers are often equal. The derivative goes to the first of equal entries.
     #[test]
     fn max_pool2d_is_what_loops_say(pool in pools()) {
         let windows = pool.windows();

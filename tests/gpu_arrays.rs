@@ -1,4 +1,4 @@
-//! The device's array kernels against the CPU's in f64.
+//! The GPU's primitives compared with those of the CPU in f64.
 #![cfg(feature = "gpu")]
 
 mod gpu;
@@ -9,7 +9,7 @@ use tangent_kernels::{Cpu, Gpu};
 
 type Cpu64 = Cpu<f64>;
 
-/// Numbers between -1 and 1 without a pattern, exact in f32.
+/// Pseudo-random numbers between -1 and 1, exact in f32.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let at = |k: u64| (((k + 1) * (k + 7) + seed * 7919) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0;
     (0..count as u64).map(|k| at(k) as f32).collect()
@@ -19,7 +19,7 @@ fn count(shape: &[usize]) -> usize {
     shape.iter().product()
 }
 
-/// Both backends do the same to the same arrays, within what sums of `terms` may be off.
+/// Compares both backends on the same arrays, within the rounding error of sums of `terms` terms.
 fn same(
     gpu: &Gpu,
     shapes: &[&[usize]],
@@ -185,11 +185,11 @@ proptest! {
     }
 }
 
-/// Some drivers end the loops of an invocation after 65,535 rounds, and say nothing.
+/// Some drivers silently end the loops of an invocation after 65,535 rounds.
 #[test]
 fn long_sums() {
     let Some(gpu) = gpu::gpu() else { return };
-    // Ones and halves, so that no sum is rounded: a term too few shows.
+    // Ones and halves, so that sums are exact and a missing term is found.
     let expect = |what: &str, x: &<Gpu as Storage>::Tensor, want: f32| {
         let got = gpu.read(x).unwrap();
         assert!(got.iter().all(|&got| got == want), "{what}: {} of {}, not {want}", got[0], got.len());
@@ -213,7 +213,7 @@ fn long_sums() {
     expect("scatter", &gpu.scatter(&gpu.full(1.0, &[200_001, 2]), &index, 1), 200_001.0);
 }
 
-/// What a kernel is told has an end: an array with more axes than that is refused, not read wrongly.
+/// The number of params is limited. An array with too many axes is rejected instead of read incorrectly.
 #[test]
 fn many_axes() {
     let Some(gpu) = gpu::gpu() else { return };

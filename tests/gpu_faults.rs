@@ -1,4 +1,4 @@
-//! What goes wrong with devices is an error that says what and where: nothing panics, nothing hangs.
+//! Device failures are errors that name the device and the cause. Nothing panics, nothing hangs.
 #![cfg(feature = "gpu")]
 
 mod gpu;
@@ -12,13 +12,13 @@ use tangent_kernels::unary::Order;
 
 type Tensor = <Gpu as Storage>::Tensor;
 
-/// A device of its own, for tests that break it or count what it does.
+/// A separate device, for tests that break it or count its work.
 fn own() -> Option<Gpu> {
     gpu::gpu()?;
     Some(Gpu::open().unwrap())
 }
 
-/// A device that is told to take arrays of at most so many bytes.
+/// A device with a limit on the bytes of an array.
 fn small(bytes: u64) -> Option<Gpu> {
     gpu::gpu()?;
     let adapter = Adapter::all().remove(0);
@@ -40,7 +40,7 @@ fn device(gpu: &Gpu, x: &Tensor) -> String {
     error.to_string()
 }
 
-/// Runs one of these tests again by itself, as a program that `prepare` may change.
+/// Runs one of these tests alone in a child process, which `prepare` may change.
 #[cfg(target_os = "linux")]
 fn again(test: &str, program: &str, prepare: &[(&str, &str)]) {
     let mut command = std::process::Command::new("sh");
@@ -97,12 +97,16 @@ fn limits_that_are_too_small_are_refused_by_name() {
             assert!(error.to_string().contains(part), "{error}");
         }
     };
-    refused("64 invocations in a workgroup, but 256", &|limits| limits.max_compute_invocations_per_workgroup = 64);
-    refused("128 invocations in a workgroup, but 256", &|limits| limits.max_compute_workgroup_size_x = 128);
+    refused("64 invocations in a workgroup, but kernels need 256", &|limits| {
+        limits.max_compute_invocations_per_workgroup = 64
+    });
+    refused("128 invocations in a workgroup, but kernels need 256", &|limits| {
+        limits.max_compute_workgroup_size_x = 128
+    });
     refused("4096 bytes of memory of a workgroup", &|limits| limits.max_compute_workgroup_storage_size = 4096);
     refused("4 arrays in a kernel", &|limits| limits.max_storage_buffers_per_shader_stage = 4);
     refused("1024 bytes of an array", &|limits| limits.max_buffer_size = 1024);
-    // And what the driver does not have.
+    // Limits that the driver does not support.
     refused("could not be opened", &|limits| limits.max_compute_workgroup_storage_size = 1 << 30);
     assert!(Gpu::with_limits(&adapter, wgpu::Limits::default()).is_ok());
 }
@@ -135,7 +139,7 @@ fn what_is_made_of_a_poisoned_array_is_poisoned() {
     let good = gpu.full(1.0, &[1, 1, 8, 8]);
     let whole = gpu.full(1.0, &[1 << 9, 1, 8, 8]);
     let told = memory(gpu, &whole);
-    // Small itself: what is wrong with all that follows is where it comes from.
+    // This array is small. The error of the arrays below comes from their input.
     let bad = gpu.slice(&whole, 0, 0..2);
     let (rows, row, window) = (gpu.reshape(&bad, &[16, 8]), gpu.full(1.0, &[1, 8]), Window::new([2, 2]));
     let one = gpu.slice(&bad, 0, 0..1);
@@ -186,14 +190,14 @@ fn a_device_that_runs_out_of_memory_says_so_and_goes_on_with_less() {
     const TEST: &str = "a_device_that_runs_out_of_memory_says_so_and_goes_on_with_less";
     if !is_child(TEST) {
         let Some(gpu) = gpu::gpu() else { return };
-        // Only a software device has its memory from the process.
+        // Only a software device takes its memory from the process.
         if !Adapter::all().iter().any(|adapter| adapter.name() == gpu.name() && adapter.is_software()) {
             return;
         }
         return again(TEST, "ulimit -v 2200000; exec \"$0\" \"$@\"", &[]);
     }
     let gpu = Gpu::open().unwrap();
-    // All kernels that follow are compiled while there is room for it.
+    // The kernels below are compiled while memory is available.
     let sum = |x: &Tensor| gpu.read(&gpu.sum(x, &[0])).map(|sum| sum[0]);
     assert_eq!(sum(&gpu.full(1.0, &[1000])).unwrap(), 1000.0);
     let large = 24 << 20;
@@ -211,7 +215,7 @@ fn a_device_that_runs_out_of_memory_says_so_and_goes_on_with_less() {
     for round in 0..100 {
         assert_eq!(sum(&gpu.full(0.5, &[50_000 + round])).unwrap(), 0.5 * (50_000 + round) as f32);
     }
-    // What is let go is there again, for arrays of another size too.
+    // Freed memory is available again, also for arrays of other sizes.
     let count = held.len();
     drop(held);
     let other: Vec<Tensor> = (0..count - 1).map(|_| gpu.full(0.5, &[large - (4 << 20)])).collect();
@@ -239,7 +243,7 @@ fn a_device_that_is_destroyed_gives_errors_only() {
     }
     let error = gpu.finish().unwrap_err();
     assert!(error.is_device() && error.to_string().contains("was lost"), "{error:?}");
-    // Another is not concerned.
+    // Another device is not affected.
     let other = own().unwrap();
     assert_eq!(other.read(&other.full(1.0, &[3])).unwrap(), [1.0; 3]);
 }

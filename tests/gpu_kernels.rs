@@ -1,4 +1,4 @@
-//! Kernels on a graphics device: every fixture by every method, every mode, and what goes up and down.
+//! Kernels on a GPU: every fixture with every method and mode, and the transfers.
 #![cfg(all(feature = "gpu", feature = "fixture"))]
 
 mod gpu;
@@ -16,9 +16,10 @@ use tangent_kernels::{
     Batch, Cpu, Device, Gpu, Kernel, Loss, Matrix, Method, Model, Outputs, Result, Sequential, Session,
 };
 
-/// What a component's error may be in f32 on a device: some of their functions and quotients are less exact than a CPU's.
+/// The largest error of a component in f32 on a device. Some functions and quotients of devices are less exact than
+/// those of a CPU.
 const TOLERANCE: f64 = 1e-4;
-/// Forward mode runs the network once for every entry of every parameter.
+/// Forward mode runs the network once per entry of every parameter.
 const FORWARD_ENTRIES: usize = 1000;
 
 fn fixtures() -> Vec<PathBuf> {
@@ -30,7 +31,7 @@ fn fixtures() -> Vec<PathBuf> {
     list
 }
 
-/// The error of a method on a fixture; `None` where the method is not for the network.
+/// The error of a method on a fixture. `None` if the method does not support the network.
 fn error(gpu: &Gpu, file: &Path, method: Method) -> Option<f64> {
     let fixture = Fixture::read(file).unwrap();
     if method == Method::ForwardMode && fixture.model.parameter_count() > FORWARD_ENTRIES {
@@ -80,7 +81,7 @@ fn every_small_fixture_by_forward_mode() {
     every_fixture(&[Method::ForwardMode]);
 }
 
-/// Numbers without a pattern.
+/// Pseudo-random numbers.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let at = |k: u64| (((k + 1) * (k + 7) + seed * 7919) as f64 * 0.618_033_988_749_894_9).fract() * 2.0 - 1.0;
     (0..count as u64).map(|k| at(k) as f32).collect()
@@ -102,7 +103,7 @@ fn on_cpu(model: &Model, x: &[f32], width: usize, outputs: Outputs) -> Kernel<f6
     session.ntk().outputs(outputs).compute(&Batch::new(&x, &[x.len() / width, width]).unwrap()).unwrap()
 }
 
-/// The largest difference beside the largest entry, over all components.
+/// The largest difference relative to the largest entry, over all components.
 fn difference(kernel: &Kernel<f32>, want: &Kernel<f64>) -> f64 {
     let pairs = kernel.components().iter().map(|(_, own)| own).chain([kernel.total()]);
     let wanted = want.components().iter().map(|(_, own)| own).chain([want.total()]);
@@ -137,7 +138,7 @@ fn every_mode_with_and_without_components() {
         assert!(error < 1e-5, "{outputs:?}: {error:e}");
         let total = session.ntk().outputs(outputs).components(false).compute(&batch).unwrap();
         assert!(total.total().distance(kernel.total()).unwrap() < 1e-5 * kernel.total().frobenius_norm());
-        // To the bit, and the same again.
+        // Equal to the bit, also when repeated.
         let again = session.ntk().outputs(outputs).compute(&batch).unwrap();
         assert_eq!(again.total(), kernel.total());
         let size = kernel.total().rows();
@@ -163,8 +164,9 @@ fn other_samples_along_the_columns() {
     assert!(difference(&kernel, &session.ntk().between(&x, &z).unwrap()) < 1e-5);
 }
 
-/// Under a budget the columns' panels are made again, units are small, and the device is given less at a time.
-/// Steps of training on a device, and the kernel along the way, whose first layer's left sides are multiplied in on the host.
+/// With a memory budget the columns' panels are recomputed, regions are small, and the device gets less work at a time.
+/// Steps of training on a device, and the kernel along the way, whose first layer's left sides are multiplied in on the
+/// host.
 #[test]
 fn a_network_learns_on_the_device() -> Result<()> {
     let Some(gpu) = gpu::gpu() else { return Ok(()) };
@@ -216,7 +218,7 @@ fn budgets_change_nothing_but_the_last_bits() {
     }
 }
 
-/// Only samples go up, and only what of K is needed comes down.
+/// Only samples are uploaded, and only the needed part of K is read.
 #[test]
 fn data_stay_on_the_device() {
     let Some(gpu) = gpu::gpu() else { return };
@@ -227,18 +229,18 @@ fn data_stay_on_the_device() {
     let alone = Gpu::named(gpu.name()).unwrap();
     let session = Session::new(&model, alone.clone()).unwrap();
     let ntk = session.ntk().components(false);
-    // The first kernel looks whether samples are independent, and finds the best tiles.
+    // The first kernel runs the independence check and measures the tile shapes.
     ntk.compute(&batch).unwrap();
     let before = alone.traffic();
     ntk.compute(&batch).unwrap();
     let after = alone.traffic();
     assert_eq!(after.bytes_down - before.bytes_down, (4 * n * n) as u64);
-    // The samples, a seed for the sweep, and some words that tell what a tile is made of.
+    // The samples, a seed for the sweep, and the records of a tile.
     let (inputs, up) = ((4 * 7 * n) as u64, after.bytes_up - before.bytes_up);
     assert!((inputs..inputs + 2048).contains(&up), "{up} bytes went up, {inputs} of them samples");
 }
 
-/// A convolution by every way that it can go.
+/// A convolution with every strategy.
 #[test]
 fn every_way_of_a_convolution() {
     let Some(gpu) = gpu::gpu() else { return };
@@ -263,14 +265,14 @@ fn every_way_of_a_convolution() {
     assert!(ran > fixture.model.parameters().len(), "several ways for some");
 }
 
-/// A device that takes arrays of up to 256 KiB only, so that kernels are cut into many units.
+/// A device with arrays of at most 256 KiB, so that kernels are split into many regions.
 fn small(name: &str) -> Result<Gpu> {
     let adapter = Adapter::all().into_iter().find(|adapter| adapter.name() == name).expect("it was there before");
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 256 << 10, ..wgpu::Limits::default() };
     Gpu::with_limits(&adapter, limits)
 }
 
-/// Tiles and passes are as small as a device's arrays.
+/// Tiles and passes fit the arrays of a device.
 #[test]
 fn small_devices_compute_large_kernels() -> Result<()> {
     let Some(gpu) = gpu::gpu() else { return Ok(()) };
@@ -283,14 +285,14 @@ fn small_devices_compute_large_kernels() -> Result<()> {
         let kernel = session.ntk().outputs(outputs).compute(&batch)?;
         assert!(difference(&kernel, &on_cpu(&model, &x, 6, outputs)) < 1e-5);
     }
-    // A layer so wide that no block of samples fits says so before anything runs.
+    // If a layer is so wide that no block of samples fits, the error comes before anything runs.
     let wide = mlp(&[6, 5000, 2]);
     let error = Session::new(&wide, device)?.ntk().compute(&batch).unwrap_err();
     assert!(error.is_memory() && error.to_string().contains("in one array"), "{error}");
     Ok(())
 }
 
-/// Units stream to files while the next is computed; factors that do not fit are made again.
+/// Regions are written to files while the next is computed. Factors that do not fit are recomputed.
 #[cfg(feature = "store")]
 #[test]
 fn units_go_to_files() -> Result<()> {
@@ -317,7 +319,7 @@ fn units_go_to_files() -> Result<()> {
     Ok(())
 }
 
-/// Behind `Device` the CPU computes the same bits.
+/// The CPU as a `Device` computes the same bits.
 #[test]
 fn the_cpu_behind_a_device_is_the_cpu() -> Result<()> {
     let model = mlp(&[5, 20, 9, 3]);
@@ -329,14 +331,14 @@ fn the_cpu_behind_a_device_is_the_cpu() -> Result<()> {
     Ok(())
 }
 
-/// Sums that are longer than a dispatch may be.
+/// Sums that are longer than a dispatch allows.
 #[test]
 fn very_wide_layers() -> Result<()> {
     let Some(gpu) = gpu::gpu() else { return Ok(()) };
-    // Of Jacobian rows a device of software has room for half as many.
+    // A software device has memory for half the number of Jacobian rows.
     for (method, width) in [(Method::Structured, 200_000), (Method::FullJacobian, 100_000)] {
         let model = mlp(&[width, 2, 1]);
-        // Small ones: numbers of one pattern add up to much, and tanh is flat there.
+        // The weights are small: sums of regular numbers are large, and tanh is flat there.
         let x: Vec<f32> = numbers(width * 3, 1).iter().map(|x| 0.003 * x).collect();
         let session = Session::new(&model, gpu.clone())?;
         let kernel = session.ntk().method(method).compute(&Batch::new(&x, &[3, width])?)?;
@@ -346,7 +348,7 @@ fn very_wide_layers() -> Result<()> {
     Ok(())
 }
 
-/// Two queues of one device share the units; then one device is lost, and the CPU does what is left.
+/// Two queues of one device share the regions. Then one device is lost, and the CPU computes the rest.
 #[test]
 fn several_devices_share_a_kernel_and_one_may_be_lost() -> Result<()> {
     let Some(gpu) = gpu::gpu() else { return Ok(()) };
@@ -368,7 +370,7 @@ fn several_devices_share_a_kernel_and_one_may_be_lost() -> Result<()> {
     assert!(difference(&kernel(vec![one.clone(), two.clone()])?, &want) < 1e-5);
     one.device().destroy();
     assert!(difference(&kernel(vec![one.clone(), two])?, &want) < 1e-5);
-    // Alone, without a last resort, it is an error.
+    // Without a fallback it is an error.
     let error = Session::new(&model, one)?.ntk().compute(&batch).unwrap_err();
     assert!(error.is_device() && error.to_string().contains(gpu.name()), "{error}");
     Ok(())
@@ -383,7 +385,7 @@ fn devices_by_name() {
     assert!("no such device".parse::<Device>().is_err_and(|error| error.is_name()));
 }
 
-/// A host program's device and queue, which goes on using them itself.
+/// The device and queue of a host program, which continues to use them.
 #[test]
 fn a_host_shares_its_device() -> Result<()> {
     let Some(gpu) = gpu::gpu() else { return Ok(()) };

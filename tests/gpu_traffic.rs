@@ -1,4 +1,4 @@
-//! Many threads on one device, what is counted of its work, and numbers that are none.
+//! Many threads on one device, the counts of its work, and invalid numbers (NaN and infinite).
 #![cfg(feature = "gpu")]
 
 mod gpu;
@@ -7,7 +7,7 @@ use tangent_kernels::Cpu;
 use tangent_kernels::ops::{Arrays, Pointwise, Reductions, Storage, Window};
 use tangent_kernels::{Gpu, Real};
 
-/// Small whole numbers, so that products are exact.
+/// Small integers, so that products are exact.
 fn numbers(count: usize, seed: usize) -> Vec<f32> {
     (0..count).map(|k| ((k * k + 7 * k * seed + 3 * seed) % 15) as f32 - 7.0).collect()
 }
@@ -19,7 +19,7 @@ fn many_threads_share_a_device() {
         let cpu = Cpu::<f32>::new();
         for round in 0..40 {
             let seed = 100 * thread + round;
-            // Sizes that buffers are used again for, by other threads too.
+            // Sizes for which buffers are reused, also by other threads.
             let (m, n, k) = (1 + seed % 40, 1 + (seed * 7) % 70, 1 + (seed * 3) % 50);
             let (x, y) = (numbers(m * k, seed), numbers(k * n, seed + 1));
             let there = gpu.matmul(&gpu.upload(&x, &[m, k]), false, &gpu.upload(&y, &[k, n]), false);
@@ -60,8 +60,8 @@ fn what_goes_up_and_down_is_what_is_uploaded_and_read() {
     assert_eq!(moved(), [4 * 1144, 60], "what fails is not counted");
 }
 
-/// A card that draws a screen must get to it, and some systems reset one that is busy for two seconds. No submission is to
-/// take more than 50 ms, and some 15 ms are aimed at; times are not asserted, as a busy machine has its own.
+/// A GPU that draws a screen must not be blocked, and some systems reset a GPU that is busy for two seconds. The target
+/// is 15 ms per submission and at most 50 ms. Times are not asserted, since they depend on the load of the machine.
 #[test]
 fn long_work_is_sent_in_many_parts() {
     if gpu::gpu().is_none() {
@@ -77,7 +77,7 @@ fn long_work_is_sent_in_many_parts() {
     let before = gpu.traffic();
     let products = gpu.read(&gpu.matmul(&there_x, false, &there_y, false)).unwrap();
     let parts = gpu.traffic().submissions - before.submissions;
-    // Two billion operations; a first submission has 20 million, and the next may have half as many again.
+    // Two billion operations. The first submission has 20 million, and each next one may have half as many more.
     assert!((8..2000).contains(&parts), "{parts} submissions");
     assert!(gpu.traffic().dispatches - before.dispatches >= parts - 1);
     for at in (0..products.len()).step_by(9973) {
@@ -91,7 +91,7 @@ fn long_work_is_sent_in_many_parts() {
     assert_eq!(gpu.traffic().submissions, small + 1, "short work is sent together");
 }
 
-/// The same on both; a NaN is as good as another.
+/// Compares two arrays. All NaN are equal.
 fn same<A: Arrays<Number = f32>, B: Arrays<Number = f32>>(what: &str, a: &A, x: &A::Tensor, b: &B, y: &B::Tensor) {
     let (got, want) = (a.read(x).unwrap(), b.read(y).unwrap());
     assert_eq!(got.len(), want.len(), "{what}");
@@ -133,7 +133,7 @@ fn numbers_that_are_none_pass_through() {
     for ((what, there), (_, here)) in there.iter().zip(&here) {
         same(what, &gpu, there, &cpu, here);
     }
-    // In a product, a row or column that has one has none else to blame: the others are as they were.
+    // In a product, an invalid number changes only its row or column.
     for side in [5, 40] {
         let mut x = numbers(side * side, 3);
         (x[side + 2], x[3 * side + 1]) = (nan, infinity);

@@ -1,5 +1,5 @@
-//! The elementwise functions on a device, over a dense sample of all numbers, against this crate's own in `f64`, which
-//! `tests/unary.rs` holds against mpmath.
+//! The elementwise functions on a GPU over a dense sample of all numbers, compared with the crate's functions in `f64`.
+//! `tests/unary.rs` compares these with mpmath.
 #![cfg(feature = "gpu")]
 
 mod gpu;
@@ -8,22 +8,22 @@ use tangent_kernels::Gpu;
 use tangent_kernels::ops::{Pointwise, Storage};
 use tangent_kernels::unary::{Custom, Gelu, LeakyRelu, Order, Silu, Unary};
 
-/// How far a value may be off, in units in the last place, where it is a normal number.
+/// The largest error of a value that is a normal number, in units in the last place.
 const VALUE_ULPS: f64 = 4.0;
-/// How far a derivative may be off, in 2^-24 times the larger of 1 and the derivative. So with the values that go to 0
-/// as the product of a factor that grows and of one that vanishes before they do.
+/// The largest error of a derivative, in 2^-24 times the larger of 1 and the derivative. It also applies to values that
+/// go to 0 as the product of a growing and a vanishing factor.
 const ROUNDINGS: f64 = 4.0;
 
-/// Numbers of all sizes and both signs, and more of them where the functions have their shape.
+/// Numbers of all magnitudes and both signs, with more of them where the functions vary.
 fn sample() -> Vec<f32> {
     let all = (0..u32::MAX).step_by(10_007).map(f32::from_bits).filter(|x| x.is_finite());
     let wide = (-600_000..600_000).map(|k| k as f32 * 1.82e-4);
     let near_zero = (-200_000..200_000).map(|k| k as f32 * 9.98e-6);
     let near = |x: f32| (-500..500).map(move |k| f32::from_bits((x.to_bits() as i32 + k) as u32));
-    // Where e^x overflows and vanishes, where numbers end and where the normal ones begin.
+    // The points where e^x overflows and underflows, and the limits of all numbers and of the normal numbers.
     let edges = [88.722_84, -87.336_54, -103.972_08, 3.4028e38, -3.4028e38, f32::MIN_POSITIVE, -f32::MIN_POSITIVE];
     let edges = edges.into_iter().flat_map(near);
-    // Where sines and cosines are small.
+    // The points where sines and cosines are small.
     let right_angles = (1..5000).map(|k| (f64::from(k) * std::f64::consts::FRAC_PI_2) as f32);
     all.chain(wide).chain(near_zero).chain(edges).chain(right_angles).collect()
 }
@@ -44,8 +44,8 @@ fn wanted(f: Unary, x: f32) -> [f64; 3] {
     [y, f.first(x, y), f.second(x, y)]
 }
 
-/// How far `got` is off, as a multiple of `unit`: 0 where both are infinite or NaN. At the edge of the numbers either of
-/// the last one and infinity will do.
+/// The error of `got` as a multiple of `unit`. It is 0 if both are infinite or NaN. At the edge of the numbers both the
+/// largest number and infinity are accepted.
 fn off(got: f32, want: f64, unit: f64) -> f64 {
     let edge = f64::from(f32::MAX) * (1.0 - 4.0 * f64::from(f32::EPSILON));
     let got = f64::from(got);
@@ -65,25 +65,25 @@ fn rounding(want: f64) -> f64 {
     2f64.powi(-24) * want.abs().max(1.0)
 }
 
-/// Whether only absolute accuracy is asked of its values.
+/// True if only the absolute error of its values is bounded.
 fn absolute(f: Unary) -> bool {
     matches!(f, Unary::Gelu(_) | Unary::Silu(_))
 }
 
-/// How far a value is off, as a part of what is allowed.
+/// The error of a value relative to the largest allowed error.
 fn value_off(f: Unary, got: f32, want: f64) -> f64 {
     let smallest_normal = f64::from(f32::MIN_POSITIVE);
     if absolute(f) {
         off(got, want, rounding(want)) / ROUNDINGS
     } else if want.abs() < smallest_normal {
-        // Such numbers may all be 0.
+        // Subnormal numbers may be flushed to 0.
         off(got, want, smallest_normal)
     } else {
         off(got, want, ulp(want)) / VALUE_ULPS
     }
 }
 
-/// The largest of some errors, and where it is.
+/// The largest error, and its x.
 #[derive(Clone, Copy, Default)]
 struct Worst {
     error: f64,
@@ -114,7 +114,7 @@ fn values_and_derivatives_are_those_of_f64() {
             }
         }
         let [value, first, second] = worst.map(|worst| format!("{:.3} at {:?}", worst.error, worst.x));
-        let line = format!("{f:?}, in parts of what is allowed: value {value}, first {first}, second {second}");
+        let line = format!("{f:?}, relative to the allowed error: value {value}, first {first}, second {second}");
         println!("{line}");
         if worst.iter().any(|worst| worst.error > 1.0) {
             complaints.push(line);
@@ -158,7 +158,7 @@ fn the_infinities() {
             }
         }
     }
-    // From where these go to 0.
+    // The sign from which these go to 0.
     for f in [Silu.into(), Gelu { approximate: false }.into(), Gelu { approximate: true }.into()] {
         let [value, ..] = evaluate(&gpu, f, &x);
         assert_eq!(value[0].to_bits(), (-0f32).to_bits(), "{f:?}");

@@ -1,4 +1,4 @@
-//! Every op of the registry through the public checker, and proof that the checker bites.
+//! Every op of the registry with the public checker, and tests that the checker finds planted faults.
 
 use tangent_kernels::check;
 use tangent_kernels::extend::Factor;
@@ -26,15 +26,15 @@ struct Faulty<O> {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
-    /// The reverse rule of input 0 gives half.
+    /// The reverse rule of input 0 returns half of the cotangent.
     HalvedPull,
     /// Parameter 1 has no factor.
     DroppedFactor,
     /// The factor of parameter 0 is doubled.
     DoubledFactor,
-    /// Every sample gets the sum over samples added.
+    /// The sum over samples is added to every sample.
     Mixed,
-    /// The result is of another shape than the shape rule says.
+    /// The result has another shape than the shape rule returns.
     Shape,
 }
 
@@ -132,7 +132,7 @@ fn an_op_that_mixes_samples_is_refused_when_it_is_recorded() {
         }
     }
     tangent_kernels::ops! {
-        /// The crate's ops and one of our own.
+        /// The crate's ops and one op of this test.
         enum Own {
             Builtin(Builtin),
             Centre(Centre),
@@ -155,8 +155,8 @@ fn active_dropout_is_refused_and_at_inference_it_does_nothing() {
     assert!(graph.apply(Dropout { training: false }, &[x], &[]).is_ok());
 }
 
-/// What a description says: `key=value` for each attribute, where 3 is a number, 3,4 and 3, are lists, and all else is a
-/// flag or a word.
+/// Parses a description: `key=value` per attribute. 3 is a number, 3,4 and 3, are lists, and all other values are flags
+/// or words.
 fn attributes(text: &str) -> Attributes {
     let mut attributes = Attributes::default();
     for (key, value) in text.split_whitespace().map(|pair| pair.split_once('=').unwrap()) {
@@ -172,7 +172,7 @@ fn attributes(text: &str) -> Attributes {
     attributes
 }
 
-/// The shape that an op gives, by its description.
+/// The shape of the result of an op with this description.
 fn shape(name: &str, text: &str, inputs: &[&[usize]], parameters: &[&[usize]]) -> Result<Vec<usize>> {
     let op = Builtin::parse(name, &attributes(text)).unwrap_or_else(|| panic!("no op '{name}'"));
     op.unwrap_or_else(|error| panic!("{name} {text}: {error}")).shape(inputs, parameters)
@@ -229,7 +229,7 @@ fn descriptions_give_shapes() {
         ("max_pool2d", "kernel=3,2 stride=2 padding=1 ceil_mode=true", &[&[3, 6, 4]], &[], &[3, 4, 3]),
         ("max_pool2d", "kernel=2 stride=1 dilation=3", &[&[3, 5, 4]], &[], &[3, 2, 1]),
         ("max_pool2d", "kernel=3 stride=1 padding=1,0,0,1", &[&[3, 5, 4]], &[], &[3, 4, 3]),
-        // The last window would begin in the padding after the plane.
+        // The last window would start in the padding after the plane.
         ("avg_pool2d", "kernel=2 stride=2 padding=1 ceil_mode=true", &[&[1, 3, 3]], &[], &[1, 2, 2]),
         ("avg_pool2d", "kernel=2 stride=3 count_include_pad=false dilation=1", &[&[1, 6, 5]], &[], &[1, 2, 2]),
         ("global_avg_pool2d", "", &[&[3, 4, 5]], &[], &[3]),
@@ -257,8 +257,8 @@ fn descriptions_give_shapes() {
     }
 }
 
-/// Shapes and attributes that do not fit each other, hostile ones among them: an error that names op and shape, and
-/// neither a panic nor an overflow.
+/// Shapes and attributes that do not match, including hostile ones, give an error with op and shape. They never panic
+/// or overflow.
 #[test]
 fn descriptions_that_do_not_fit_are_refused() {
     let plane: Shapes<'_> = &[&[2, 5, 4]];
@@ -315,7 +315,7 @@ fn descriptions_that_do_not_fit_are_refused() {
         ("max_pool2d", "kernel=2 stride=0 ceil_mode=true", plane, &[]),
         ("max_pool2d", "kernel=3 padding=2", plane, &[]),
         ("max_pool2d", "kernel=4294967295 dilation=4294967295 padding=2147483647", plane, &[]),
-        // A window that shows padding alone has no largest entry.
+        // A window with padding alone has no largest entry.
         ("max_pool2d", "kernel=2 padding=1 dilation=2", &[&[1, 1, 5]], &[]),
         ("avg_pool2d", "kernel=1", &[&[1, 0, 5]], &[]),
         ("avg_pool2d", "kernel=4294967295", plane, &[]),
@@ -394,7 +394,7 @@ fn attributes_are_refused_by_name() {
     assert!(Builtin::parse("hologram", &Attributes::default()).is_none());
 }
 
-/// The result of an op on one sample of the crate's numbers, and the input's cotangent for the cotangent `dy`.
+/// The result of an op on one sample of the given numbers, and the cotangent of its input for the cotangent `dy`.
 fn computed(op: &impl Op, x: &[f64], shape: &[usize], parameters: &[&[f64]], dy: &[f64]) -> [Vec<f64>; 2] {
     let cpu = Cpu::<f64>::new();
     let shape = [&[1], shape].concat();

@@ -23,7 +23,7 @@ pub trait Gram: Arrays {
         Rates::shipped::<Self::Number>()
     }
 
-    /// The other devices that share the work. The default is none.
+    /// The other devices that share the work. By default there are no others.
     fn helpers(&self) -> Helpers<Self> {
         Helpers { others: Vec::new(), last: None }
     }

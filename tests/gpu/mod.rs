@@ -1,10 +1,11 @@
-//! The device that tests run on.
+//! The GPU that tests use.
 
 use std::sync::OnceLock;
 
 use tangent_kernels::Gpu;
 
-/// The best device, opened once. Where there is none, `None`, said loudly; with `TANGENT_REQUIRE_GPU=1` a failure.
+/// The fastest GPU, opened once. Without a GPU it prints a notice and returns `None`. With `TANGENT_REQUIRE_GPU=1` it
+/// panics instead.
 pub fn gpu() -> Option<Gpu> {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
     GPU.get_or_init(|| match Gpu::open() {

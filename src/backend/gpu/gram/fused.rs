@@ -44,7 +44,7 @@ pub(super) struct Operands<'a> {
     pub panels: [&'a Buffer; 2],
     /// The distance between two steps.
     pub strides: [usize; 2],
-    /// The matrices that A is read from, or any buffer if there are none.
+    /// The matrices that A is read from, or any buffer without them.
     pub lefts: &'a Buffer,
 }
 
