@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::backend::{Arrays, Cpu, Gram};
+use crate::backend::{Cpu, Gram, Reductions, Storage};
 use crate::error::{Error, Result};
 use crate::kernel::Matrix;
 use crate::model::{Model, Session};
