@@ -1,4 +1,4 @@
-//! The elementwise functions against mpmath: every one of them, in both precisions, over the whole range of numbers.
+//! All elementwise functions compared with mpmath, in both precisions, over the whole range of numbers.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,15 @@ use tangent_kernels::unary::{
 };
 use tangent_kernels::{Attribute, Attributes, Batch, Cpu, Real, Sequential, Session};
 
-/// How far a value may be off, in units in the last place.
+/// The largest error of a value, in units in the last place.
 const VALUE_ULPS: f64 = 4.0;
-/// How far a derivative may be off, in machine epsilons times the largest of 1, |f| and the derivative.
+/// The largest error of a derivative, in machine epsilons times the largest of 1, |f| and the derivative.
 const DERIVATIVE_EPSILONS: f64 = 4.0;
-/// The functions that have infinite or undefined values of their own, or such derivatives: the table says where, up to
-/// the largest and down to the smallest normal number.
+/// The functions with infinite or undefined values or derivatives. The table has them up to the largest and down to the
+/// smallest normal number.
 const UNBOUNDED: [&str; 4] = ["exp", "log", "reciprocal", "sqrt"];
 
-/// What the table says about one function at one point.
+/// A row of the table: one function at one point.
 struct Row {
     f: Unary,
     x: f64,
@@ -24,7 +24,7 @@ struct Row {
     want: [f64; 3],
 }
 
-/// The table: see `make_unary.py` beside it.
+/// The table, written by `tests/reference/make_unary.py`.
 fn table() -> Vec<Row> {
     let lines = include_str!("reference/unary.tsv").lines().filter(|line| !line.starts_with('#'));
     let row = |line: &str| {
@@ -42,7 +42,7 @@ fn table() -> Vec<Row> {
     lines.map(row).collect()
 }
 
-/// The precisions, as far as the checks must tell them apart.
+/// The properties of a precision that the checks need.
 trait Precision: Real {
     const DIGITS: i32;
     const SMALLEST_NORMAL: f64;
@@ -61,16 +61,16 @@ impl Precision for f64 {
     const LARGEST: f64 = f64::MAX;
 }
 
-/// `want` is not among the finite numbers of `R`: undefined, infinite, or so large that it is rounded to an infinity.
+/// True if `want` is NaN, infinite, or rounds to infinity in `R`.
 fn off_the_scale<R: Precision>(want: f64) -> bool {
     !R::from_f64(want).is_finite()
 }
 
-/// The distance between the numbers of precision `R` that are as large as `x`, where `x` is a normal one.
+/// The distance between neighbouring numbers of precision `R` at `x`, which is a normal number.
 fn ulp<R: Precision>(x: f64) -> f64 {
     let exponent = ((x.to_bits() >> 52) & 0x7ff) as i32 - 1023;
     let spacing = exponent - (R::DIGITS - 1);
-    // In two steps, as 2^spacing itself may be subnormal.
+    // In two steps: 2^spacing may be subnormal.
     2f64.powi(spacing / 2) * 2f64.powi(spacing - spacing / 2)
 }
 
@@ -81,7 +81,7 @@ fn evaluate<R: Real>(f: Unary, x: f64) -> [f64; 3] {
     [y, f.first(x, y), f.second(x, y)].map(R::f64)
 }
 
-/// Complains about the rows that `R` does not reproduce; returns how many points it could compare.
+/// Adds a complaint if `R` does not reproduce the row. Returns the number of compared points.
 fn compare<R: Precision>(row: &Row, complaints: &mut Vec<String>) -> usize {
     let Row { f, x, want } = *row;
     if R::from_f64(x).f64() != x {
@@ -95,7 +95,7 @@ fn compare<R: Precision>(row: &Row, complaints: &mut Vec<String>) -> usize {
             complaints.push(format!("{place}: got {got:?}, want {want:?}, off by {error:.3} {unit}"));
         }
     };
-    // There is no distance to NaN and to an infinity: they are met or not.
+    // NaN and infinities have no distance: they must be equal.
     let missed = |got: f64, want: f64| match got == R::from_f64(want).f64() || (got.is_nan() && want.is_nan()) {
         true => 0.0,
         false => f64::INFINITY,
@@ -113,7 +113,7 @@ fn compare<R: Precision>(row: &Row, complaints: &mut Vec<String>) -> usize {
             check(what, got[order], want[order], missed(got[order], want[order]), 0.0, "");
             continue;
         }
-        // An infinite value excuses nothing.
+        // An infinite value does not widen the bound.
         let value = if off_the_scale::<R>(want[0]) { 0.0 } else { want[0].abs() };
         let scale = R::EPSILON.f64() * value.max(want[order].abs()).max(1.0);
         let error = (got[order] - want[order]).abs() / scale;
@@ -164,7 +164,7 @@ fn derivatives_are_the_limits_of_differences() {
                 (evaluate::<f64>(f, x - step), evaluate::<f64>(f, x + step));
             let [_, first, second] = evaluate::<f64>(f, x);
             let (rise, bend) = ((right - left) / (2.0 * step), (right_first - left_first) / (2.0 * step));
-            // Relative where the derivative is large.
+            // Relative if the derivative is large.
             let allowed = |derivative: f64| 1e-9 * derivative.abs().max(1.0);
             let near = (rise - first).abs() < allowed(first);
             assert!(near, "first derivative of {f:?} at {x}: {first}, by differences {rise}");
@@ -277,7 +277,7 @@ fn the_values_at_the_infinities() {
         ];
         for (f, left, right) in ends {
             for (x, want) in [(-infinity, left), (infinity, right)] {
-                // By bits, as -0 and 0 are to be told apart.
+                // By bits, so that -0 and 0 differ.
                 let got = f.value(R::from_f64(x)).f64();
                 assert_eq!(got.to_bits(), want.to_bits(), "{f:?} in {} at {x}: {got:?}", R::NAME);
             }
@@ -296,7 +296,7 @@ fn the_unbounded_functions_at_zero_and_at_the_infinities() {
         let (right_pole, left_pole) = ([infinity, -infinity, infinity], [-infinity; 3]);
         let (no_slope, logs_pole, roots_end) =
             ([infinity, 0.0, 0.0], [-infinity, infinity, -infinity], [0.0, infinity, -infinity]);
-        // At -infinity, -1, -0, 0 and infinity; the table has the rest.
+        // At -infinity, -1, -0, 0 and infinity. The table has the rest.
         let ends: [(Unary, [[f64; 3]; 5]); 4] = [
             (Exp.into(), [[0.0; 3], [(-1f64).exp(); 3], [1.0; 3], [1.0; 3], [infinity; 3]]),
             (Log.into(), [nan, nan, logs_pole, logs_pole, no_slope]),

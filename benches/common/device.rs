@@ -16,7 +16,7 @@ pub struct Ruler {
 const SIDES: [usize; 5] = [256, 512, 1024, 2048, 4096];
 const LONG: Duration = Duration::from_millis(50);
 
-/// The device's product of two square matrices by `Arrays::matmul`, in `Number`: the best of three, without transfers.
+/// The device's product of two square matrices by `Reductions::matmul`, in `Number`: the best of three, without transfers.
 ///
 /// # Errors
 /// The device failed.

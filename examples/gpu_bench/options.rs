@@ -15,7 +15,7 @@ usage: gpu_bench [--device D] [--quick] [--peak-tflops T] [--json]
   --peak-tflops T   the GPU's peak in f32, without matrix units; known for some GPUs
   --json            print one JSON object
 
-Products are n samples of k features with themselves, by Arrays::matmul; on the CPU by blocks of rows on all threads.
+Products are n samples of k features with themselves, by Reductions::matmul; on the CPU by blocks of rows on all threads.
 Kernels are those of the paper's MLP (4 layers of 100) and MLP-h (8 of 1000), whole, into a sink that stores nothing.
 FLOP/s count the operations of the plan. Times are medians.
 

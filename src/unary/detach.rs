@@ -3,11 +3,11 @@ use crate::attributes::Attributes;
 use crate::error::Result;
 use crate::real::Real;
 
-/// x, through which no gradient goes: `detach` of PyTorch, `stop_gradient` of JAX and TensorFlow.
+/// x without gradient, like `detach` of PyTorch and `stop_gradient` of JAX and TensorFlow
 ///
 /// Both derivatives are 0 by definition, not the limits of differences. There is no kink.
 ///
-/// At the far ends: x itself.
+/// At the far ends the value is x.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detach;
 

@@ -7,7 +7,7 @@ use crate::real::Real;
 ///
 /// Both derivatives are 0, also at the steps, which are the integers.
 ///
-/// At the far ends: x itself.
+/// At the far ends the value is x.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Floor;
 

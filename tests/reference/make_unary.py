@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes unary.tsv beside this file: reference values of the elementwise functions and of their derivatives.
+"""Writes unary.tsv next to this file: reference values of the elementwise functions and of their derivatives.
 
 They come from mpmath and from the definitions below alone, never from the crate. `pip install mpmath`, then
 `python3 make_unary.py`; the output is the same every time.
