@@ -94,10 +94,31 @@ pub struct Network {
     #[arg(long = "output", value_name = "NAME")]
     pub outputs: Vec<String>,
 
-    /// Treat initialisers that match PATTERN as parameters wherever they are used, even as factors of a Mul;
-    /// * matches any characters [default: weights and biases of layers]
+    /// Treat tensors that match PATTERN as parameters wherever they are used; * matches any characters
+    /// [default: as the file says, see `ntk info`]
     #[arg(long, value_name = "PATTERN")]
     pub trainable: Vec<String>,
+
+    /// Treat tensors that match PATTERN as constants, even if --trainable matches them
+    #[arg(long, value_name = "PATTERN")]
+    pub fixed: Vec<String>,
+
+    /// Read the names of all parameters: from a text file with one name per line, or from a safetensors file of the
+    /// parameters
+    #[arg(long, value_name = "FILE")]
+    pub params_from: Option<PathBuf>,
+
+    /// The axis of the batch of an input, such as state=1 [default: 0]
+    #[arg(long, value_name = "NAME=AXIS", value_parser = parsers::batch_axis)]
+    pub batch_axis: Vec<(String, usize)>,
+
+    /// Give an input the same value for all samples, such as sr=16000
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parsers::constant)]
+    pub constant: Vec<(String, f64)>,
+
+    /// The inputs of the file have no batch axis: they are one sample
+    #[arg(long)]
+    pub unbatched: bool,
 }
 
 /// How a kernel is computed.
@@ -219,6 +240,10 @@ pub struct Verify {
     /// Number of samples to use, spread evenly over X
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = parsers::count)]
     pub samples: usize,
+
+    /// Compare the outputs of the network with those of the framework on X, an array [n, ...]
+    #[arg(long, value_name = "Y.npy")]
+    pub expect: Option<PathBuf>,
 
     /// Precision of the kernels that are compared; finite differences always use f64
     #[arg(long, default_value = "f64")]

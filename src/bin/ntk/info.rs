@@ -1,7 +1,7 @@
 //! `ntk info`
 
 use serde_json::{Value, json};
-use tangent_kernels::io::onnx::{Built, Network, Port};
+use tangent_kernels::io::onnx::{Built, Network, Port, Tensor};
 use tangent_kernels::{ParameterInfo, Result};
 
 use crate::Answer;
@@ -100,6 +100,7 @@ fn parameters(built: &Built) -> String {
         "",
         constants.len()
     );
+    text += &tensors(built);
     let outputs: Vec<String> =
         built.outputs.iter().map(|(name, shape)| format!("{} {shape:?}", escape_name(name))).collect();
     text += &format!("\nC = {} outputs: {}\n", model.outputs(), outputs.join(", then "));
@@ -107,6 +108,31 @@ fn parameters(built: &Built) -> String {
         text += &format!("\nwarning: {warning}\n");
     }
     text
+}
+
+/// The tensors of the file, what they are taken for, and why.
+fn tensors(built: &Built) -> String {
+    let names: Vec<String> = built.tensors.iter().map(|tensor| escape_name(&tensor.name)).collect();
+    let width = names.iter().map(String::len).max().unwrap_or(0).max(6);
+    let mut text = format!("\n{:<width$}  {:<9}  reason\n", "tensor", "taken as");
+    for (tensor, name) in built.tensors.iter().zip(&names) {
+        let role = if tensor.trainable { "trainable" } else { "fixed" };
+        let mark = if tensor.doubtful { "DOUBTFUL: " } else { "" };
+        text += &format!("{name:<width$}  {role:<9}  {mark}{}\n", tensor.reason);
+    }
+    text += "\nA file does not show torch.no_grad() and requires_grad=False: use --fixed, --params-from or\n\
+             examples/python/trainable.py for frozen parameters.\n";
+    text
+}
+
+fn tensors_json(built: &Built) -> Vec<Value> {
+    let json = |tensor: &Tensor| {
+        json!({
+            "name": tensor.name, "shape": tensor.shape, "trainable": tensor.trainable, "doubtful": tensor.doubtful,
+            "reason": tensor.reason,
+        })
+    };
+    built.tensors.iter().map(json).collect()
 }
 
 fn entries(info: &ParameterInfo) -> usize {
@@ -120,6 +146,7 @@ fn built_json(built: &Built) -> Value {
         "parameter_count": built.model.parameter_count(),
         "output_count": built.model.outputs(),
         "outputs": outputs_json(built),
+        "tensors": tensors_json(built),
         "warnings": built.warnings,
     })
 }

@@ -15,13 +15,53 @@ use crate::terminal::escape_text;
 /// The number of bytes that are hashed at once.
 const HASHED_AT_ONCE: usize = 1 << 20;
 
-/// Decodes the network of the command line and selects its outputs.
+/// Decodes the network of the command line, and selects its outputs and parameters.
 pub fn network(options: &Network) -> Result<onnx::Network> {
-    let network = onnx::Network::read(&options.network)?.trainable(&options.trainable);
+    let network = onnx::Network::read(&options.network)?;
+    configured(network, options).map_err(|error| error.context(options.network.display()))
+}
+
+fn configured(network: onnx::Network, options: &Network) -> Result<onnx::Network> {
+    let mut network = network.trainable(&options.trainable).fixed(&options.fixed);
+    if let Some(path) = &options.params_from {
+        network = network.parameters_listed(&listed(path)?);
+    }
+    if options.unbatched {
+        network = network.unbatched();
+    }
+    for (name, axis) in &options.batch_axis {
+        network = network.batch_axis(name, *axis)?;
+    }
+    for (name, value) in &options.constant {
+        network = network.constant(name, *value)?;
+    }
     match &options.outputs[..] {
         [] => Ok(network),
-        names => network.choose(names).map_err(|error| error.context(options.network.display())),
+        names => network.choose(names),
     }
+}
+
+/// The names in a list of parameters: the lines of a text file, or the tensors of a safetensors file.
+fn listed(path: &Path) -> Result<Vec<String>> {
+    let bytes = std::fs::read(path).map_err(|error| Error::from(error).context(path.display()))?;
+    let names = match path.extension().is_some_and(|extension| extension == "safetensors") {
+        true => tensor_names(&bytes).ok_or("not a safetensors file"),
+        false => lines(bytes).ok_or("not a text file with one name per line"),
+    };
+    names.map_err(|reason| Error::format(reason).context(path.display()))
+}
+
+fn lines(bytes: Vec<u8>) -> Option<Vec<String>> {
+    let text = String::from_utf8(bytes).ok()?;
+    Some(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect())
+}
+
+/// The names in the header of a safetensors file, a JSON object that follows its length.
+fn tensor_names(bytes: &[u8]) -> Option<Vec<String>> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let header = rest.get(..usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let header: serde_json::Map<String, Value> = serde_json::from_slice(header).ok()?;
+    Some(header.keys().filter(|key| *key != "__metadata__").cloned().collect())
 }
 
 /// The files of the samples: one per network input.
@@ -59,7 +99,8 @@ impl SampleFiles {
             if arrays.iter().any(|array| array.input == input) {
                 return Err(Error::name(format!("input '{input}' has two files: give it one")));
             }
-            arrays.push(Array::read(input, &file.path)?);
+            let axis = network.inputs().iter().find(|port| port.name == input).and_then(|port| port.batch_axis);
+            arrays.push(Array::read(input, &file.path, axis.unwrap_or(0))?);
         }
         if let Some(other) = arrays.iter().find(|array| array.samples() != arrays[0].samples()) {
             let first = &arrays[0];
@@ -113,14 +154,32 @@ impl<R> Array<R> {
 }
 
 impl<R: Real> Array<R> {
-    fn read(input: String, path: &Path) -> Result<Self> {
+    /// Reads an array with the samples along an axis, and moves that axis to the front.
+    fn read(input: String, path: &Path, axis: usize) -> Result<Self> {
         let (shape, data) = npy::read_numbers(path)?;
+        let (shape, data) = if axis < shape.len() { batch_first(&shape, data, axis) } else { (shape, data) };
         if shape.is_empty() || shape[0] == 0 {
             let path = path.display();
             return Err(Error::shape(format!("{path}: an array of shape {shape:?} contains no samples")));
         }
         Ok(Array { input, path: path.to_owned(), shape, data })
     }
+}
+
+/// An array with its axis `axis` as the first one.
+fn batch_first<R: Copy>(shape: &[usize], data: Vec<R>, axis: usize) -> (Vec<usize>, Vec<R>) {
+    let outer: usize = shape[..axis].iter().product();
+    let inner: usize = shape[axis + 1..].iter().product();
+    let count = shape[axis];
+    let mut moved = Vec::with_capacity(data.len());
+    for n in 0..count {
+        for k in 0..outer {
+            let start = (k * count + n) * inner;
+            moved.extend_from_slice(&data[start..start + inner]);
+        }
+    }
+    let others = (0..shape.len()).filter(|&k| k != axis).map(|k| shape[k]);
+    (std::iter::once(count).chain(others).collect(), moved)
 }
 
 /// Builds the network for samples of these shapes and prints its warnings.

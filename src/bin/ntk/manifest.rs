@@ -32,6 +32,8 @@ pub fn describe(
         "parameters": infos_json(built.model.parameters()),
         "params": computing.parameters,
         "trainable": options.network.trainable,
+        "fixed": options.network.fixed,
+        "params_from": options.network.params_from.as_deref().map(describe_file).transpose()?,
         "shard": options.shard.map(|(shard, shards)| format!("{}/{shards}", shard + 1)),
         "precision": if computing.precision == Precision::F32 { "f32" } else { "f64" },
         "threads": rayon::current_num_threads(),

@@ -77,6 +77,18 @@ pub fn shard(text: &str) -> Result<(usize, usize), String> {
     }
 }
 
+/// Parses `NAME=AXIS`.
+pub fn batch_axis(text: &str) -> Result<(String, usize), String> {
+    let pair = text.rsplit_once('=').and_then(|(name, axis)| Some((name.to_string(), axis.parse().ok()?)));
+    pair.ok_or_else(|| "use the name of an input and the axis of its batch, such as state=1".into())
+}
+
+/// Parses `NAME=VALUE`.
+pub fn constant(text: &str) -> Result<(String, f64), String> {
+    let pair = text.rsplit_once('=').and_then(|(name, value)| Some((name.to_string(), value.parse().ok()?)));
+    pair.ok_or_else(|| "use the name of an input and its value, such as sr=16000".into())
+}
+
 /// Parses `NAME=SIZES`.
 pub fn shape(text: &str) -> Result<(String, Vec<usize>), String> {
     let parsed = text.rsplit_once('=').and_then(|(name, list)| Some((name.to_string(), sizes(list)?)));
@@ -90,7 +102,7 @@ fn sizes(text: &str) -> Option<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, count, mode, ridge, shape, shard, threads};
+    use super::{batch_axis, bytes, constant, count, mode, ridge, shape, shard, threads};
     use tangent_kernels::Outputs;
 
     #[test]
@@ -102,6 +114,8 @@ mod tests {
         assert_eq!(shard("2/8"), Ok((1, 8)));
         assert_eq!(mode("3"), Ok(Outputs::Output(3)));
         assert_eq!(shape("image=3,8"), Ok(("image".to_string(), vec![3, 8])));
+        assert_eq!(batch_axis("state=1"), Ok(("state".to_string(), 1)));
+        assert_eq!(constant("sr=16e3"), Ok(("sr".to_string(), 16000.0)));
         assert_eq!(threads("1"), Ok(1));
         assert_eq!(count("7"), Ok(7));
         assert_eq!(ridge("0"), Ok(0.0));
@@ -115,6 +129,7 @@ mod tests {
         assert!(shard("0/8").is_err() && shard("9/8").is_err() && shard("8").is_err());
         assert!(mode("all").is_err());
         assert!(shape("3,8").is_err() && shape("x=3,?").is_err());
+        assert!(batch_axis("state").is_err() && batch_axis("state=-1").is_err() && constant("sr").is_err());
         assert!(count("0").is_err() && count("-1").is_err());
         assert!(ridge("-1").is_err() && ridge("NaN").is_err() && ridge("inf").is_err());
         for text in ["0", "99999", "many"] {

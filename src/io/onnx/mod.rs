@@ -86,7 +86,7 @@ use crate::shape::numel;
 use array::{Array, Kind};
 use operand::Operand;
 pub use parameters::Tensor;
-use parameters::{Choice, Parameters, doubts, listed_in_file, pytorch};
+use parameters::{Choice, Parameters, doubts, listed_in_file, merged, pytorch};
 pub use port::Port;
 use proto::{GraphProto, ModelProto, NodeProto, ValueInfo};
 use reader::Reader;
@@ -125,6 +125,8 @@ pub struct Built {
     pub outputs: Vec<(String, Vec<usize>)>,
     /// The tensors of the file that the chosen outputs depend on, and which of them are parameters.
     pub tensors: Vec<Tensor>,
+    /// Whether the network stops gradients (`detach`), so that differences of its outputs are not its derivatives.
+    pub stops_gradients: bool,
     /// What a caller should know, such as that one parameter may have been two.
     pub warnings: Vec<String>,
 }
@@ -371,6 +373,7 @@ impl Network {
         reader.read(&self.graph.node, &needed)?;
         let mut built = self.finish(reader, &wanted, inputs)?;
         built.warnings.splice(0..0, self.choice.missing(&parameters));
+        let known = parameters.known;
         built.tensors = parameters.into_tensors(&needed);
         built.warnings.splice(0..0, doubts(&built.tensors));
         built.warnings.extend(
@@ -379,6 +382,9 @@ impl Network {
             }),
         );
         built.warnings.splice(0..0, pytorch::optimised(&self.graph, &needed));
+        if !known {
+            built.warnings.splice(0..0, merged(&self.graph, &needed));
+        }
         built.warnings.dedup();
         Ok(built)
     }
@@ -417,6 +423,7 @@ impl Network {
             outputs.push((name.to_string(), shape));
         }
         let output = if flat.len() == 1 { flat[0] } else { reader.graph.concat(&flat, 0)? };
+        let stops_gradients = reader.stops_gradients;
         let (graph, values, warnings) = reader.into_parts();
         let mut model = Model::new(graph, output)?;
         for (name, array) in values {
@@ -425,7 +432,7 @@ impl Network {
             model.set(&name, &array.shape, array.values)?;
         }
         let inputs = inputs.iter().map(|port| port.name.clone()).collect();
-        Ok(Built { model, inputs, outputs, tensors: Vec::new(), warnings })
+        Ok(Built { model, inputs, outputs, tensors: Vec::new(), stops_gradients, warnings })
     }
 }
 

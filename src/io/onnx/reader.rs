@@ -62,6 +62,8 @@ pub(super) struct Reader<'a> {
     /// What unnamed weights of the node that is read are named by.
     pub(super) path: String,
     pub warnings: Vec<String>,
+    /// Whether a value lost its gradient on the way.
+    pub stops_gradients: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -95,6 +97,7 @@ impl<'a> Reader<'a> {
             at: String::new(),
             path: String::new(),
             warnings: Vec::new(),
+            stops_gradients: false,
         }
     }
 

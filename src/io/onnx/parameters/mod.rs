@@ -5,6 +5,7 @@
 //! one everywhere, whatever op takes it and whatever its size. Its values have no influence.
 
 mod guess;
+mod merged;
 pub(super) mod pytorch;
 
 use std::collections::{HashMap, HashSet};
@@ -14,6 +15,7 @@ use super::tensor::shape_of;
 use crate::error::{Error, Result};
 use crate::pattern::matches;
 use guess::Uses;
+pub(super) use merged::merged;
 use pytorch::{Kind, Signature};
 
 /// The key of the file's metadata under which `examples/python/trainable.py` lists the parameters, one a line.

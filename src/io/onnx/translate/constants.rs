@@ -142,7 +142,10 @@ fn is_merged(call: &Call<'_>) -> bool {
 /// The same value without its gradient.
 pub(super) fn stopped(reader: &mut Reader<'_>, x: &Operand) -> Result<Operand> {
     match x.is {
-        Is::Sample(_) => Ok(mapped(reader, Unary::from(Detach), x)?.of_kind(x.kind)),
+        Is::Sample(_) => {
+            reader.stops_gradients = true;
+            Ok(mapped(reader, Unary::from(Detach), x)?.of_kind(x.kind))
+        }
         _ => Ok(x.detached()),
     }
 }
