@@ -216,7 +216,8 @@ impl Operand {
             _ if self.batch == Some(axis) && (axis == 0 || self.shape.get(axis) == Some(&1)) => {
                 Err(Error::unsupported(format!(
                     "this works along axis {axis}, which is the batch's or has the batch in it, and so mixes samples; the \
-                 kernel between two samples is only defined for ops that treat every sample alone"
+                     kernel between two samples is only defined for ops that treat every sample alone. If an input has its \
+                     batch on another axis, or none, `batch_axis` or `unbatched` says so (--batch-axis NAME=AXIS, --unbatched)"
                 )))
             }
             Some(batch) if batch < axis => Ok(axis - 1),

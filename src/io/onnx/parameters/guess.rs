@@ -28,8 +28,10 @@ enum Use {
     Bias,
     /// As what is added to something else.
     Added,
-    /// As what is added to an input of the network, or multiplied with it: a normalisation.
+    /// As what is subtracted from an input of the network, or multiplied with it: a normalisation.
     OnInput,
+    /// As what is added to an input of the network: positions, or a shift.
+    AddedToInput,
     /// As what is added to the arguments of a softmax: a mask.
     OnScores,
     /// As what the samples are subtracted from.
@@ -127,7 +129,9 @@ impl<'a> Uses<'a> {
         if all(Use::SquareOnTheLeft) {
             Decision::doubtful(false, "a square matrix on the left of the samples, like an adjacency matrix")
         } else if all(Use::OnInput) {
-            Decision::doubtful(false, "it meets an input of the network itself, like a normalisation or positions")
+            Decision::doubtful(false, "it meets an input of the network itself, like a normalisation")
+        } else if all(Use::AddedToInput) {
+            Decision::doubtful(true, "it is added to an input of the network itself, like positions or a shift")
         } else if all(Use::OnScores) {
             Decision::doubtful(false, "it is added to the arguments of a softmax, like a mask")
         } else if uses.contains(&Use::Added) || self.legacy_pytorch {
@@ -160,6 +164,7 @@ impl<'a> Uses<'a> {
         match (&node.op_type[..], k) {
             ("BatchNormalization", 3 | 4) => Use::Statistic,
             ("MatMul", 0) if square => Use::SquareOnTheLeft,
+            ("InstanceNormalization", 1 | 2) if self.normalises_groups(node) => Use::Setting,
             (op, k) if takes_setting(op, k) => Use::Setting,
             ("Add" | "Sum" | "Sub" | "Mul" | "Div", _) => self.arithmetic(node, k, name, shape),
             ("Pow" | "Where" | "Max" | "Min" | "Mean" | "Concat" | "Expand" | "Mod" | "ScatterND", _) => Use::Other,
@@ -176,7 +181,7 @@ impl<'a> Uses<'a> {
         } else if self.guards(node) {
             Use::Setting
         } else if self.inputs.contains(self.origin(other)) {
-            Use::OnInput
+            if additive { Use::AddedToInput } else { Use::OnInput }
         } else if additive && self.is_product(other) {
             Use::Bias
         } else if additive && is_plane(shape) && self.reaches_softmax(node, 0) {
@@ -186,6 +191,17 @@ impl<'a> Uses<'a> {
         } else {
             Use::Other
         }
+    }
+
+    /// Whether a norm of instances is part of a norm of groups, which has its weight after a change of shape.
+    fn normalises_groups(&self, node: &NodeProto) -> bool {
+        let only = |node: &NodeProto| match self.consumers.get(node.output.first()?.as_str())?[..] {
+            [(user, _)] => Some(user),
+            _ => None,
+        };
+        let reshape = only(node).filter(|node| node.op_type == "Reshape");
+        let product = reshape.and_then(only).filter(|node| node.op_type == "Mul");
+        product.is_some_and(|node| node.input.iter().any(|name| !self.sampled.contains(name.as_str())))
     }
 
     /// Whether the sum of a node only keeps a root, a logarithm or a denominator away from zero.
@@ -254,7 +270,7 @@ fn single_number(name: &str, uses: &[Use]) -> Decision {
     if any(Use::Bias) {
         return Decision::known(true, "a bias");
     }
-    if any(Use::Added) {
+    if any(Use::Added) || any(Use::AddedToInput) {
         return Decision::doubtful(true, "one number that is added, like a bias");
     }
     if is_number(name) || uses.iter().all(|found| matches!(found, Use::Minuend | Use::Setting)) {
