@@ -61,6 +61,16 @@ fn ulp(x: f64) -> f64 {
     f64::from_bits(x.to_bits() & f64::INFINITY.to_bits()) * f64::from(f32::EPSILON)
 }
 
+/// How many roundings a derivative of `f` may be off: more where it is a third power of a value that is rounded.
+fn roundings(f: Unary) -> f64 {
+    match f {
+        Unary::Acos(_) | Unary::Acosh(_) | Unary::Asin(_) | Unary::Atanh(_) | Unary::Pow(_) | Unary::Tan(_) => {
+            2.0 * ROUNDINGS
+        }
+        _ => ROUNDINGS,
+    }
+}
+
 fn rounding(want: f64) -> f64 {
     2f64.powi(-24) * want.abs().max(1.0)
 }
@@ -110,7 +120,7 @@ fn values_and_derivatives_are_those_of_f64() {
             let want = wanted(f, x);
             worst[0].note(value_off(f, got[0][k], want[0]), x);
             for order in [1, 2] {
-                worst[order].note(off(got[order][k], want[order], rounding(want[order])) / ROUNDINGS, x);
+                worst[order].note(off(got[order][k], want[order], rounding(want[order])) / roundings(f), x);
             }
         }
         let [value, first, second] = worst.map(|worst| format!("{:.3} at {:?}", worst.error, worst.x));

@@ -30,8 +30,9 @@ use vector::Vector;
 /// A floating point number: `f32` or `f64`. The trait is sealed.
 ///
 /// The functions are those that the activations in [`unary`](crate::unary) need. Each is accurate to a few units in the
-/// last place over the whole range. All except `sin` and `cos` are implemented here with additions, products,
-/// divisions, shifts and selections. So loops over them are vectorised, and their bits are the same on every machine.
+/// last place over the whole range. All except the trigonometric ones, which are the standard library's, are implemented
+/// here with additions, products, divisions, shifts and selections. So loops over them are vectorised, and their bits are
+/// the same on every machine.
 pub trait Real:
     Copy
     + PartialEq
@@ -87,6 +88,14 @@ pub trait Real:
     fn sin(self) -> Self;
     /// cos(x)
     fn cos(self) -> Self;
+    /// tan(x)
+    fn tan(self) -> Self;
+    /// The angle between -pi/2 and pi/2 whose sine is x.
+    fn asin(self) -> Self;
+    /// The angle between 0 and pi whose cosine is x.
+    fn acos(self) -> Self;
+    /// The angle between -pi/2 and pi/2 whose tangent is x.
+    fn atan(self) -> Self;
     /// tanh(x)
     fn tanh(self) -> Self;
     /// erf(x)
@@ -172,6 +181,22 @@ macro_rules! real {
             #[inline(always)]
             fn cos(self) -> Self {
                 $t::cos(self)
+            }
+            #[inline(always)]
+            fn tan(self) -> Self {
+                $t::tan(self)
+            }
+            #[inline(always)]
+            fn asin(self) -> Self {
+                $t::asin(self)
+            }
+            #[inline(always)]
+            fn acos(self) -> Self {
+                $t::acos(self)
+            }
+            #[inline(always)]
+            fn atan(self) -> Self {
+                $t::atan(self)
             }
             #[inline(always)]
             fn tanh(self) -> Self {

@@ -18,16 +18,20 @@ pub struct Clamp {
     pub max: f64,
 }
 
+impl Clamp {
+    /// The bounds of the function called `name`.
+    pub(super) fn from_attributes(name: &str, attributes: &Attributes) -> Result<Self> {
+        let (min, max) = (parameter(name, attributes, "min")?, parameter(name, attributes, "max")?);
+        if min > max {
+            return Err(Error::value(format!("{name}: attribute 'min' is {min}, above 'max', which is {max}")));
+        }
+        Ok(Clamp { min, max })
+    }
+}
+
 impl Function for Clamp {
     fn parse(name: &str, attributes: &Attributes) -> Option<Result<Self>> {
-        (name == "clamp").then(|| {
-            let min = parameter(name, attributes, "min")?;
-            let max = parameter(name, attributes, "max")?;
-            if min > max {
-                return Err(Error::value(format!("{name}: attribute 'min' is {min}, above 'max', which is {max}")));
-            }
-            Ok(Clamp { min, max })
-        })
+        (name == "clamp").then(|| Clamp::from_attributes(name, attributes))
     }
 
     fn name(self) -> &'static str {

@@ -10,7 +10,7 @@
 //! let y = tanh.value(0.5);
 //! assert!((y - 0.5f64.tanh()).abs() < 1e-15);
 //! assert_eq!(tanh.first(0.5, y), (1.0 - y) * (1.0 + y));
-//! assert!(Unary::parse("cosh", &Attributes::default()).is_none());
+//! assert!(Unary::parse("coth", &Attributes::default()).is_none());
 //! ```
 
 use std::fmt::Debug;
@@ -255,25 +255,41 @@ pub use custom::Custom;
 // The registry: one line per function, sorted. The module's name is the function's.
 functions! {
     abs: Abs,
+    acos: Acos,
+    acosh: Acosh,
+    asin: Asin,
+    asinh: Asinh,
+    atan: Atan,
+    atanh: Atanh,
     clamp: Clamp,
+    cos: Cos,
+    cosh: Cosh,
     detach: Detach,
     elu: Elu,
     erf: Erf,
     exp: Exp,
     floor: Floor,
     gelu: Gelu,
+    hard_tanh: HardTanh,
     leaky_relu: LeakyRelu,
     log: Log,
+    norm_sqrt: NormSqrt,
+    pow: Pow,
+    quantize: Quantize,
     reciprocal: Reciprocal,
     relu: Relu,
     round: Round,
+    shrink: Shrink,
     sigmoid: Sigmoid,
     sign: Sign,
     silu: Silu,
     sin: Sin,
+    sinh: Sinh,
     softplus: Softplus,
     sqrt: Sqrt,
+    tan: Tan,
     tanh: Tanh,
+    thresholded_relu: ThresholdedRelu,
 }
 
 impl Unary {

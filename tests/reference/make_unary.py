@@ -135,6 +135,94 @@ def tanh(x):
     return mp.tanh(x), slope, -2 * mp.tanh(x) * slope
 
 
+def asin(x):
+    if abs(x) > 1:
+        return (mp.nan,) * 3
+    if abs(x) == 1:
+        return mp.asin(x), mp.inf, x * mp.inf
+    return mp.asin(x), (1 - x * x) ** mp.mpf("-0.5"), x * (1 - x * x) ** mp.mpf("-1.5")
+
+
+def acos(x):
+    _, first, second = asin(x)
+    return mp.acos(x) if abs(x) <= 1 else mp.nan, -first, -second
+
+
+def atan(x):
+    return mp.atan(x), 1 / (1 + x * x), -2 * x / (1 + x * x) ** 2
+
+
+def sinh(x):
+    # e^1e6 is beyond all numbers, and mpmath's exponents have an end too.
+    x = max(min(x, mp.mpf(10) ** 6), -mp.mpf(10) ** 6)
+    return mp.sinh(x), mp.cosh(x), mp.sinh(x)
+
+
+def cosh(x):
+    value, first, _ = sinh(x)
+    return first, value, first
+
+
+def asinh(x):
+    return mp.asinh(x), (1 + x * x) ** mp.mpf("-0.5"), -x * (1 + x * x) ** mp.mpf("-1.5")
+
+
+def acosh(x):
+    if x < 1:
+        return (mp.nan,) * 3
+    if x == 1:
+        return mp.mpf(0), mp.inf, -mp.inf
+    return mp.acosh(x), (x * x - 1) ** mp.mpf("-0.5"), -x * (x * x - 1) ** mp.mpf("-1.5")
+
+
+def atanh(x):
+    if abs(x) > 1:
+        return (mp.nan,) * 3
+    if abs(x) == 1:
+        return x * mp.inf, mp.inf, x * mp.inf
+    return mp.atanh(x), 1 / (1 - x * x), 2 * x / (1 - x * x) ** 2
+
+
+def cos(x):
+    return mp.cos(x), -mp.sin(x), -mp.cos(x)
+
+
+def tan(x):
+    t = mp.tan(x)
+    return t, 1 + t * t, 2 * t * (1 + t * t)
+
+
+def power(x, p):
+    if x < 0:
+        return (mp.nan,) * 3
+    if x == 0:
+        return tuple(mp.mpf(0) if q > 0 else sign * mp.inf for q, sign in ((p, 1), (p - 1, p), (p - 2, p * (p - 1))))
+    return x**p, p * x ** (p - 1), p * (p - 1) * x ** (p - 2)
+
+
+def quantize(x, low, high):
+    """mp.nint rounds ties to even."""
+    nearest = mp.nint(x)
+    return min(max(nearest, low), high), mp.mpf(low <= nearest <= high), mp.mpf(0)
+
+
+def norm_sqrt(x):
+    return sqrt(x) if x != 0 else (mp.mpf(0),) * 3
+
+
+def hard_tanh(x, low, high):
+    return min(max(x, low), high), mp.mpf(low < x < high), mp.mpf(0)
+
+
+def shrink(x, lambd, bias):
+    outside = abs(x) > lambd
+    return (x - mp.sign(x) * bias if outside else mp.mpf(0)), mp.mpf(outside), mp.mpf(0)
+
+
+def thresholded_relu(x, alpha):
+    return (x, mp.mpf(1), mp.mpf(0)) if x > alpha else (mp.mpf(0),) * 3
+
+
 # Where gelu by an erfc of f32 precision is off the most.
 ERFCF_WORST = 1.8369600772857666
 # Where gelu is a normal f64 and the erfc in it is not.
@@ -145,6 +233,9 @@ ENDS = [2.0**-126, (2 - 2.0**-23) * 2.0**127, 2.0**-1022, (2 - 2.0**-52) * 2.0**
 # Where 1/x^2, 1/x^3 and 1/(4 x sqrt(x)) pass these ends.
 POWERS = [5.4e-20, 9.2e18, 1.8e-13, 5.5e12, 3.8e-26, 2e25]
 POWERS_F64 = [7.6e-155, 7.2e-155, 1e154, 2.3e-103, 2.2e-103, 4.4e102, 6e-207, 4e204]
+
+# Inside of -1 and 1, and at the ends.
+INSIDE = [0.1, 0.3, 0.5, 0.6, 0.75, 0.9, 0.99, 0.9999, 1.0]
 
 # Function, parameters, formula, and where something special happens: tails that end in either precision, thresholds.
 # New ones go to the end: a function's place in this list chooses its points.
@@ -173,6 +264,27 @@ CASES = [
     ("floor", "", floor, [0.5, 1.0, 2.0, 3.0, 8388607.5]),
     ("round", "", nearest, [0.5, 1.5, 2.5, 3.5, 8388607.5]),
     ("sign", "", sign, []),
+    ("acos", "", acos, INSIDE),
+    ("acosh", "", acosh, [1.0001, 1.01, 1.5, 2.0, 3.0, 7.0, 1e6, 1e9]),
+    ("asin", "", asin, INSIDE),
+    ("asinh", "", asinh, [0.5, 1.0, 1e6, 1e9]),
+    ("atan", "", atan, [0.41421356, 0.5, 1.0, 2.41421356, 1e7]),
+    ("atanh", "", atanh, INSIDE),
+    ("cos", "", cos, [math.pi / 2, math.pi, 2 * math.pi, 355.0, 1e5, 1e10, 1e22, 1e30]),
+    ("cosh", "", cosh, [20.0, 22.0, 88.72, 89.4, 709.78, 710.4]),
+    ("hard_tanh", "min=-1,max=0.5", lambda x: hard_tanh(x, mp.mpf(-1), mp.mpf(0.5)), [0.5, 1.0]),
+    ("hard_tanh", "min=0,max=6", lambda x: hard_tanh(x, mp.mpf(0), mp.mpf(6)), [6.0]),
+    ("norm_sqrt", "", norm_sqrt, [0.25, 1.0, 2.0, 1e7]),
+    ("pow", "exponent=1.75", lambda x: power(x, mp.mpf(1.75)), [0.25, 1.0, 2.0, 1e7]),
+    ("pow", "exponent=-0.4", lambda x: power(x, mp.mpf(-0.4)), [0.25, 1.0, 2.0, 1e7]),
+    ("quantize", "min=-2,max=1", lambda x: quantize(x, -2, 1), [0.5, 1.0, 1.5, 2.0, 2.5]),
+    ("quantize", "min=0,max=255", lambda x: quantize(x, 0, 255), [0.5, 1.5, 2.5, 254.5, 255.0, 255.5]),
+    ("shrink", "lambda=0.5,bias=0.5", lambda x: shrink(x, mp.mpf(0.5), mp.mpf(0.5)), [0.5]),
+    ("shrink", "lambda=0.25,bias=0", lambda x: shrink(x, mp.mpf(0.25), mp.mpf(0)), [0.25]),
+    ("sinh", "", sinh, [20.0, 22.0, 88.72, 89.4, 709.78, 710.4]),
+    ("tan", "", tan, [math.pi / 4, math.pi / 2, math.pi, 355.0, 1e5, 1e10, 1e22, 1e30]),
+    ("thresholded_relu", "alpha=1", lambda x: thresholded_relu(x, mp.mpf(1)), [1.0]),
+    ("thresholded_relu", "alpha=-0.5", lambda x: thresholded_relu(x, mp.mpf(-0.5)), [0.5]),
 ]
 
 
@@ -211,8 +323,8 @@ def main():
         out.write("# Written by make_unary.py with mpmath.\n")
         out.write("# function\tparameters\tx\tvalue\tfirst\tsecond\n")
         for number, (name, parameters, formula, special) in enumerate(CASES):
-            spread = 4 if name in ("abs", "clamp", "floor", "leaky_relu", "relu", "round", "sign") else 14
-            unbounded = name in ("exp", "log", "reciprocal", "sqrt")
+            spread = 4 if name in ("abs", "clamp", "floor", "leaky_relu", "relu", "round", "sign") or number > 20 else 14
+            unbounded = name in ("exp", "log", "norm_sqrt", "pow", "reciprocal", "sqrt")
             exact = ENDS + [f32(x) for x in POWERS] + POWERS_F64 if unbounded else []
             for x in points(special, number, spread, exact):
                 if x == 0 and name in ("elu", "leaky_relu", "relu"):

@@ -11,8 +11,21 @@ macro_rules! real {
 }
 
 /// The text of the elementary functions. It follows `common.wgsl`.
-pub(super) const REAL: &str =
-    real!("bits", "divide", "reciprocal", "sqrt", "exp", "ln", "tanh", "sigmoid", "erf", "normal", "sine",);
+pub(super) const REAL: &str = real!(
+    "bits",
+    "divide",
+    "reciprocal",
+    "sqrt",
+    "exp",
+    "ln",
+    "tanh",
+    "sigmoid",
+    "erf",
+    "normal",
+    "sine",
+    "arc",
+    "hyperbolic",
+);
 
 /// A function of one number as shader text.
 pub(super) struct Formula {
