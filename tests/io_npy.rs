@@ -111,6 +111,17 @@ fn arrays_of_numpy_are_read() {
     assert_eq!(npy::read::<f64>(Scratch::with(&version_3).path()).unwrap(), (vec![1], vec![1.0]));
 }
 
+/// `np.array([1, -2.5, 65504, 6e-8, np.inf], 'f2').tobytes()`, and of `'>f2'`.
+#[test]
+fn floats_of_two_bytes_are_read_as_numbers() {
+    let numbers = vec![1.0, -2.5, 65504.0, 2f64.powi(-24), f64::INFINITY];
+    let little = file(&header("'<f2'", "(5,)"), b"\x00\x3c\x00\xc1\xff\x7b\x01\x00\x00\x7c");
+    let big = file(&header("'>f2'", "(5,)"), b"\x3c\x00\xc1\x00\x7b\xff\x00\x01\x7c\x00");
+    for bytes in [little, big] {
+        assert_eq!(npy::read_numbers::<f64>(Scratch::with(&bytes).path()).unwrap(), (vec![5], numbers.clone()));
+    }
+}
+
 #[test]
 fn fortran_order_becomes_row_major() {
     // np.save(f, np.arange(24, dtype='f4').reshape(2, 3, 4).T)

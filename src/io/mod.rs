@@ -9,6 +9,8 @@
 mod atomic;
 #[cfg(feature = "fixture")]
 pub mod fixture;
+#[cfg(any(feature = "npy", feature = "onnx"))]
+mod half;
 #[cfg(feature = "idx")]
 pub mod idx;
 #[cfg(feature = "mmap")]

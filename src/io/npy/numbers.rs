@@ -8,12 +8,13 @@ use npyz::{DType, Endianness, TypeChar};
 
 use super::{Contents, decode, number_shape, read_header, reorder};
 use crate::error::{Error, Result};
+use crate::io::half::half;
 use crate::io::open;
 use crate::real::Real;
 
 /// The shape and the entries, row-major, of the `.npy` file at `path`.
 ///
-/// The file may contain floats (`f4`, `f8`), integers (`i1` to `i8`, `u1` to `u8`) or booleans (`b1`, read as 0 and 1), in
+/// The file may contain floats (`f2`, `f4`, `f8`), integers (`i1` to `i8`, `u1` to `u8`) or booleans (`b1`, read as 0 and 1), in
 /// any order of axes and bytes. Floats are rounded to the nearest `R`. Integers are never rounded, because a rounded id or
 /// class would be another one.
 ///
@@ -65,7 +66,7 @@ impl NumberType {
         if let DType::Plain(number) = dtype {
             let (letter, bytes) = (number.type_char(), number.size_field());
             let supported = match letter {
-                TypeChar::Float => matches!(bytes, 4 | 8),
+                TypeChar::Float => matches!(bytes, 2 | 4 | 8),
                 TypeChar::Int | TypeChar::Uint => matches!(bytes, 1 | 2 | 4 | 8),
                 TypeChar::Bool => bytes == 1,
                 _ => false,
@@ -76,13 +77,17 @@ impl NumberType {
         }
         let descr = dtype.descr();
         Err(Error::format(format!(
-            "the file has the type {descr}, but real numbers are needed: floats of 4 or 8 bytes, integers or booleans"
+            "the file has the type {descr}, but real numbers are needed: floats of 2, 4 or 8 bytes, integers or booleans"
         )))
     }
 
     fn read<R: Real>(self, file: &mut File, count: usize) -> Result<Vec<R>> {
         let NumberType { letter, bytes, big_endian } = self;
         match (letter, bytes) {
+            (TypeChar::Float, 2) => {
+                let bits = if big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
+                return decode(file, count, |bytes| half(bits(bytes)));
+            }
             (TypeChar::Float, 4) => return read!(f32, big_endian, file, count),
             (TypeChar::Float, _) => return read!(f64, big_endian, file, count),
             _ => {}

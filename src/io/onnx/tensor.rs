@@ -6,6 +6,7 @@ use std::path::{Component, Path};
 use super::array::{Array, Kind};
 use super::proto::TensorProto;
 use crate::error::{Error, Result};
+use crate::io::half::{bfloat, half};
 use crate::io::open;
 use crate::shape::checked_numel;
 
@@ -99,23 +100,6 @@ fn typed(tensor: &TensorProto) -> Vec<f64> {
     }
 }
 
-/// IEEE 754 binary16.
-fn half(bits: u16) -> f64 {
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff) / 1024.0);
-    let size = match exponent {
-        0 => fraction * 2f64.powi(-14),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1.0 + fraction) * 2f64.powi(exponent - 15),
-    };
-    if bits >> 15 == 1 { -size } else { size }
-}
-
-/// The upper half of an `f32`.
-fn bfloat(bits: u16) -> f64 {
-    f64::from(f32::from_bits(u32::from(bits) << 16))
-}
-
 /// The bytes of a tensor that lie in another file, in the folder of the model or below it.
 fn read_outside(tensor: &TensorProto, folder: Option<&Path>) -> Result<Vec<u8>> {
     let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| &entry.value[..]);
@@ -152,20 +136,4 @@ fn read_outside(tensor: &TensorProto, folder: Option<&Path>) -> Result<Vec<u8>> 
         Ok(bytes)
     };
     read().map_err(|error: Error| error.context(path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{bfloat, half};
-
-    #[test]
-    fn halves_are_what_ieee_says() {
-        let known =
-            [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 2f64.powi(-24)), (0x3555, 0.333251953125)];
-        for (bits, value) in known {
-            assert_eq!(half(bits), value);
-        }
-        assert!(half(0x7c00).is_infinite() && half(0x7e00).is_nan());
-        assert_eq!(bfloat(0x3fc0), 1.5);
-    }
 }
