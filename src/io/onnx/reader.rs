@@ -45,6 +45,8 @@ pub(super) struct Reader<'a> {
     uses: HashMap<&'a str, usize>,
     /// Nodes that take a name, to look ahead by.
     consumers: HashMap<&'a str, &'a NodeProto>,
+    /// Nodes by the names of their outputs.
+    producers: HashMap<&'a str, &'a NodeProto>,
     /// Weights by the tensor that they are and by whether they are parameters.
     pub(super) weights: HashMap<(String, bool), Parameter>,
     /// Weights by the source that they are derived from, which is kept so that its address stays its own.
@@ -88,6 +90,7 @@ impl<'a> Reader<'a> {
             batch: None,
             uses,
             consumers,
+            producers: outputs_of(file),
             weights: HashMap::new(),
             derived: HashMap::new(),
             values: Vec::new(),
@@ -142,6 +145,30 @@ impl<'a> Reader<'a> {
         let trainable = array.kind == Kind::Float && self.parameters.is_trainable(name);
         let source = Source::Tensor { name: name.into(), trainable };
         Operand::with_source(Rc::new(array), Some(Rc::new(source)))
+    }
+
+    pub fn is_initialiser(&self, name: &str) -> bool {
+        self.initialisers.contains_key(name)
+    }
+
+    /// The code of a name's number type, if the file says it near by.
+    pub fn element_type(&self, name: &str) -> Option<i32> {
+        let mut name = name;
+        for _ in 0..DEEPEST {
+            if let Some(tensor) = self.initialisers.get(name) {
+                return Some(tensor.data_type);
+            }
+            let node = self.producers.get(name)?;
+            let attribute = |key: &str| node.attribute.iter().find(|attribute| attribute.name == key);
+            name = match node.op_type.as_str() {
+                "Cast" => return i32::try_from(attribute("to")?.i?).ok(),
+                "Constant" | "ConstantOfShape" => return Some(attribute("value")?.t.as_ref()?.data_type),
+                "CastLike" => node.input.get(1)?,
+                "Identity" | "Expand" | "Reshape" | "Squeeze" | "Unsqueeze" => node.input.first()?,
+                _ => return None,
+            };
+        }
+        None
     }
 
     /// Records those of the nodes that are needed.
@@ -290,4 +317,9 @@ fn count<'a>(
 
 fn is_needed(node: &NodeProto, needed: &HashSet<&str>) -> bool {
     node.output.iter().any(|name| needed.contains(name.as_str()))
+}
+
+/// The nodes by the names of their outputs.
+fn outputs_of(graph: &GraphProto) -> HashMap<&str, &NodeProto> {
+    graph.node.iter().flat_map(|node| node.output.iter().map(move |name| (name.as_str(), node))).collect()
 }

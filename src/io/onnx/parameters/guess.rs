@@ -288,7 +288,21 @@ fn takes_setting(op: &str, k: usize) -> bool {
             k > 0
         }
         "Unsqueeze" | "Squeeze" | "Split" | "Trilu" | "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" => k > 0,
+        "GridSample" | "AffineGrid" | "DFT" | "STFT" | "RotaryEmbedding" => k > 0,
+        _ if op.starts_with("QLinear") || op == "QGemm" => !quantised_inputs(op).contains(&k),
         _ => false,
+    }
+}
+
+/// The inputs of an op that are quantised values; scales and zero points are others.
+pub(super) fn quantised_inputs(op: &str) -> &'static [usize] {
+    match op {
+        "DequantizeLinear" => &[0],
+        "QLinearConv" => &[0, 3, 8],
+        "QGemm" => &[0, 3, 6],
+        "QLinearMatMul" | "QLinearAdd" | "QLinearMul" => &[0, 3],
+        _ if op.starts_with("QLinear") => &[0],
+        _ => &[],
     }
 }
 

@@ -221,7 +221,7 @@ fn by_signature(signature: &Signature<'_>, name: &str) -> Decision {
     }
 }
 
-/// Every tensor of floating point numbers, in branches too, initialisers first.
+/// Every tensor of floating point numbers, or of whole numbers that stand for such, in branches too, initialisers first.
 fn candidates(graph: &GraphProto) -> Vec<Candidate<'_>> {
     let (mut list, mut constants) = (Vec::new(), Vec::new());
     collect(graph, &mut list, &mut constants);
@@ -230,7 +230,8 @@ fn candidates(graph: &GraphProto) -> Vec<Candidate<'_>> {
 }
 
 fn collect<'a>(graph: &'a GraphProto, list: &mut Vec<Candidate<'a>>, constants: &mut Vec<Candidate<'a>>) {
-    let held = graph.initializer.iter().filter(|tensor| is_float(tensor));
+    let dequantised = dequantised(graph);
+    let held = graph.initializer.iter().filter(|tensor| is_float(tensor) || dequantised.contains(tensor.name.as_str()));
     list.extend(held.map(|tensor| Candidate { name: &tensor.name, tensor, constant: false }));
     for node in &graph.node {
         let value = constant_value(node).filter(|tensor| is_float(tensor));
@@ -239,6 +240,13 @@ fn collect<'a>(graph: &'a GraphProto, list: &mut Vec<Candidate<'a>>, constants: 
         }
         node.attribute.iter().filter_map(|attribute| attribute.g.as_deref()).for_each(|g| collect(g, list, constants));
     }
+}
+
+/// The names that ops take as quantised values.
+fn dequantised(graph: &GraphProto) -> HashSet<&str> {
+    let inputs = |node: &'_ NodeProto| guess::quantised_inputs(&node.op_type);
+    let names = graph.node.iter().flat_map(|node| inputs(node).iter().filter_map(|&k| node.input.get(k)));
+    names.map(String::as_str).collect()
 }
 
 /// The tensor of a Constant node.

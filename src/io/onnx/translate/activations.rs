@@ -1,7 +1,5 @@
 //! Functions of one number, and softmax.
 
-use std::f64::consts::FRAC_PI_2;
-
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::io::onnx::array::Kind;
@@ -9,7 +7,9 @@ use crate::io::onnx::call::Call;
 use crate::io::onnx::operand::{Is, Operand};
 use crate::io::onnx::reader::Reader;
 use crate::ops::{Builtin, Scale, Softmax};
-use crate::unary::{Clamp, Elu, Gelu, LeakyRelu, Reciprocal, Silu, Sin, Softplus, Sqrt, Tanh, Unary};
+use crate::unary::{
+    Elu, Gelu, HardTanh, LeakyRelu, Log, Reciprocal, Relu, Shrink, Silu, Softplus, Sqrt, Tanh, ThresholdedRelu, Unary,
+};
 
 use super::arithmetic::{product, shifted};
 
@@ -108,7 +108,7 @@ pub(super) fn soft_sign(reader: &mut Reader<'_>, x: &Operand) -> Result<Operand>
 fn hard(reader: &mut Reader<'_>, x: &Operand, alpha: f64, beta: f64) -> Result<Operand> {
     let y = scaled(reader, x, alpha)?;
     let y = shifted(reader, &y, beta)?;
-    unary(reader, Clamp { min: 0.0, max: 1.0 }, &y)
+    unary(reader, HardTanh { min: 0.0, max: 1.0 }, &y)
 }
 
 /// max(0, min(1, alpha x + beta))
@@ -123,10 +123,31 @@ pub(super) fn hard_swish(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Ope
     product(reader, call.input(0)?, &gate)
 }
 
-/// sin(x + pi / 2)
-pub(super) fn cos(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let x = shifted(reader, call.input(0)?, FRAC_PI_2)?;
-    unary(reader, Sin, &x)
+/// x moved towards 0 by `bias` outside of -lambd and lambd, 0 between them.
+pub(super) fn shrink(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let (lambda, bias) = (call.float("lambd").unwrap_or(0.5), call.float("bias").unwrap_or(0.0));
+    unary(reader, Shrink { lambda, bias }, call.input(0)?)
+}
+
+pub(super) fn thresholded_relu(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    unary(reader, ThresholdedRelu { alpha: call.float("alpha").unwrap_or(1.0) }, call.input(0)?)
+}
+
+/// ln(x), where ln(sigmoid(z)) is -softplus(-z), so that it does not underflow.
+pub(super) fn log(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
+    let x = call.input(0)?;
+    let Some(z) = sigmoid_argument(reader, x) else { return unary(reader, Log, x) };
+    let minus = mapped(reader, Scale { factor: -1.0 }, &z)?;
+    let y = unary(reader, Softplus, &minus)?;
+    scaled(reader, &y, -1.0)
+}
+
+/// z, if `x` is sigmoid(z).
+fn sigmoid_argument(reader: &Reader<'_>, x: &Operand) -> Option<Operand> {
+    let Is::Sample(value) = x.is else { return None };
+    let node = reader.graph.nodes_up_to(value).last()?;
+    let z = *node.inputs.first().filter(|_| matches!(node.op, Builtin::Unary(Unary::Sigmoid(_))))?;
+    Some(Operand { is: Is::Sample(z), ..x.clone() })
 }
 
 pub(super) fn neg(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
@@ -160,7 +181,8 @@ pub(super) fn clip(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
     clipped(reader, call.input(0)?, min, max)
 }
 
-/// x between two bounds, each of which may be missing or beyond all numbers.
+/// x between two bounds, each of which may be missing or beyond all numbers. At the bounds the derivative is 0, as PyTorch
+/// has it.
 pub(super) fn clipped(reader: &mut Reader<'_>, x: &Operand, min: Option<f64>, max: Option<f64>) -> Result<Operand> {
     let far = f64::from(f32::MAX);
     let (min, max) = (min.unwrap_or(-far).max(-far), max.unwrap_or(far).min(far));
@@ -171,9 +193,9 @@ pub(super) fn clipped(reader: &mut Reader<'_>, x: &Operand, min: Option<f64>, ma
         return Ok(Operand::constant(array.map(array.kind, |x| x.clamp(min, max))));
     }
     match (min, max) {
-        (0.0, max) if max == far => unary(reader, crate::unary::Relu, x),
+        (0.0, max) if max == far => unary(reader, Relu, x),
         _ if (min, max) == (-far, far) => Ok(x.clone()),
-        _ => unary(reader, Clamp { min, max }, x),
+        _ => unary(reader, HardTanh { min, max }, x),
     }
 }
 

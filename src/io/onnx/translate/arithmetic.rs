@@ -11,7 +11,7 @@ use crate::io::onnx::reader::Reader;
 use crate::ops::{Add, Builtin, Div, Gain, Mul, Reshape, Shift, Sub};
 use crate::shape::{broadcast, numel};
 use crate::tape::Parameter;
-use crate::unary::{Abs, Exp, Log, Relu, Sqrt, Unary};
+use crate::unary::{Abs, Relu, Unary};
 
 /// Two operands of one rank, and what they are stretched to: its shape and where the batch lies.
 struct Aligned {
@@ -229,58 +229,6 @@ pub(super) fn div(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
         }
         _ => both(reader, Div, a, b),
     }
-}
-
-/// Powers by a fixed number: whole ones as products, halves by square roots, others by e^(p ln x).
-pub(super) fn pow(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let x = call.input(0)?;
-    let exponents = call.known(1)?;
-    if let Some(array) = x.array() {
-        return Ok(Operand::constant(Array::zip(array, exponents, array.kind, f64::powf)?));
-    }
-    let Some(p) = exponents.scalar() else {
-        return Err(Error::unsupported("powers by more than one number"));
-    };
-    powered(reader, x, p)
-}
-
-/// x^p for a number p.
-pub(super) fn powered(reader: &mut Reader<'_>, x: &Operand, p: f64) -> Result<Operand> {
-    let (size, negative) = (p.abs(), p < 0.0);
-    if size.fract() == 0.0 && size <= 64.0 {
-        let y = whole_power(reader, x, size as u32)?;
-        return if negative { inverse(reader, &y) } else { Ok(y) };
-    }
-    if (2.0 * size).fract() == 0.0 && size <= 64.0 {
-        let root = mapped(reader, Unary::from(Sqrt), x)?;
-        let y = match size as u32 {
-            0 => root,
-            whole => {
-                let rest = whole_power(reader, x, whole)?;
-                product(reader, &rest, &root)?
-            }
-        };
-        return if negative { inverse(reader, &y) } else { Ok(y) };
-    }
-    let log = mapped(reader, Unary::from(Log), x)?;
-    let log = scaled(reader, &log, p)?;
-    mapped(reader, Unary::from(Exp), &log)
-}
-
-fn whole_power(reader: &mut Reader<'_>, x: &Operand, p: u32) -> Result<Operand> {
-    if p == 0 {
-        let zero = scaled(reader, x, 0.0)?;
-        return shifted(reader, &zero, 1.0);
-    }
-    let mut y = x.clone();
-    // From the second binary digit on: square, and multiply by x where it is set.
-    for digit in (0..31 - p.leading_zeros()).rev() {
-        y = product(reader, &y, &y)?;
-        if p >> digit & 1 == 1 {
-            y = product(reader, &y, x)?;
-        }
-    }
-    Ok(y)
 }
 
 /// The sum of any number of operands.

@@ -1,7 +1,8 @@
 //! Local response norm, across channels.
 
 use super::activations::{inverse, scaled};
-use super::arithmetic::{powered, product, shifted};
+use super::arithmetic::{product, shifted};
+use super::powers::power;
 use crate::error::{Error, Result};
 use crate::io::onnx::call::Call;
 use crate::io::onnx::operand::Operand;
@@ -19,7 +20,7 @@ pub(super) fn lrn(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let means = mean_square(reader, x, size)?;
     let base = scaled(reader, &means, alpha)?;
     let base = shifted(reader, &base, call.float("bias").unwrap_or(1.0))?;
-    let below = powered(reader, &base, beta)?;
+    let below = power(reader, &base, beta)?;
     let below = inverse(reader, &below)?;
     product(reader, x, &below)
 }

@@ -7,15 +7,22 @@ mod activations;
 mod arithmetic;
 mod attention;
 mod bits;
+mod blocks;
 mod constants;
 mod einsum;
 mod entrywise;
+mod fourier;
+mod fused;
+mod fused_attention;
+mod grids;
 mod gru;
 mod images;
 mod local_response;
+mod log_sums;
 mod loops;
 mod losses;
 mod lstm;
+mod maps;
 mod masks;
 mod ml;
 mod norms;
@@ -24,8 +31,10 @@ mod pads;
 mod parts;
 mod picks;
 mod pools;
+mod powers;
 mod products;
 mod puts;
+mod quantised;
 mod recurrence;
 mod resize;
 mod rnn;
@@ -53,14 +62,23 @@ enum Translation {
 use Translation::{Many, One, Refused};
 
 const CHANCE: &str = "its result depends on chance; export the network in evaluation mode (net.eval())";
+const DYNAMIC: &str = "its scale is computed from all entries, those of other samples too, and so mixes samples; quantise with \
+                       fixed scales (static quantisation)";
 
 /// Every op that is known, by its name in the format.
 const OPS: &[(&str, Translation)] = &[
     ("Abs", One(activations::named)),
+    ("Acos", One(activations::named)),
+    ("Acosh", One(activations::named)),
     ("Add", One(arithmetic::add)),
+    ("AffineGrid", One(grids::affine_grid)),
     ("And", One(masks::and)),
     ("ArgMax", One(orders::extreme)),
     ("ArgMin", One(orders::extreme)),
+    ("Asin", One(activations::named)),
+    ("Asinh", One(activations::named)),
+    ("Atan", One(activations::named)),
+    ("Atanh", One(activations::named)),
     ("Attention", One(attention::attention)),
     ("AveragePool", One(pools::average)),
     ("BatchNormalization", One(norms::batch)),
@@ -80,12 +98,17 @@ const OPS: &[(&str, Translation)] = &[
     ("Constant", One(constants::constant)),
     ("ConstantOfShape", One(constants::of_shape)),
     ("Conv", One(windows::conv)),
+    ("ConvInteger", One(quantised::conv_integer)),
     ("ConvTranspose", One(windows::conv_transpose)),
-    ("Cos", One(activations::cos)),
+    ("Cos", One(activations::named)),
+    ("Cosh", One(activations::named)),
     ("CumSum", One(running::sum)),
-    ("DepthToSpace", One(resize::depth_to_space)),
+    ("DFT", One(fourier::dft)),
+    ("DepthToSpace", One(blocks::depth_to_space)),
+    ("DequantizeLinear", One(quantised::dequantize)),
     ("Div", One(arithmetic::div)),
     ("Dropout", Many(constants::dropout)),
+    ("DynamicQuantizeLinear", Refused(DYNAMIC)),
     ("Einsum", One(einsum::einsum)),
     ("Elu", One(activations::named)),
     ("Equal", One(masks::compared)),
@@ -106,6 +129,7 @@ const OPS: &[(&str, Translation)] = &[
     ("GlobalMaxPool", One(pools::global_max)),
     ("Greater", One(masks::compared)),
     ("GreaterOrEqual", One(masks::compared)),
+    ("GridSample", One(grids::grid_sample)),
     ("GroupNormalization", One(norms::group)),
     ("HardSigmoid", One(activations::hard_sigmoid)),
     ("HardSwish", One(activations::hard_swish)),
@@ -121,12 +145,13 @@ const OPS: &[(&str, Translation)] = &[
     ("LeakyRelu", One(activations::leaky_relu)),
     ("Less", One(masks::compared)),
     ("LessOrEqual", One(masks::compared)),
-    ("Log", One(activations::named)),
+    ("Log", One(activations::log)),
     ("LogSoftmax", One(activations::softmax)),
     ("Loop", Many(loops::repeat)),
     ("LpNormalization", One(norms::lp)),
     ("LpPool", One(pools::lp)),
     ("MatMul", One(products::matmul)),
+    ("MatMulInteger", One(quantised::matmul_integer)),
     ("Max", One(arithmetic::max)),
     ("MaxPool", One(pools::max)),
     ("Mean", One(arithmetic::mean)),
@@ -144,7 +169,10 @@ const OPS: &[(&str, Translation)] = &[
     ("Or", One(masks::or)),
     ("PRelu", One(norms::prelu)),
     ("Pad", One(pads::pad)),
-    ("Pow", One(arithmetic::pow)),
+    ("Pow", One(powers::pow)),
+    ("QLinearConv", One(quantised::qlinear_conv)),
+    ("QLinearMatMul", One(quantised::qlinear_matmul)),
+    ("QuantizeLinear", One(quantised::quantize)),
     ("RMSNormalization", One(norms::rms)),
     ("RNN", Many(recurrence::layer::<rnn::Rnn>)),
     ("RandomNormal", Refused(CHANCE)),
@@ -155,16 +183,20 @@ const OPS: &[(&str, Translation)] = &[
     ("Reciprocal", One(activations::reciprocal)),
     ("ReduceL1", One(sums::l1)),
     ("ReduceL2", One(sums::l2)),
+    ("ReduceLogSum", One(log_sums::log_sum)),
+    ("ReduceLogSumExp", One(log_sums::log_sum_exp)),
     ("ReduceMax", One(sums::max)),
     ("ReduceMean", One(sums::mean)),
     ("ReduceMin", One(sums::min)),
-    ("ReduceProd", One(sums::product)),
+    ("ReduceProd", One(log_sums::product_over)),
     ("ReduceSum", One(sums::sum)),
     ("ReduceSumSquare", One(sums::sum_of_squares)),
     ("Relu", One(activations::named)),
     ("Reshape", One(shapes::reshape)),
     ("Resize", One(resize::resize)),
+    ("RotaryEmbedding", One(fused_attention::rotary)),
     ("Round", One(steps::round)),
+    ("STFT", One(fourier::stft)),
     ("Scan", Many(loops::scan)),
     ("Scatter", One(puts::scatter_elements)),
     ("ScatterElements", One(puts::scatter_elements)),
@@ -177,16 +209,19 @@ const OPS: &[(&str, Translation)] = &[
     ("SequenceInsert", One(sequences::inserted)),
     ("SequenceLength", One(sequences::length)),
     ("Shape", One(constants::shape)),
+    ("Shrink", One(activations::shrink)),
     ("Sigmoid", One(activations::named)),
     ("Sign", One(steps::sign)),
+    ("SimplifiedLayerNormalization", One(fused::simplified_layer_norm)),
     ("Sin", One(activations::named)),
+    ("Sinh", One(activations::named)),
     ("Size", One(constants::size)),
     ("Slice", One(parts::slice)),
     ("Softmax", One(activations::softmax)),
     ("SoftmaxCrossEntropyLoss", Many(losses::softmax_cross_entropy)),
     ("Softplus", One(activations::softplus)),
     ("Softsign", One(activations::softsign)),
-    ("SpaceToDepth", One(resize::space_to_depth)),
+    ("SpaceToDepth", One(blocks::space_to_depth)),
     ("Split", Many(parts::split)),
     ("SplitToSequence", One(sequences::split)),
     ("Sqrt", One(activations::sqrt)),
@@ -194,7 +229,9 @@ const OPS: &[(&str, Translation)] = &[
     ("Sub", One(arithmetic::sub)),
     ("Sum", One(arithmetic::sum)),
     ("Swish", One(activations::swish)),
+    ("Tan", One(activations::named)),
     ("Tanh", One(activations::named)),
+    ("ThresholdedRelu", One(activations::thresholded_relu)),
     ("Tile", One(parts::tile)),
     ("TopK", Many(orders::top)),
     ("Transpose", One(shapes::transpose)),
@@ -243,6 +280,36 @@ const KEEPING_TYPE: &[&str] = &[
     "Trilu",
 ];
 
+/// The ops of the domain com.microsoft, by name.
+const MICROSOFT: &[(&str, Translation)] = &[
+    ("Attention", Many(fused_attention::attention)),
+    ("BiasAdd", One(fused::bias_add)),
+    ("BiasGelu", One(fused::gelu)),
+    ("BiasSplitGelu", One(fused::bias_split_gelu)),
+    ("DequantizeLinear", One(quantised::dequantize)),
+    ("DynamicQuantizeMatMul", Refused(DYNAMIC)),
+    ("EmbedLayerNormalization", Many(fused::embed_layer_norm)),
+    ("FastGelu", One(fused::gelu)),
+    ("FusedConv", One(fused::conv)),
+    ("FusedGemm", One(fused::fused_gemm)),
+    ("FusedMatMul", One(fused::matmul)),
+    ("Gelu", One(fused::gelu)),
+    ("MultiHeadAttention", Many(fused_attention::multi_head)),
+    ("QGemm", One(quantised::qgemm)),
+    ("QLinearAdd", One(quantised::qlinear_pair)),
+    ("QLinearGlobalAveragePool", One(quantised::qlinear_function)),
+    ("QLinearLeakyRelu", One(quantised::qlinear_function)),
+    ("QLinearMul", One(quantised::qlinear_pair)),
+    ("QLinearSigmoid", One(quantised::qlinear_function)),
+    ("QLinearSoftmax", One(quantised::qlinear_function)),
+    ("QuantizeLinear", One(quantised::quantize)),
+    ("QuickGelu", One(fused::quick_gelu)),
+    ("RotaryEmbedding", One(fused_attention::rotary)),
+    ("SimplifiedLayerNormalization", One(fused::simplified_layer_norm)),
+    ("SkipLayerNormalization", Many(fused::skip_layer_norm)),
+    ("SkipSimplifiedLayerNormalization", Many(fused::skip_layer_norm)),
+];
+
 /// What the node gives, output by output.
 pub(super) fn node<'a>(reader: &mut Reader<'a>, call: &Call<'a>) -> Result<Vec<Operand>> {
     let mut results = translated(reader, call)?;
@@ -274,6 +341,7 @@ pub(super) fn refusal(domain: &str, op: &str) -> Option<String> {
 fn find(domain: &str, op: &str) -> Option<&'static Translation> {
     let list = match domain {
         "ai.onnx.ml" => ml::OPS,
+        "com.microsoft" => MICROSOFT,
         _ if is_standard(domain) => OPS,
         _ => return None,
     };
@@ -295,10 +363,12 @@ fn unknown(domain: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::OPS;
+    use super::{MICROSOFT, OPS};
 
     #[test]
     fn names_are_sorted_and_there_once() {
-        assert!(OPS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        for list in [OPS, MICROSOFT] {
+            assert!(list.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Pools of lines, planes and volumes.
 
 use super::activations::scaled;
-use super::arithmetic::{powered, size as absolute};
+use super::arithmetic::size as absolute;
 use super::images::Images;
+use super::powers::power;
 use super::shapes::reshaped;
 use super::sums;
 use super::windows::{Slide, slides};
@@ -52,11 +53,11 @@ pub(super) fn lp(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
         return Err(Error::unsupported("ceil_mode=1 is not supported; pad the input instead"));
     }
     let powers = absolute(reader, call.input(0)?)?;
-    let powers = powered(reader, &powers, p)?;
+    let powers = power(reader, &powers, p)?;
     let mean = averaged(reader, call, &powers, true)?;
     let entries = kernel_shape(call, call.input(0)?.rank().saturating_sub(2))?;
     let sum = scaled(reader, &mean, numel(&entries) as f64)?;
-    powered(reader, &sum, 1.0 / p)
+    power(reader, &sum, 1.0 / p)
 }
 
 /// The same over all positions.
@@ -64,9 +65,9 @@ pub(super) fn global_lp(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Oper
     let p = norm_power(call)?;
     let x = call.input(0)?;
     let powers = absolute(reader, x)?;
-    let powers = powered(reader, &powers, p)?;
+    let powers = power(reader, &powers, p)?;
     let sum = sums::sum_over(reader, &powers, &places(x)?, true)?;
-    powered(reader, &sum, 1.0 / p)
+    power(reader, &sum, 1.0 / p)
 }
 
 /// The attribute `p`, 2 by default; a number of any kind in op set 1.

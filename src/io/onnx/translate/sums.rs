@@ -1,19 +1,19 @@
 //! Sums, means and extremes over axes.
 
 use super::activations::{mapped, scaled};
-use super::arithmetic::{product as times, size};
+use super::arithmetic::{product, size};
 use super::shapes::reshaped;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::io::onnx::array::Array;
 use crate::io::onnx::call::Call;
 use crate::io::onnx::operand::Operand;
 use crate::io::onnx::reader::Reader;
 use crate::ops::{MaxPool2d, Sum};
 use crate::shape::numel;
-use crate::unary::{Sqrt, Unary};
+use crate::unary::{NormSqrt, Unary};
 
 /// The axes that the node works over and whether they stay, with size 1; `None` if it works over none.
-fn over(call: &Call<'_>) -> Result<Option<(Vec<usize>, bool)>> {
+pub(super) fn over(call: &Call<'_>) -> Result<Option<(Vec<usize>, bool)>> {
     let (x, keep) = (call.input(0)?, call.int("keepdims").unwrap_or(1) != 0);
     match call.axes(1)?.filter(|axes| !axes.is_empty()) {
         Some(axes) => Ok(Some((axes, keep))),
@@ -121,23 +121,11 @@ pub(super) fn l1(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
 
 pub(super) fn l2(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let squares = sum_of_squares(reader, call)?;
-    mapped(reader, Unary::from(Sqrt), &squares)
+    mapped(reader, Unary::from(NormSqrt), &squares)
 }
 
 pub(super) fn sum_of_squares(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     let x = call.input(0)?;
-    let squares = times(reader, x, x)?;
+    let squares = product(reader, x, x)?;
     reduced(reader, call, &squares, sum_over)
-}
-
-/// Of what is known only: shapes, mostly.
-pub(super) fn product(_reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    let array = call.known(0)?;
-    match over(call)? {
-        Some((axes, keep)) if axes.len() == array.shape.len() => {
-            let (shape, _) = left(call.input(0)?, &axes, keep);
-            Ok(Operand::constant(Array::new(&shape, vec![array.values.iter().product()], array.kind)))
-        }
-        _ => Err(Error::unsupported("a product over some of the axes")),
-    }
 }
