@@ -16,7 +16,7 @@ use crate::io::onnx::reader::Reader;
 use crate::unary::{Elu, Gelu, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh, Unary};
 
 /// The node with other inputs in the place of its own.
-pub(super) fn with_inputs<'a>(call: &Call<'a>, inputs: Vec<Option<Operand>>) -> Call<'a> {
+fn with_inputs<'a>(call: &Call<'a>, inputs: Vec<Option<Operand>>) -> Call<'a> {
     Call { node: call.node, inputs, opset: call.opset }
 }
 
@@ -34,7 +34,7 @@ pub(super) fn float_attribute(name: &str, value: f64) -> AttributeProto {
 }
 
 /// x + b, where the bias `b`, input `k`, may be missing.
-pub(super) fn with_bias(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, k: usize) -> Result<Operand> {
+fn with_bias(reader: &mut Reader<'_>, call: &Call<'_>, x: &Operand, k: usize) -> Result<Operand> {
     match call.optional(k) {
         Some(bias) => plus(reader, x, bias),
         None => Ok(x.clone()),

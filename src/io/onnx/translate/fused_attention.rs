@@ -3,7 +3,7 @@
 use super::activations::scaled;
 use super::arithmetic::{difference, plus, product, shifted};
 use super::attention;
-use super::fused::{expect_no_output, float_attribute, in_place_of, int_attribute, with_inputs};
+use super::fused::{expect_no_output, float_attribute, in_place_of, int_attribute};
 use super::parts::{cut, joined, taken};
 use super::products::gemm;
 use super::shapes::reshaped;
