@@ -1,5 +1,4 @@
 use tangent_kernels::analysis::{conjugate_kernel, features};
-use tangent_kernels::extend::Gram;
 use tangent_kernels::ops::{AvgPool2d, Conv2d, Flatten, Shift};
 use tangent_kernels::{
     Batch, Cpu, Error, Graph, Model, Outputs, Parameterisation, Samples, Sequential, Session, Value,
@@ -22,7 +21,7 @@ fn error_of(model: &Model, x: &[f64], shape: &[usize]) -> Error {
     features(&session, &Batch::new(x, shape).unwrap(), None).unwrap_err()
 }
 
-fn conjugate<B: Gram>(session: &Session<'_, B>, x: &dyn Samples<B::Number>) -> Matrix<B::Number> {
+fn conjugate<R: Real>(session: &Session<'_, Cpu<R>>, x: &dyn Samples<R>) -> Matrix<R> {
     conjugate_kernel(&features(session, x, None).unwrap(), None).unwrap()
 }
 
