@@ -4,7 +4,7 @@
 mod gpu;
 
 use proptest::prelude::*;
-use tangent_kernels::ops::{Arrays, Indexing, Pointwise, Reductions, Storage, Window};
+use tangent_kernels::ops::{Arrays, Indexing, Pointwise, Reductions, Storage, Window, Windows};
 use tangent_kernels::{Cpu, Gpu};
 
 type Cpu64 = Cpu<f64>;
