@@ -10,11 +10,14 @@ fn numbers<R: Real>(count: usize, seed: u64) -> Vec<R> {
         .collect()
 }
 
-fn agree<R: Real>(got: &[R], want: &[f64], what: &str) {
-    assert_eq!(got.len(), want.len(), "{what}");
-    let scale = want.iter().fold(1.0f64, |max, x| max.max(x.abs()));
-    for (k, (got, want)) in got.iter().zip(want).enumerate() {
-        assert!((got.f64() - want).abs() <= 50.0 * R::EPSILON.f64() * scale, "{what}: entry {k} is {got}, not {want}");
+fn agree<R: Real>(got: &[R], expected: &[f64], what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(1.0f64, |max, x| max.max(x.abs()));
+    for (k, (got, expected)) in got.iter().zip(expected).enumerate() {
+        assert!(
+            (got.f64() - expected).abs() <= 50.0 * R::EPSILON.f64() * scale,
+            "{what}: entry {k} is {got}, not {expected}"
+        );
     }
 }
 
@@ -29,13 +32,13 @@ fn products_match_triple_loops<R: Real>() {
                     let at = |i: usize, l: usize| a[if ta { l * m + i } else { i * k + l }].f64();
                     let bt = |l: usize, j: usize| b[if tb { j * k + l } else { l * n + j }].f64();
                     let entry = |i, j| (0..k).map(|l| at(i, l) * bt(l, j)).sum::<f64>();
-                    let want: Vec<f64> =
+                    let expected: Vec<f64> =
                         (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| entry(i, j)).collect();
                     let x = cpu.upload(&a, &if ta { [k, m] } else { [m, k] });
                     let y = cpu.upload(&b, &if tb { [n, k] } else { [k, n] });
                     let product = cpu.matmul(&x, ta, &y, tb);
                     assert_eq!(cpu.shape(&product), [m, n]);
-                    agree(&cpu.read(&product).unwrap(), &want, &format!("{m} x {k} by {k} x {n}, {ta} {tb}"));
+                    agree(&cpu.read(&product).unwrap(), &expected, &format!("{m} x {k} by {k} x {n}, {ta} {tb}"));
                 }
             }
         }
@@ -56,17 +59,17 @@ fn batched_products_broadcast() {
     let (a, b) = (cpu.read(&x).unwrap(), cpu.read(&y).unwrap());
     let product = cpu.matmul(&x, false, &y, false);
     assert_eq!(cpu.shape(&product), [2, 5, 3, 2]);
-    let mut want = Vec::new();
+    let mut expected = Vec::new();
     for p in 0..2 {
         for q in 0..5 {
             for i in 0..3 {
                 for j in 0..2 {
-                    want.push((0..4).map(|l| a[(p * 3 + i) * 4 + l] * b[(q * 4 + l) * 2 + j]).sum::<f64>());
+                    expected.push((0..4).map(|l| a[(p * 3 + i) * 4 + l] * b[(q * 4 + l) * 2 + j]).sum::<f64>());
                 }
             }
         }
     }
-    agree(&cpu.read(&product).unwrap(), &want, "batched product");
+    agree(&cpu.read(&product).unwrap(), &expected, "batched product");
 }
 
 #[test]
@@ -78,30 +81,31 @@ fn layouts_match_index_arithmetic() {
 
     let permuted = cpu.permute(&x, &[2, 0, 1]);
     assert_eq!(cpu.shape(&permuted), [4, 2, 3]);
-    let want: Vec<f64> = (0..4).flat_map(|k| (0..2).flat_map(move |i| (0..3).map(move |j| at(i, j, k)))).collect();
-    assert_eq!(cpu.read(&permuted).unwrap(), want);
+    let expected: Vec<f64> = (0..4).flat_map(|k| (0..2).flat_map(move |i| (0..3).map(move |j| at(i, j, k)))).collect();
+    assert_eq!(cpu.read(&permuted).unwrap(), expected);
 
     let summed = cpu.sum(&x, &[0, 2]);
     assert_eq!(cpu.shape(&summed), [1, 3, 1]);
-    let want: Vec<f64> = (0..3).map(|j| (0..2).flat_map(|i| (0..4).map(move |k| at(i, j, k))).sum()).collect();
-    assert_eq!(cpu.read(&summed).unwrap(), want);
+    let expected: Vec<f64> = (0..3).map(|j| (0..2).flat_map(|i| (0..4).map(move |k| at(i, j, k))).sum()).collect();
+    assert_eq!(cpu.read(&summed).unwrap(), expected);
 
     let joined = cpu.concat(&[&x, &cpu.slice(&x, 0, 0..2)], 1);
     assert_eq!(cpu.shape(&joined), [2, 6, 4]);
-    let want: Vec<f64> = (0..2).flat_map(|i| (0..6).flat_map(move |j| (0..4).map(move |k| at(i, j % 3, k)))).collect();
-    assert_eq!(cpu.read(&joined).unwrap(), want);
+    let expected: Vec<f64> =
+        (0..2).flat_map(|i| (0..6).flat_map(move |j| (0..4).map(move |k| at(i, j % 3, k)))).collect();
+    assert_eq!(cpu.read(&joined).unwrap(), expected);
 
     let middle = cpu.slice(&x, 1, 1..3);
     assert_eq!(cpu.shape(&middle), [2, 2, 4]);
-    let want: Vec<f64> = (0..2).flat_map(|i| (1..3).flat_map(move |j| (0..4).map(move |k| at(i, j, k)))).collect();
-    assert_eq!(cpu.read(&middle).unwrap(), want);
+    let expected: Vec<f64> = (0..2).flat_map(|i| (1..3).flat_map(move |j| (0..4).map(move |k| at(i, j, k)))).collect();
+    assert_eq!(cpu.read(&middle).unwrap(), expected);
     assert_eq!(cpu.read(&cpu.slice(&x, 2, 3..4)).unwrap(), [3.0, 7.0, 11.0, 15.0, 19.0, 23.0]);
 
     let row = cpu.slice(&x, 0, 1..2);
     assert_eq!(cpu.read(&cpu.reshape(&row, &[12])).unwrap(), data[12..]);
     let column = cpu.upload(&[10.0, 20.0, 30.0], &[3, 1]);
-    let want: Vec<f64> = (0..2)
+    let expected: Vec<f64> = (0..2)
         .flat_map(|i| (0..3).flat_map(move |j| (0..4).map(move |k| at(i, j, k) + 10.0 * (j + 1) as f64)))
         .collect();
-    assert_eq!(cpu.read(&cpu.add(&x, &column)).unwrap(), want);
+    assert_eq!(cpu.read(&cpu.add(&x, &column)).unwrap(), expected);
 }

@@ -147,11 +147,11 @@ fn check_conv2d(conv: &Conv) {
     let (x, w, dy) = (numbers(size(&xs), conv.seed), numbers(size(&ws), 1), numbers(size(&ys), 2));
     let op = Conv2d::new().stride(stride).dilation(dilation).padding_sides(padding).groups(groups);
     let rows = conv.w(&x, &dy);
-    let want = [conv.y(&x, &w), conv.x(&dy, &w), rows.clone(), gram(&rows, conv.n)];
-    assert_eq!(run(&op, (&x, &xs), (&w, &ws), &dy), want);
+    let expected = [conv.y(&x, &w), conv.x(&dy, &w), rows.clone(), gram(&rows, conv.n)];
+    assert_eq!(run(&op, (&x, &xs), (&w, &ws), &dy), expected);
     if xs[2] == 1 && ws[2] == 1 && padding[0] == [0, 0] {
         let op = Conv1d::new().stride(stride[1]).dilation(dilation[1]).padding_sides(padding[1]).groups(groups);
-        assert_eq!(run(&op, (&x, &[xs[0], xs[1], xs[3]]), (&w, &[ws[0], ws[1], ws[3]]), &dy), want);
+        assert_eq!(run(&op, (&x, &[xs[0], xs[1], xs[3]]), (&w, &[ws[0], ws[1], ws[3]]), &dy), expected);
     }
 }
 
@@ -182,9 +182,9 @@ proptest! {
         let (xs, ws, dys) = (conv.y_shape(), conv.w_shape(), conv.x_shape());
         let (x, w, dy) = (numbers(size(&xs), conv.seed), numbers(size(&ws), 1), numbers(size(&dys), 2));
         let rows = conv.w(&dy, &x);
-        let want = [conv.x(&x, &w), conv.y(&dy, &w), rows.clone(), gram(&rows, conv.n)];
+        let expected = [conv.x(&x, &w), conv.y(&dy, &w), rows.clone(), gram(&rows, conv.n)];
         assert_eq!(op.shape(&[&xs[1..]], &[&ws]).unwrap(), dys[1..]);
-        assert_eq!(run(&op, (&x, &xs), (&w, &ws), &dy), want);
+        assert_eq!(run(&op, (&x, &xs), (&w, &ws), &dy), expected);
     }
 
     /// Several cotangents per sample, and the sum over samples.
@@ -194,19 +194,19 @@ proptest! {
         let (xs, ys) = (conv.x_shape(), conv.y_shape());
         let (one, width) = (size(&ys[1..]), size(&conv.w_shape()));
         let (x, dy) = (numbers(size(&xs), conv.seed), numbers(conv.n * cotangents * one, 2));
-        let mut want = vec![0.0; conv.n * cotangents * width];
+        let mut expected = vec![0.0; conv.n * cotangents * width];
         for s in 0..cotangents {
             let part: Vec<f64> = (0..conv.n).flat_map(|n| &dy[(n * cotangents + s) * one..][..one]).copied().collect();
             for (n, row) in conv.w(&x, &part).chunks_exact(width).enumerate() {
-                want[(n * cotangents + s) * width..][..width].copy_from_slice(row);
+                expected[(n * cotangents + s) * width..][..width].copy_from_slice(row);
             }
         }
         let (x, dy) = (cpu.upload(&x, &xs), cpu.upload(&dy, &[&[conv.n, cotangents], &ys[1..]].concat()));
         let got = cpu.convolve_weight(&x, &dy, &conv.window);
         assert_eq!(cpu.shape(&got)[..3], [conv.n, cotangents, ys[1]]);
-        assert_eq!(cpu.read(&got).unwrap(), want);
+        assert_eq!(cpu.read(&got).unwrap(), expected);
         let mut sum = vec![0.0; cotangents * width];
-        want.iter().enumerate().for_each(|(k, x)| sum[k % (cotangents * width)] += x);
+        expected.iter().enumerate().for_each(|(k, x)| sum[k % (cotangents * width)] += x);
         assert_eq!(cpu.read(&cpu.convolve_weight_sum(&x, &dy, &conv.window)).unwrap(), sum);
     }
 }
@@ -348,9 +348,9 @@ proptest! {
             y.push(inside.iter().map(|&k| x[k]).sum::<f64>() / count);
             inside.iter().for_each(|&k| dx[k] += dy / count);
         }
-        for (got, want) in got.iter().zip([y, dx]) {
-            assert_eq!(got.len(), want.len());
-            got.iter().zip(want).for_each(|(got, want)| assert!((got - want).abs() < 1e-12, "{got}, not {want}"));
+        for (got, expected) in got.iter().zip([y, dx]) {
+            assert_eq!(got.len(), expected.len());
+            got.iter().zip(expected).for_each(|(got, expected)| assert!((got - expected).abs() < 1e-12, "{got}, not {expected}"));
         }
     }
 }

@@ -32,13 +32,13 @@ fn same(
     let there: Vec<_> = data.iter().zip(shapes).map(|(data, shape)| gpu.upload(data, shape)).collect();
     let wide = |data: &[f32]| data.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
     let here: Vec<_> = data.iter().zip(shapes).map(|(data, shape)| cpu.upload(&wide(data), shape)).collect();
-    let (got, want) = (on_gpu(gpu, &there), on_cpu(&cpu, &here));
-    assert_eq!(gpu.shape(&got), cpu.shape(&want), "{shapes:?}");
-    let (got, want) = (gpu.read(&got).unwrap(), cpu.read(&want).unwrap());
+    let (got, expected) = (on_gpu(gpu, &there), on_cpu(&cpu, &here));
+    assert_eq!(gpu.shape(&got), cpu.shape(&expected), "{shapes:?}");
+    let (got, expected) = (gpu.read(&got).unwrap(), cpu.read(&expected).unwrap());
     let tolerance = 1.2e-7 * (4 + terms) as f64;
-    for (k, (got, want)) in got.iter().zip(&want).enumerate() {
-        let equal = (f64::from(*got) - want).abs() <= tolerance * want.abs().max(1.0);
-        assert!(equal || (got.is_nan() && want.is_nan()), "{shapes:?}: entry {k} is {got}, not {want}");
+    for (k, (got, expected)) in got.iter().zip(&expected).enumerate() {
+        let equal = (f64::from(*got) - expected).abs() <= tolerance * expected.abs().max(1.0);
+        assert!(equal || (got.is_nan() && expected.is_nan()), "{shapes:?}: entry {k} is {got}, not {expected}");
     }
 }
 
@@ -190,9 +190,9 @@ proptest! {
 fn long_sums() {
     let Some(gpu) = gpu::gpu() else { return };
     // Ones and halves, so that sums are exact and a missing term is found.
-    let expect = |what: &str, x: &<Gpu as Storage>::Tensor, want: f32| {
+    let expect = |what: &str, x: &<Gpu as Storage>::Tensor, expected: f32| {
         let got = gpu.read(x).unwrap();
-        assert!(got.iter().all(|&got| got == want), "{what}: {} of {}, not {want}", got[0], got.len());
+        assert!(got.iter().all(|&got| got == expected), "{what}: {} of {}, not {expected}", got[0], got.len());
     };
     for count in [131_072, 131_073, 3_000_001] {
         let x = gpu.full(1.0, &[count]);
@@ -202,12 +202,12 @@ fn long_sums() {
     }
     for (rows, steps) in [(3, 300_001), (40, 100_001), (65, 16_385)] {
         let (x, y) = (gpu.full(0.5, &[rows, steps]), gpu.full(1.0, &[steps, rows]));
-        let want = 0.5 * steps as f32;
-        expect("x y", &gpu.matmul(&x, false, &y, false), want);
-        expect("x x^T", &gpu.matmul(&x, false, &x, true), 0.5 * want);
-        expect("y^T y", &gpu.matmul(&y, true, &y, false), 2.0 * want);
+        let expected = 0.5 * steps as f32;
+        expect("x y", &gpu.matmul(&x, false, &y, false), expected);
+        expect("x x^T", &gpu.matmul(&x, false, &x, true), 0.5 * expected);
+        expect("y^T y", &gpu.matmul(&y, true, &y, false), 2.0 * expected);
         let batch = [gpu.reshape(&x, &[1, rows, steps]), gpu.reshape(&y, &[1, steps, rows])];
-        expect("x y, batched", &gpu.matmul(&batch[0], false, &batch[1], false), want);
+        expect("x y, batched", &gpu.matmul(&batch[0], false, &batch[1], false), expected);
     }
     let index = gpu.indices(&gpu.full(0.0, &[200_001]), 1, false);
     expect("scatter", &gpu.scatter(&gpu.full(1.0, &[200_001, 2]), &index, 1), 200_001.0);

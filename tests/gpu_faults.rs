@@ -47,8 +47,8 @@ fn again(test: &str, program: &str, prepare: &[(&str, &str)]) {
     command.args(["-c", program, &std::env::current_exe().unwrap().to_string_lossy()]);
     command.args([test, "--exact", "--nocapture"]).env("TANGENT_CHILD", test).envs(prepare.iter().copied());
     let output = command.output().unwrap();
-    let told = [output.stdout, output.stderr].map(|told| String::from_utf8_lossy(&told).into_owned()).concat();
-    assert!(output.status.success() && told.contains("the child is done"), "{}:\n{told}", output.status);
+    let message = [output.stdout, output.stderr].map(|message| String::from_utf8_lossy(&message).into_owned()).concat();
+    assert!(output.status.success() && message.contains("the child is done"), "{}:\n{message}", output.status);
 }
 
 #[cfg(target_os = "linux")]
@@ -116,9 +116,9 @@ fn an_array_larger_than_the_device_binds_is_refused_and_smaller_ones_still_work(
     let Some(gpu) = small(64 << 10) else { return };
     let whole = 16 << 10;
     let expect = |x: &Tensor, bytes: usize| {
-        let told = memory(&gpu, x);
+        let message = memory(&gpu, x);
         for part in [gpu.name(), &bytes.to_string(), &(64 << 10).to_string()] {
-            assert!(told.contains(part), "{told}: {part}");
+            assert!(message.contains(part), "{message}: {part}");
         }
     };
     for round in 0..3 {
@@ -138,7 +138,7 @@ fn what_is_made_of_a_poisoned_array_is_poisoned() {
     let gpu = &gpu;
     let good = gpu.full(1.0, &[1, 1, 8, 8]);
     let whole = gpu.full(1.0, &[1 << 9, 1, 8, 8]);
-    let told = memory(gpu, &whole);
+    let message = memory(gpu, &whole);
     // This array is small. The error of the arrays below comes from their input.
     let bad = gpu.slice(&whole, 0, 0..2);
     let (rows, row, window) = (gpu.reshape(&bad, &[16, 8]), gpu.full(1.0, &[1, 8]), Window::new([2, 2]));
@@ -179,7 +179,7 @@ fn what_is_made_of_a_poisoned_array_is_poisoned() {
         gpu.scatter(&gpu.full(1.0, &[1, 1, 7, 7, 1]), &gpu.window_argmax(&one, &window), 64),
     ];
     for (k, x) in made.iter().enumerate() {
-        assert_eq!(memory(gpu, x), told, "number {k}");
+        assert_eq!(memory(gpu, x), message, "number {k}");
     }
     assert_eq!(gpu.read(&gpu.sum(&good, &[0, 1, 2, 3])).unwrap(), [64.0], "the device itself is well");
 }
@@ -231,8 +231,8 @@ fn a_device_that_is_destroyed_gives_errors_only() {
     let pending = gpu.matmul(&x, false, &x, false);
     gpu.device().destroy();
     for x in [&pending, &x] {
-        let told = device(&gpu, x);
-        assert!(told.contains("was lost"), "{told}");
+        let message = device(&gpu, x);
+        assert!(message.contains("was lost"), "{message}");
     }
     for _ in 0..3 {
         let later = gpu.upload(&[1.0; 4], &[2, 2]);
@@ -280,8 +280,8 @@ fn a_device_that_does_not_answer_is_given_up() {
     for _ in 0..8 {
         x = gpu.matmul(&x, false, &x, false);
     }
-    let told = device(&gpu, &x);
-    assert!(told.contains("did not answer within 50µs"), "{told}");
-    assert_eq!(device(&gpu, &gpu.full(1.0, &[3])), told, "what comes later is not waited for");
+    let message = device(&gpu, &x);
+    assert!(message.contains("did not answer within 50µs"), "{message}");
+    assert_eq!(device(&gpu, &gpu.full(1.0, &[3])), message, "later arrays are not waited for");
     assert!(gpu.finish().unwrap_err().is_device());
 }

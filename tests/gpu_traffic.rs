@@ -26,8 +26,8 @@ fn many_threads_share_a_device() {
             let here = cpu.matmul(&cpu.upload(&x, &[m, k]), false, &cpu.upload(&y, &[k, n]), false);
             let sums = gpu.sum(&gpu.affine(&there, 2.0, 1.0), &[0]);
             assert_eq!(gpu.read(&there).unwrap(), cpu.read(&here).unwrap(), "thread {thread}, round {round}");
-            let want = cpu.read(&cpu.sum(&cpu.affine(&here, 2.0, 1.0), &[0])).unwrap();
-            assert_eq!(gpu.read(&sums).unwrap(), want, "thread {thread}, round {round}");
+            let expected = cpu.read(&cpu.sum(&cpu.affine(&here, 2.0, 1.0), &[0])).unwrap();
+            assert_eq!(gpu.read(&sums).unwrap(), expected, "thread {thread}, round {round}");
         }
     };
     std::thread::scope(|scope| {
@@ -83,8 +83,8 @@ fn long_work_is_sent_in_many_parts() {
     for at in (0..products.len()).step_by(9973) {
         let (i, j, row, col) = (at / side / side / count, at / side / side % count, at / side % side, at % side);
         let (x, y) = (&x[(i * side + row) * steps..][..steps], &y[j * steps * side..][..steps * side]);
-        let want: f32 = (0..steps).map(|k| x[k] * y[k * side + col]).sum();
-        assert_eq!(products[at], want, "product {i} {j}, row {row}, column {col}");
+        let expected: f32 = (0..steps).map(|k| x[k] * y[k * side + col]).sum();
+        assert_eq!(products[at], expected, "product {i} {j}, row {row}, column {col}");
     }
     let small = gpu.traffic().submissions;
     gpu.read(&gpu.add(&gpu.full(1.0, &[10]), &gpu.full(1.0, &[10]))).unwrap();
@@ -93,10 +93,10 @@ fn long_work_is_sent_in_many_parts() {
 
 /// Compares two arrays. All NaN are equal.
 fn same<A: Arrays<Number = f32>, B: Arrays<Number = f32>>(what: &str, a: &A, x: &A::Tensor, b: &B, y: &B::Tensor) {
-    let (got, want) = (a.read(x).unwrap(), b.read(y).unwrap());
-    assert_eq!(got.len(), want.len(), "{what}");
-    for (k, (got, want)) in got.iter().zip(&want).enumerate() {
-        assert!(got == want || (got.is_nan() && want.is_nan()), "{what}: entry {k} is {got}, not {want}");
+    let (got, expected) = (a.read(x).unwrap(), b.read(y).unwrap());
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (k, (got, expected)) in got.iter().zip(&expected).enumerate() {
+        assert!(got == expected || (got.is_nan() && expected.is_nan()), "{what}: entry {k} is {got}, not {expected}");
     }
 }
 
@@ -141,9 +141,12 @@ fn numbers_that_are_none_pass_through() {
         let product = |a: &Gpu| a.matmul(&a.upload(&x, &[side, side]), false, &a.upload(&y, &[side, side]), false);
         let got = gpu.read(&product(&gpu)).unwrap();
         for row in 0..side {
-            let want: f32 = (0..side).map(|k| x[row * side + k]).sum();
+            let expected: f32 = (0..side).map(|k| x[row * side + k]).sum();
             for got in &got[row * side..(row + 1) * side] {
-                assert!(got.f64() == want.f64() || (got.is_nan() && want.is_nan()), "row {row}: {got}, not {want}");
+                assert!(
+                    got.f64() == expected.f64() || (got.is_nan() && expected.is_nan()),
+                    "row {row}: {got}, not {expected}"
+                );
             }
         }
     }

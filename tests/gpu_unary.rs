@@ -46,13 +46,13 @@ fn wanted(f: Unary, x: f32) -> [f64; 3] {
 
 /// The error of `got` as a multiple of `unit`. It is 0 if both are infinite or NaN. At the edge of the numbers both the
 /// largest number and infinity are accepted.
-fn off(got: f32, want: f64, unit: f64) -> f64 {
+fn off(got: f32, expected: f64, unit: f64) -> f64 {
     let edge = f64::from(f32::MAX) * (1.0 - 4.0 * f64::from(f32::EPSILON));
     let got = f64::from(got);
-    if (want.is_nan() && got.is_nan()) || (want.abs() > edge && got.abs() > edge && got * want > 0.0) {
+    if (expected.is_nan() && got.is_nan()) || (expected.abs() > edge && got.abs() > edge && got * expected > 0.0) {
         return 0.0;
     }
-    let error = (got - want).abs() / unit;
+    let error = (got - expected).abs() / unit;
     if error.is_nan() { f64::INFINITY } else { error }
 }
 
@@ -71,8 +71,8 @@ fn roundings(f: Unary) -> f64 {
     }
 }
 
-fn rounding(want: f64) -> f64 {
-    2f64.powi(-24) * want.abs().max(1.0)
+fn rounding(expected: f64) -> f64 {
+    2f64.powi(-24) * expected.abs().max(1.0)
 }
 
 /// True if only the absolute error of its values is bounded.
@@ -81,15 +81,15 @@ fn absolute(f: Unary) -> bool {
 }
 
 /// The error of a value relative to the largest allowed error.
-fn value_off(f: Unary, got: f32, want: f64) -> f64 {
+fn value_off(f: Unary, got: f32, expected: f64) -> f64 {
     let smallest_normal = f64::from(f32::MIN_POSITIVE);
     if absolute(f) {
-        off(got, want, rounding(want)) / ROUNDINGS
-    } else if want.abs() < smallest_normal {
+        off(got, expected, rounding(expected)) / ROUNDINGS
+    } else if expected.abs() < smallest_normal {
         // Subnormal numbers may be flushed to 0.
-        off(got, want, smallest_normal)
+        off(got, expected, smallest_normal)
     } else {
-        off(got, want, ulp(want)) / VALUE_ULPS
+        off(got, expected, ulp(expected)) / VALUE_ULPS
     }
 }
 
@@ -117,10 +117,10 @@ fn values_and_derivatives_are_those_of_f64() {
         let got = evaluate(&gpu, f, &x);
         let mut worst = [Worst::default(); 3];
         for (k, &x) in x.iter().enumerate() {
-            let want = wanted(f, x);
-            worst[0].note(value_off(f, got[0][k], want[0]), x);
+            let expected = wanted(f, x);
+            worst[0].note(value_off(f, got[0][k], expected[0]), x);
             for order in [1, 2] {
-                worst[order].note(off(got[order][k], want[order], rounding(want[order])) / roundings(f), x);
+                worst[order].note(off(got[order][k], expected[order], rounding(expected[order])) / roundings(f), x);
             }
         }
         let [value, first, second] = worst.map(|worst| format!("{:.3} at {:?}", worst.error, worst.x));
@@ -140,8 +140,12 @@ fn kinks_and_zeros() {
     for f in Unary::cases().into_iter().chain([LeakyRelu { slope: 0.0 }.into()]) {
         let got = evaluate(&gpu, f, &x);
         for (k, &x) in x.iter().enumerate() {
-            for (got, want) in got.iter().zip(wanted(f, x)) {
-                assert!(off(got[k], want, rounding(want)) <= ROUNDINGS, "{f:?} at {x:?}: {} and not {want}", got[k]);
+            for (got, expected) in got.iter().zip(wanted(f, x)) {
+                assert!(
+                    off(got[k], expected, rounding(expected)) <= ROUNDINGS,
+                    "{f:?} at {x:?}: {} and not {expected}",
+                    got[k]
+                );
             }
         }
     }
@@ -163,8 +167,12 @@ fn the_infinities() {
     for f in Unary::cases().into_iter().chain([LeakyRelu { slope: 0.0 }.into()]) {
         let got = evaluate(&gpu, f, &x);
         for (k, &x) in x.iter().enumerate() {
-            for (got, want) in got.iter().zip(wanted(f, x)) {
-                assert!(off(got[k], want, rounding(want)) <= ROUNDINGS, "{f:?} at {x:?}: {} and not {want}", got[k]);
+            for (got, expected) in got.iter().zip(wanted(f, x)) {
+                assert!(
+                    off(got[k], expected, rounding(expected)) <= ROUNDINGS,
+                    "{f:?} at {x:?}: {} and not {expected}",
+                    got[k]
+                );
             }
         }
     }

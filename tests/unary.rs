@@ -26,7 +26,7 @@ struct Row {
     f: Unary,
     x: f64,
     /// The value, the first and the second derivative.
-    want: [f64; 3],
+    expected: [f64; 3],
 }
 
 /// The table, written by `tests/reference/make_unary.py`.
@@ -42,7 +42,7 @@ fn table() -> Vec<Row> {
             attributes.insert(key, setting);
         }
         let f = Unary::parse(name, &attributes).unwrap_or_else(|| panic!("no function {name}")).unwrap();
-        Row { f, x: number(x), want: [number(value), number(first), number(second)] }
+        Row { f, x: number(x), expected: [number(value), number(first), number(second)] }
     };
     lines.map(row).collect()
 }
@@ -66,9 +66,9 @@ impl Precision for f64 {
     const LARGEST: f64 = f64::MAX;
 }
 
-/// True if `want` is NaN, infinite, or rounds to infinity in `R`.
-fn off_the_scale<R: Precision>(want: f64) -> bool {
-    !R::from_f64(want).is_finite()
+/// True if `expected` is NaN, infinite, or rounds to infinity in `R`.
+fn off_the_scale<R: Precision>(expected: f64) -> bool {
+    !R::from_f64(expected).is_finite()
 }
 
 /// The distance between neighbouring numbers of precision `R` at `x`, which is a normal number.
@@ -88,41 +88,41 @@ fn evaluate<R: Real>(f: Unary, x: f64) -> [f64; 3] {
 
 /// Adds a complaint if `R` does not reproduce the row. Returns the number of compared points.
 fn compare<R: Precision>(row: &Row, complaints: &mut Vec<String>) -> usize {
-    let Row { f, x, want } = *row;
+    let Row { f, x, expected } = *row;
     if R::from_f64(x).f64() != x {
         return 0;
     }
     let got = evaluate::<R>(f, x);
-    let mut check = |what: &str, got: f64, want: f64, error: f64, allowed: f64, unit: &str| {
+    let mut check = |what: &str, got: f64, expected: f64, error: f64, allowed: f64, unit: &str| {
         // NaN must fail too.
         if error.is_nan() || error > allowed {
             let place = format!("{} of {f:?} in {} at x = {x:?}", what, R::NAME);
-            complaints.push(format!("{place}: got {got:?}, want {want:?}, off by {error:.3} {unit}"));
+            complaints.push(format!("{place}: got {got:?}, expected {expected:?}, off by {error:.3} {unit}"));
         }
     };
     // NaN and infinities have no distance: they must be equal.
-    let missed = |got: f64, want: f64| match got == R::from_f64(want).f64() || (got.is_nan() && want.is_nan()) {
-        true => 0.0,
-        false => f64::INFINITY,
+    let missed = |got: f64, expected: f64| {
+        let met = got == R::from_f64(expected).f64() || (got.is_nan() && expected.is_nan());
+        if met { 0.0 } else { f64::INFINITY }
     };
-    if off_the_scale::<R>(want[0]) {
-        check("value", got[0], want[0], missed(got[0], want[0]), 0.0, "");
-    } else if want[0].abs() >= R::SMALLEST_NORMAL {
-        check("value", got[0], want[0], (got[0] - want[0]).abs() / ulp::<R>(want[0]), VALUE_ULPS, "ulp");
+    if off_the_scale::<R>(expected[0]) {
+        check("value", got[0], expected[0], missed(got[0], expected[0]), 0.0, "");
+    } else if expected[0].abs() >= R::SMALLEST_NORMAL {
+        check("value", got[0], expected[0], (got[0] - expected[0]).abs() / ulp::<R>(expected[0]), VALUE_ULPS, "ulp");
     } else {
-        let error = (got[0] - want[0]).abs() / R::SMALLEST_NORMAL;
-        check("value", got[0], want[0], error, 1.0, "times the smallest normal number");
+        let error = (got[0] - expected[0]).abs() / R::SMALLEST_NORMAL;
+        check("value", got[0], expected[0], error, 1.0, "times the smallest normal number");
     }
     for (what, order) in [("first derivative", 1), ("second derivative", 2)] {
-        if off_the_scale::<R>(want[order]) {
-            check(what, got[order], want[order], missed(got[order], want[order]), 0.0, "");
+        if off_the_scale::<R>(expected[order]) {
+            check(what, got[order], expected[order], missed(got[order], expected[order]), 0.0, "");
             continue;
         }
         // An infinite value does not widen the bound.
-        let value = if off_the_scale::<R>(want[0]) { 0.0 } else { want[0].abs() };
-        let scale = R::EPSILON.f64() * value.max(want[order].abs()).max(1.0);
-        let error = (got[order] - want[order]).abs() / scale;
-        check(what, got[order], want[order], error, DERIVATIVE_EPSILONS, "epsilon");
+        let value = if off_the_scale::<R>(expected[0]) { 0.0 } else { expected[0].abs() };
+        let scale = R::EPSILON.f64() * value.max(expected[order].abs()).max(1.0);
+        let error = (got[order] - expected[order]).abs() / scale;
+        check(what, got[order], expected[order], error, DERIVATIVE_EPSILONS, "epsilon");
     }
     1
 }
@@ -147,7 +147,7 @@ fn every_function_is_in_the_table() {
         assert!(points >= 100, "{case:?} has {points} points in the table: add it to make_unary.py");
     }
     for row in &rows {
-        assert!(Unary::cases().contains(&row.f), "{:?} of the table is no case", row.f);
+        assert!(Unary::cases().contains(&row.f), "{:?} of the table is missing in the cases", row.f);
     }
     let tried: BTreeSet<&str> = Unary::cases().into_iter().map(Unary::name).collect();
     let registered: BTreeSet<&str> = Unary::NAMES.iter().copied().collect();
@@ -257,7 +257,7 @@ fn the_far_ends_are_finite() {
                     assert!(got.iter().all(|y| y.is_finite()), "{f:?} in {} at {x:?}: {got:?}", R::NAME);
                 }
             }
-            // There is no limit, or the derivative is none of the function's.
+            // There is no limit, or the derivative is 0 by definition.
             if WITHOUT_ENDS.contains(&f.name()) || f.stops_gradients() {
                 continue;
             }
@@ -314,10 +314,10 @@ fn the_values_at_the_infinities() {
             (Tanh.into(), -1.0, 1.0),
         ];
         for (f, left, right) in ends {
-            for (x, want) in [(-infinity, left), (infinity, right)] {
+            for (x, expected) in [(-infinity, left), (infinity, right)] {
                 // By bits, so that -0 and 0 differ.
                 let got = f.value(R::from_f64(x)).f64();
-                let met = got.to_bits() == want.to_bits() || (got.is_nan() && want.is_nan());
+                let met = got.to_bits() == expected.to_bits() || (got.is_nan() && expected.is_nan());
                 assert!(met, "{f:?} in {} at {x}: {got:?}", R::NAME);
             }
         }
@@ -355,14 +355,18 @@ fn the_unbounded_functions_at_zero_and_at_the_infinities() {
             (Sinh.into(), [sinhs_end, sinh, zero, zero, [infinity; 3]]),
             (Sqrt.into(), [nan, nan, roots_end, roots_end, no_slope]),
         ];
-        for (f, want) in ends {
-            for (x, want) in [-infinity, -1.0, -0.0, 0.0, infinity].into_iter().zip(want) {
+        for (f, expected) in ends {
+            for (x, expected) in [-infinity, -1.0, -0.0, 0.0, infinity].into_iter().zip(expected) {
                 let got = evaluate::<R>(f, x);
-                let near = |(got, want): (&f64, &f64)| match want.is_finite() {
-                    true => (got - want).abs() <= R::EPSILON.f64() * want.abs().max(1.0),
-                    false => got == want || (got.is_nan() && want.is_nan()),
+                let near = |(got, expected): (&f64, &f64)| match expected.is_finite() {
+                    true => (got - expected).abs() <= R::EPSILON.f64() * expected.abs().max(1.0),
+                    false => got == expected || (got.is_nan() && expected.is_nan()),
                 };
-                assert!(got.iter().zip(&want).all(near), "{f:?} in {} at {x}: {got:?}, want {want:?}", R::NAME);
+                assert!(
+                    got.iter().zip(&expected).all(near),
+                    "{f:?} in {} at {x}: {got:?}, expected {expected:?}",
+                    R::NAME
+                );
             }
         }
         assert_eq!(ends.map(|(f, _)| f.name()), UNBOUNDED, "each of them is here");

@@ -18,24 +18,24 @@ fn ulp<R: Real>(x: f64) -> f64 {
     power_of_two * R::EPSILON.f64()
 }
 
-/// The largest distance of `f` from `want`, in units in the last place of `R`, over all normal values of `want`. Other
+/// The largest distance of `f` from `expected`, in units in the last place of `R`, over all normal values of `expected`. Other
 /// values must be met within the distance of subnormal numbers.
-fn off<R: Real>(f: impl Fn(R) -> R, want: impl Fn(f64) -> f64) -> f64 {
+fn off<R: Real>(f: impl Fn(R) -> R, expected: impl Fn(f64) -> f64) -> f64 {
     let smallest_normal = if R::SINGLE { f32::MIN_POSITIVE.into() } else { f64::MIN_POSITIVE };
     // In f64, numbers that use all digits.
     let stretch = if R::SINGLE { 1.0 } else { 1.000_000_012_345_679 };
     let (mut worst, mut place) = (0.0, 0.0);
     for x in sample().map(|x| f64::from(x) * stretch) {
-        let (got, want) = (f(R::from_f64(x)).f64(), want(x));
-        if want.abs() >= smallest_normal && R::from_f64(want).is_finite() {
-            let error = (got - want).abs() / ulp::<R>(want).max(f64::from_bits(1));
+        let (got, expected) = (f(R::from_f64(x)).f64(), expected(x));
+        if expected.abs() >= smallest_normal && R::from_f64(expected).is_finite() {
+            let error = (got - expected).abs() / ulp::<R>(expected).max(f64::from_bits(1));
             if error.is_nan() || error > worst {
                 (worst, place) = (error, x);
             }
         } else {
             let subnormals = smallest_normal * R::EPSILON.f64();
-            let met = got == R::from_f64(want).f64() || (got - want).abs() <= 2.0 * subnormals;
-            assert!(met || (got.is_nan() && want.is_nan()), "{got:?} and not {want:?} at {x:?}");
+            let met = got == R::from_f64(expected).f64() || (got - expected).abs() <= 2.0 * subnormals;
+            assert!(met || (got.is_nan() && expected.is_nan()), "{got:?} and not {expected:?} at {x:?}");
         }
     }
     println!("{}: off by {worst:.3} units in the last place at {place:?}", R::NAME);
@@ -43,12 +43,12 @@ fn off<R: Real>(f: impl Fn(R) -> R, want: impl Fn(f64) -> f64) -> f64 {
 }
 
 macro_rules! accurate {
-    ($($f:ident: $single:literal and $double:literal, by $want:expr;)*) => {
+    ($($f:ident: $single:literal and $double:literal, by $expected:expr;)*) => {
         $(
             #[test]
             fn $f() {
-                assert!(off::<f32>(Real::$f, $want) < $single);
-                assert!(off::<f64>(Real::$f, $want) < $double);
+                assert!(off::<f32>(Real::$f, $expected) < $single);
+                assert!(off::<f64>(Real::$f, $expected) < $double);
             }
         )*
     };
@@ -68,8 +68,8 @@ accurate! {
 fn gelu() {
     let gelu = Gelu { approximate: false };
     // In f32 only: there is no reference for f64 that is more accurate.
-    let want = |x: f64| 0.5 * x * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
-    assert!(off::<f32>(|x| gelu.value(x), want) < 4.4);
+    let expected = |x: f64| 0.5 * x * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
+    assert!(off::<f32>(|x| gelu.value(x), expected) < 4.4);
 }
 
 #[test]

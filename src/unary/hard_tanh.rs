@@ -13,7 +13,7 @@ use crate::real::Real;
 pub struct HardTanh {
     /// The lower bound: any finite number that `f32` can hold. The attribute `min`, which has no default.
     pub min: f64,
-    /// The upper bound: any finite number that `f32` can hold and that is no smaller than `min`. The attribute `max`,
+    /// The upper bound: any finite number in the range of `f32` that is at least `min`. The attribute `max`,
     /// which has no default.
     pub max: f64,
 }

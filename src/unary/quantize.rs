@@ -14,7 +14,7 @@ use crate::real::Real;
 pub struct Quantize {
     /// The lower bound: a whole number between -2^20 and 2^20. The attribute `min`, which has no default.
     pub min: f64,
-    /// The upper bound: a whole number between -2^20 and 2^20 that is no smaller than `min`. The attribute `max`, which
+    /// The upper bound: an integer from -2^20 to 2^20 that is at least `min`. The attribute `max`, which
     /// has no default.
     pub max: f64,
 }
