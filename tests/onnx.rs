@@ -269,8 +269,6 @@ fn refusals_name_the_node_and_the_reason() {
         ("training_norm", "BatchNormalization_y", "net.eval()"),
         ("training_dropout", "Dropout_y", "net.eval()"),
         ("random", "RandomNormalLike_h", "chance"),
-        ("argmax", "ArgMax_y", "steps"),
-        ("steps", "Floor_y", "steps"),
         ("recurrent", "LSTM_y", "batch_first=True"),
         ("unknown_op", "Frobnicate_y", "no rule"),
         ("foreign_op", "FusedMatMul_y", "com.example"),

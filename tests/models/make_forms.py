@@ -245,8 +245,6 @@ refused("linear_over_samples", {"x": [4]}, [node("Transpose", "x", "t"), node("M
 refused("training_norm", {"x": [4]}, [node("BatchNormalization", "x s b m v", "y", training_mode=1)], HALF)
 refused("training_dropout", {"x": [4]}, [node("Dropout", "x p t", "y")], {"p": np.float32(0.3), "t": np.array(True)})
 refused("random", {"x": [4]}, [node("RandomNormalLike", "x", "h"), node("Add", "x h", "y")])
-refused("argmax", {"x": [4]}, [node("ArgMax", "x", "y", axis=1)])
-refused("steps", {"x": [4]}, [node("Floor", "x", "y")])
 refused("recurrent", {"x": [4, 3]}, [node("LSTM", "x w w", "y", hidden_size=2)], {"w": r(1, 8, 3)})
 refused("unknown_op", {"x": [4]}, [node("Frobnicate", "x", "y")])
 refused("foreign_op", {"x": [4]}, [node("FusedMatMul", "x x", "y", domain="com.example")], domain="com.example")

@@ -152,12 +152,23 @@ fn invalid_row_numbers_are_errors_that_name_them() {
             says(error, Error::is_value, &["input 0", word, "entry 1 of sample 2"]);
         }
     }
-    // Row numbers must come straight from an input.
-    let mut graph = Graph::new(&[3]).unwrap();
+}
+
+/// Row numbers that an op computes are known in a run only. The error of the kernel names the op and the sample.
+#[test]
+fn computed_row_numbers_outside_of_the_table_are_errors() {
+    let mut graph = Graph::new(&[2]).unwrap();
     let table = graph.parameter("t", &[5, 2]).unwrap();
     let x = graph.input();
-    let h = graph.unary(Tanh, x).unwrap();
-    says(graph.embedding(h, table).unwrap_err(), Error::is_unsupported, &["embedding", "directly from an input"]);
+    let ids = graph.scale(x, 2.0).unwrap();
+    let h = graph.embedding(ids, table).unwrap();
+    let h = graph.unary(Tanh, h).unwrap();
+    let y = read_out(&mut graph, h, 2);
+    let model = filled(Model::new(graph, y).unwrap());
+    let session = Session::new(&model, Cpu::<f64>::new()).unwrap();
+    session.ntk().compute(&Batch::new(&[0.0, 2.0, 1.0, 0.0], &[2, 2]).unwrap()).unwrap();
+    let error = session.ntk().compute(&Batch::new(&[0.0, 2.0, 1.0, 3.0], &[2, 2]).unwrap()).unwrap_err();
+    says(error, Error::is_value, &["embedding gives NaN for sample 1", "row number"]);
 }
 
 /// Row numbers next to other numbers in one input. An invalid row number is not rounded to a valid one.
