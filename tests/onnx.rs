@@ -35,7 +35,7 @@ struct Reference {
 }
 
 impl Reference {
-    fn of(network: &str) -> Self {
+    fn load(network: &str) -> Self {
         Reference { arrays: arrays(&folder().join(format!("{network}.safetensors"))) }
     }
 
@@ -93,7 +93,7 @@ impl Reference {
 
 fn check_with(file: &str, rename: &dyn Fn(&str) -> String) -> Built {
     let (network, _) = file.split_once('.').unwrap();
-    let reference = Reference::of(network);
+    let reference = Reference::load(network);
     let network = Network::read(folder().join(file)).unwrap();
     let built = network.build().unwrap_or_else(|error| panic!("{file}: {error}"));
     let session = Session::new(&built.model, Cpu::<f64>::new()).unwrap();
@@ -166,7 +166,7 @@ fn weights_without_a_name_are_called_by_their_node() {
         "layer.self_attn.weight" | "layer.self_attn.in_proj.weight" => "layer.self_attn.in_proj_weight".to_string(),
         other => other.to_string(),
     };
-    let (reference, file) = (Reference::of("encoder"), "encoder.folded.onnx");
+    let (reference, file) = (Reference::load("encoder"), "encoder.folded.onnx");
     let built = Network::read(folder().join(file)).unwrap().build().unwrap();
     let session = Session::new(&built.model, Cpu::<f64>::new()).unwrap();
     reference.check_outputs(&built, &session);
@@ -176,7 +176,7 @@ fn weights_without_a_name_are_called_by_their_node() {
 
 #[test]
 fn a_folded_batch_norm_is_told() {
-    let (reference, file) = (Reference::of("cnn"), "cnn.folded.onnx");
+    let (reference, file) = (Reference::load("cnn"), "cnn.folded.onnx");
     let built = Network::read(folder().join(file)).unwrap().build().unwrap();
     reference.check_outputs(&built, &Session::new(&built.model, Cpu::<f64>::new()).unwrap());
     assert!(built.warnings.iter().any(|warning| warning.contains("a batch norm")), "{:?}", built.warnings);

@@ -177,7 +177,7 @@ fn what_is_wrong_is_told_and_the_model_stays() {
     assert!(error.is_shape() && error.to_string().contains("used with another model"), "{error}");
     adam.step(&mut model, &gradient).unwrap();
 
-    // 1e300 times weights of 1e300 is no output.
+    // 1e300 times weights of 1e300 overflows.
     let mut steep = Sequential::standard(&[1]).linear_without_bias("d", 1).build().unwrap();
     steep.set("d.weight", &[1, 1], vec![1e300]).unwrap();
     let session = Session::new(&steep, Cpu::<f64>::new()).unwrap();

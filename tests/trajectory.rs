@@ -23,7 +23,7 @@ fn mlp(sizes: &[usize]) -> Model {
     model
 }
 
-/// A convolution first, whose left side is no constant that is held.
+/// A convolution first, whose input side is not a cached constant.
 fn cnn() -> Model {
     let mut model = Sequential::standard(&[1, 4, 4])
         .conv2d("conv", 3, [3, 3], Conv2d::new())

@@ -7,7 +7,7 @@ use crate::real::Real;
 /// The scores of the sign classifier: sum over k of w_k Y_k K(x_i, X_k) for every row i of `kernel`, K(x, X), `[n, m]`. The
 /// predicted class of x_i is the sign of its score (Engel et al., section 5.2).
 ///
-/// `labels` are the Y_k, 1 or -1, of the m columns. `weights` are the w_k, or 1 if there are none. Sums are in f64.
+/// `labels` are the Y_k, 1 or -1, of the m columns. `weights` are the w_k, or 1 without weights. Sums are in f64.
 ///
 /// ```
 /// use tangent_kernels::Matrix;
@@ -76,7 +76,7 @@ pub fn signed_targets(classes: &[usize], count: usize) -> Result<Vec<f64>> {
     Ok(classes.iter().flat_map(row).collect())
 }
 
-/// The class with the largest of each sample's `count` scores, `[m, count]` row-major. Of equal scores the first is taken.
+/// The class with the largest of each sample's `count` scores, `[m, count]` row-major. The first of equal scores is taken.
 ///
 /// ```
 /// use tangent_kernels::analysis::{argmax, class_accuracy};

@@ -6,10 +6,10 @@ use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 
-/// y\[n,s,r,i\] = sum of x\[n,s,k,i\] over those k with id\[n,s,k\] = r: from `[s, k, i]` and the numbers `[s, k]` to
-/// `[s, rows, i]`, with any number of axes s. A number that is no row adds nothing.
+/// `y[n,s,r,i]` = sum of `x[n,s,k,i]` over all k with `id[n,s,k] = r`: from `[s, k, i]` and the numbers `[s, k]` to
+/// `[s, rows, i]`, with any number of axes s. An invalid row number adds nothing.
 ///
-/// The cotangent of x is the rows of dy by number, NaN for a number that is no row; that of id is 0.
+/// The cotangent of x is the rows of dy by number, NaN for an invalid row number; that of id is 0.
 /// [`Take`](super::Take) is the adjoint.
 ///
 /// Descriptions call it `put`, with the attribute `rows`.

@@ -5,7 +5,7 @@ use crate::attributes::Attributes;
 use crate::backend::Arrays;
 use crate::error::{Error, Result};
 
-/// y\[n,...,k\] is the place of the k-th smallest entry of x\[n,...\] along the last axis, or of the k-th largest one if
+/// `y[n,...,k]` is the place of the k-th smallest entry of `x[n,...]` along the last axis, or of the k-th largest one if
 /// `descending`. Equal entries keep their order; NaN counts as the largest number.
 ///
 /// The result is piecewise constant: the cotangent is 0. [`Take`](super::Take) gives the sorted entries.

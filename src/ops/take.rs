@@ -6,8 +6,8 @@ use crate::backend::Arrays;
 use crate::error::{Error, Result};
 use crate::shape::numel;
 
-/// y\[n,s,k,i\] = x\[n,s,id\[n,s,k\],i\]: rows of the sample's own tables, `[s, rows, i]`, by the numbers in id, `[s, k]`.
-/// There may be any number of axes s, also none: each has a table of its own. A number that is no row gives NaN.
+/// `y[n,s,k,i] = x[n,s,id[n,s,k],i]`: rows of the sample's own tables, `[s, rows, i]`, by the numbers in id, `[s, k]`.
+/// There may be any number of axes s, or zero: each has its own table. An invalid row number gives NaN.
 ///
 /// The cotangent of x is dy added up row by row; that of id is 0. [`Put`](super::Put) is the adjoint.
 #[derive(Clone, Copy, Debug, PartialEq)]

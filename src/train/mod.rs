@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! Parameters are stored and updated in `f64`, whatever precision the session uses. A loss can also be recorded in the graph
+//! Parameters are stored and updated in `f64`, for any precision of the session. A loss can also be recorded in the graph
 //! as an op of outputs and targets: [`SquaredError`](crate::ops::SquaredError), [`CrossEntropy`](crate::ops::CrossEntropy)
 //! or [`BinaryCrossEntropy`](crate::ops::BinaryCrossEntropy). Its gradient is then [`Session::gradient`], as for any other
 //! output.

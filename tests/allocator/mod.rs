@@ -14,7 +14,7 @@ pub static MOST: AtomicUsize = AtomicUsize::new(0);
 /// How many there may be: any number, until it is set.
 pub static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-// SAFETY: what is not refused is left to the system's allocator.
+// SAFETY: allowed requests go to the system's allocator.
 unsafe impl GlobalAlloc for Limited {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let used = USED.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();

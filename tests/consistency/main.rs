@@ -45,7 +45,7 @@ fn norm<R: Real>(x: &[R]) -> f64 {
     dot(x, x).sqrt()
 }
 
-/// |x - y| beside the larger norm.
+/// |x - y| relative to the larger norm.
 fn apart<R: Real, S: Real>(x: &[R], y: &[S]) -> f64 {
     assert_eq!(x.len(), y.len());
     let [x, y]: [Vec<f64>; 2] = [x.iter().map(|x| x.f64()).collect(), y.iter().map(|y| y.f64()).collect()];
@@ -58,7 +58,7 @@ fn tolerance<R: Real>() -> f64 {
     if R::NAME == "f64" { 1e-11 } else { 1e-4 }
 }
 
-/// Jacobians are compared entry by entry up to so many parameters: forward mode runs once for each.
+/// Jacobians are compared entry by entry up to this many parameters, because forward mode runs once per parameter.
 const ENTRIES: usize = 300;
 
 fn check(what: &str, setup: &Setup, error: f64, tolerance: f64) {

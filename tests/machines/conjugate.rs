@@ -125,7 +125,7 @@ fn grams_are_symmetric_to_the_bit_and_hold_all_products() {
 
 #[test]
 fn the_last_op_with_parameters_is_on_the_way_to_the_output() {
-    // What is recorded last leads nowhere; what is frozen is no parameter; what has none is passed by.
+    // The last value has no successor, frozen weights are not parameters, and values without parameters are skipped.
     let model = recorded(&[3], |graph, x| {
         let (w, dead) = (graph.parameter("w", &[4, 3])?, graph.parameter("dead", &[4, 4])?);
         let frozen = graph.buffer("frozen", &[2, 4])?;
@@ -139,9 +139,9 @@ fn the_last_op_with_parameters_is_on_the_way_to_the_output() {
     let x = numbers(6, 6);
     let batch = Batch::new(&x, &[2, 3]).unwrap();
     assert_eq!(features(&session, &batch, None).unwrap().as_slice(), x);
-    // A value beside the way, recorded after the output.
+    // A value off the path, recorded after the output.
     assert_eq!(features(&session, &batch, Some(model.graph().result(3))).unwrap().shape(), [1, 2, 4]);
-    // Of a shift it is what comes in there.
+    // For a shift it is the input of the shift.
     let model = recorded(&[3], |graph, x| {
         let (w, b) = (graph.parameter("w", &[2, 3])?, graph.parameter("b", &[2])?);
         let out = graph.linear(x, w, None)?;

@@ -245,7 +245,7 @@ fn rates_are_stable_up_to_the_bound() {
     let far = |values: &[f64]| values.iter().zip(&problem.targets).map(|(f, y)| (f - y).abs()).fold(0.0, f64::max);
     let after = |share: f64, count| far(&problem.simulated(share * bound, count, 1)[0]);
     assert!(after(0.98, 4000) < 1e-2 * after(0.98, 10) && after(1.02, 4000) > 1e10);
-    // Of the full kernel of C outputs n stays the number of samples; of other divisors the bound goes with them.
+    // For the full kernel of C outputs, n is the number of samples. The bound scales with other divisors.
     assert_eq!(learning_rate_bound(&problem.kernel, 6).unwrap(), bound / 2.0);
     assert_eq!(learning_rate_bound(&diagonal(&[0.0, 0.0]), 2).unwrap(), f64::INFINITY);
     assert!(learning_rate_bound(&problem.kernel, 0).unwrap_err().is_value());

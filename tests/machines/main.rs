@@ -25,7 +25,7 @@ fn numbers(count: usize, seed: u64) -> Vec<f64> {
     (0..20 + count).map(|_| next()).skip(20).collect()
 }
 
-/// \[rows, cols\] of entries.
+/// `[rows, cols]` of entries.
 fn matrix(rows: usize, cols: usize, entry: impl Fn(usize, usize) -> f64) -> Matrix<f64> {
     Matrix::from_vec(1, rows, cols, (0..rows * cols).map(|k| entry(k / cols, k % cols)).collect()).unwrap()
 }
@@ -34,7 +34,7 @@ fn diagonal(values: &[f64]) -> Matrix<f64> {
     matrix(values.len(), values.len(), |i, j| if i == j { values[i] } else { 0.0 })
 }
 
-/// Features without a pattern, \[n, features\].
+/// Features without a pattern, `[n, features]`.
 fn random(n: usize, features: usize, seed: u64) -> Mat<f64> {
     let x = numbers(n * features, seed);
     Mat::from_fn(n, features, |i, j| x[i * features + j])
@@ -61,7 +61,7 @@ fn as_mat<R: Real>(kernel: &Matrix<R>) -> Mat<f64> {
     Mat::from_fn(kernel.rows(), kernel.cols(), |i, j| kernel[(i, j)].f64())
 }
 
-/// \[n, k\] row-major.
+/// `[n, k]`, row-major.
 fn columns(numbers: &[f64], k: usize) -> Mat<f64> {
     Mat::from_fn(numbers.len() / k, k, |i, j| numbers[i * k + j])
 }
@@ -75,7 +75,7 @@ fn mlp(widths: &[usize]) -> Model {
     model
 }
 
-/// The largest difference is this small beside the largest number.
+/// The largest difference, relative to the largest number.
 #[track_caller]
 fn assert_near(got: &[f64], want: &[f64], tolerance: f64) {
     assert_eq!(got.len(), want.len());

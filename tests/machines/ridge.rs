@@ -24,7 +24,7 @@ fn two_targets_by_hand() {
     assert_near(Ridge::fit(&kernel, &[4.0, 8.0], 1.0).unwrap().coefficients(), &[0.5, 2.5], 1e-15);
 }
 
-/// J of all outputs, \[n C, P\].
+/// J of all outputs, `[n C, P]`.
 fn jacobian(model: &Model, x: &Batch<'_, f64>) -> Mat<f64> {
     let session = Session::new(model, Cpu::<f64>::new()).unwrap();
     let jacobian = session.jacobian(x).unwrap();
@@ -89,7 +89,7 @@ fn kernel_of_few(kernel: &Matrix<f64>) -> Matrix<f64> {
     matrix(4, kernel.cols(), |i, j| kernel[(3 * i, j)])
 }
 
-/// Two samples that differ by so much: what the first leaves of the second is above zero.
+/// Two samples that differ by this much: the remainder of the second after projection on the first is above zero.
 fn almost(difference: f64) -> Matrix<f64> {
     matrix(2, 2, |i, j| if i + j == 2 { 1.0 + difference } else { 1.0 })
 }
@@ -134,7 +134,7 @@ fn singular_kernels_are_refused_by_name_and_a_ridge_saves_them() {
     let kernel = almost(f64::from(f32::EPSILON));
     assert_near(Ridge::fit(&kernel, &[0.0, 1.0], 0.0).unwrap().coefficients(), &[-8388608.0, 8388608.0], 1e-15);
     assert!(Ridge::fit(&single(&kernel), &[0.0, 1.0], 0.0).unwrap_err().to_string().contains("row 1 "));
-    // A lambda that rounding swallows is none.
+    // A lambda below the rounding has no effect.
     let ones = matrix(60, 60, |_, _| 1.0);
     assert!(Ridge::fit(&ones, &[1.0; 60], 1e-17).unwrap_err().to_string().contains("well above"));
     let badly = Ridge::fit_operator(&Dense::new(&ones).unwrap(), &numbers(60, 1), 0.0, &CgOptions::default());
@@ -143,7 +143,7 @@ fn singular_kernels_are_refused_by_name_and_a_ridge_saves_them() {
 
 #[test]
 fn an_almost_singular_kernel_is_solved_as_it_is() {
-    // Condition 1e10: a scale of rows by 1e-5 hides nothing, though the last pivots are small beside the first.
+    // Condition 1e10: a scale of rows by 1e-5 hides nothing, though the last pivots are small compared with the first.
     let kernel = diagonal(&[1.0, 1e-5, 1e-10]);
     assert_near(Ridge::fit(&kernel, &[1.0, 1e-5, 1e-10], 0.0).unwrap().coefficients(), &[1.0; 3], 1e-15);
     // Hilbert's matrix of 6, of condition 1.5e7, whose inverse has whole entries, of which the first row's sum is 6 (-1)^5.

@@ -29,7 +29,7 @@ fn distance(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| (x - y).powi(2)).sum::<f64>().sqrt()
 }
 
-/// The largest distance between what a network of this width says after training and what was predicted, beside how far
+/// The largest distance between the outputs of a network of this width after training and the prediction, relative to how far
 /// training moved it: at train and test samples, at several times, by steps and by the flow.
 fn worst(width: usize) -> f64 {
     let mut model = Sequential::ntk(&[INPUTS]).mlp(&[width, 1], Tanh).build().unwrap();

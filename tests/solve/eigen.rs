@@ -57,7 +57,7 @@ fn eigenvalues_come_out_as_often_as_they_are_there() {
     values.sort_by(|a, b| b.total_cmp(a));
     values[6] = values[5];
     check_pairs(&Stored::with_spectrum(&values), 7, &values, 1e-10);
-    // A second copy that takes many steps to stand out from the others.
+    // A second copy that takes many steps to separate from the others.
     let values: Vec<f64> =
         (0..200).map(|k| [10.0, 10.0, 9.9].get(k).copied().unwrap_or(9.5 - k as f64 / 30.0)).collect();
     check_pairs(&Stored::with_spectrum(&values), 2, &values, 1e-10);

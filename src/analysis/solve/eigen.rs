@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// The smallest relative residual, in roundings of a product.
 const ROUNDINGS: f64 = 32.0;
-/// A Ritz value counts as smaller than the wanted eigenvalues if its residual, times sqrt(size), is this small compared with
+/// A Ritz value counts as smaller than the requested eigenvalues if its residual, times sqrt(size), is this small compared with
 /// the distance. A missed larger eigenvector would then be 10000 times less present in the random start than usual.
 const CERTAIN: f64 = 1e-4;
 
@@ -192,7 +192,7 @@ impl Search<'_> {
             }
             next_pair = next.map(|(value, residual)| NextPair { converged, value, residual });
             if full {
-                // The wanted pairs, and a third of the remaining room for pairs that speed up their convergence.
+                // The requested pairs, and a third of the remaining room for pairs that speed up their convergence.
                 krylov.restart(&ritz, self.k + (self.basis - self.k) / 3);
             }
             check = krylov.len() + (krylov.len() / 10).max(5);

@@ -181,7 +181,7 @@ impl<'a, R: Real> Trajectory<'a, R> {
         self
     }
 
-    /// Writes records to a CSV file, one line per layer and one for the total. The file is created anew. Lines are written at
+    /// Writes records to a CSV file, one line per layer and one for the total. An existing file is replaced. Lines are written at
     /// every record, so an interrupted program leaves all recorded steps. The columns are `step`, those of
     /// [`columns`](Self::columns), `layer`, and the fields of [`LayerRecord`]. Missing values are empty.
     #[must_use]

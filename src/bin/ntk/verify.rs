@@ -133,7 +133,7 @@ fn row_json(row: &Row) -> Value {
     json!({ "method": row.method, "worst": row.worst, "component": row.component })
 }
 
-/// What is known besides the comparisons of methods.
+/// Results other than the comparisons of methods.
 struct Checks {
     /// The difference of the outputs from the expected ones, relative to the largest of these.
     outputs: Option<f64>,

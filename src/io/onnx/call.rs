@@ -1,4 +1,4 @@
-//! A node of the file with what goes in: attributes and inputs by their types.
+//! A node of the file with its attributes and inputs, by their types.
 
 use super::array::Array;
 use super::operand::Operand;

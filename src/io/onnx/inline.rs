@@ -6,14 +6,14 @@ use super::call::node_name;
 use super::proto::{AttributeProto, FunctionProto, GraphProto, NodeProto};
 use crate::error::{Error, Result};
 
-/// The most nodes that calls may come to, and the deepest calls inside calls.
+/// The most nodes that calls may expand to, and the deepest calls inside calls.
 const MOST_NODES: usize = 1 << 20;
 const DEEPEST: usize = 32;
 
 /// The nodes of `graph` without calls of `functions`.
 ///
 /// # Errors
-/// Functions call themselves, or come to more nodes than any network has.
+/// Functions call themselves, or expand to more nodes than any network has.
 pub(super) fn written_out(graph: &mut GraphProto, functions: &[FunctionProto]) -> Result<()> {
     if functions.is_empty() {
         return Ok(());
@@ -38,14 +38,14 @@ impl Inliner<'_> {
             self.nodes.push(node);
             return match self.nodes.len() <= MOST_NODES {
                 true => Ok(()),
-                false => Err(Error::unsupported(format!("its functions come to more than {MOST_NODES} nodes"))),
+                false => Err(Error::unsupported(format!("its functions expand to more than {MOST_NODES} nodes"))),
             };
         };
         if depth >= DEEPEST {
             let name = &function.name;
             return Err(Error::unsupported(format!("function '{name}' is more than {DEEPEST} calls deep")));
         }
-        let body = Body::of(&node, function);
+        let body = Body::new(&node, function);
         function.node.iter().try_for_each(|inner| self.add(body.node(inner), depth + 1))
     }
 }
@@ -59,7 +59,7 @@ struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn of(call: &'a NodeProto, function: &'a FunctionProto) -> Self {
+    fn new(call: &'a NodeProto, function: &'a FunctionProto) -> Self {
         // What the call leaves out is left out inside.
         let outside = |list: &'a [String], k: usize| list.get(k).map_or("", String::as_str);
         let inputs = function.input.iter().enumerate().map(|(k, name)| (name.as_str(), outside(&call.input, k)));

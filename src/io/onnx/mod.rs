@@ -16,7 +16,7 @@
 //!
 //! # One sample
 //!
-//! The first axis of every input is the batch, whatever size the file gives it, unless [`Network::batch_axis`] or
+//! The first axis of every input is the batch, for any size in the file, unless [`Network::batch_axis`] or
 //! [`Network::unbatched`] says otherwise. The network is read for a batch of one: the kernel is that of the function of one
 //! sample. So shapes that the file computes come out as numbers. Nodes that work along the batch's axis are refused, since
 //! they mix samples.

@@ -13,7 +13,7 @@ use crate::tape::Value;
 pub(super) struct Operand {
     /// In the file's axes; the batch counts 1.
     pub shape: Vec<usize>,
-    /// Before which axis the batch lies, if it lies between axes: the batch's own axis, if that has size 1, otherwise
+    /// The axis before which the batch is, if it is between axes: the batch's own axis, if that has size 1, otherwise
     /// one that it is a part of. `None` for constants, and where a reshape buried it inside an axis.
     pub batch: Option<usize>,
     pub kind: Kind,
@@ -89,7 +89,7 @@ impl Source {
     }
 }
 
-/// What is known about a value besides its numbers, for the nodes that take it.
+/// Facts about a value other than its numbers, for the nodes that use it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Hint {
     #[default]
@@ -232,7 +232,7 @@ impl Operand {
         })
     }
 
-    /// Where the batch lies after the entries were given another shape.
+    /// The batch's axis after a change of shape.
     pub fn batch_after_reshape(&self, shape: &[usize]) -> Option<usize> {
         let before: usize = self.shape[..self.batch?].iter().product();
         let fits = |&axis: &usize| shape[..axis].iter().product::<usize>() == before;

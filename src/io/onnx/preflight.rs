@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn empty_parts_count_as_much_as_they_take() {
-        // A graph of so many nodes of which each has nothing in it.
+        // A graph with this many empty nodes.
         let graph = |nodes: usize| {
             let mut bytes = vec![0x3a];
             let mut length = 2 * nodes;

@@ -49,7 +49,7 @@ pub struct GraphProto {
     pub metadata_props: Vec<Entry>,
 }
 
-/// Of a sparse tensor only the name of its values is read, to refuse it by name.
+/// A sparse tensor: only the name of its values is read, to refuse it by name.
 #[derive(Clone, PartialEq, Message)]
 pub struct SparseTensor {
     #[prost(message, optional, tag = "1")]

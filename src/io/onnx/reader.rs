@@ -27,7 +27,7 @@ const DEEPEST: usize = 32;
 /// The most steps that all loops of a network together are unrolled to.
 const MOST_STEPS: usize = 1 << 14;
 
-/// What is known of a network that is being read.
+/// The state of a network that is being read.
 pub(super) struct Reader<'a> {
     pub graph: Graph,
     /// What names stand for; the last entry is the innermost branch or function.
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
     /// Records those of the nodes that are needed.
     ///
     /// # Errors
-    /// A node's op is not supported or does not fit what goes in; the message names the node.
+    /// A node's op is not supported or does not fit its inputs; the message names the node.
     pub fn read(&mut self, nodes: &'a [NodeProto], needed: &HashSet<&str>) -> Result<()> {
         for node in nodes.iter().filter(|node| is_needed(node, needed)) {
             self.node(node)

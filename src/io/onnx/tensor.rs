@@ -86,7 +86,7 @@ fn from_bytes(raw: &[u8], data_type: i32) -> Result<Vec<f64>> {
     }
 }
 
-/// The numbers where they are listed one by one; small types stand in the list of 32-bit integers.
+/// The numbers listed one by one; small types are in the list of 32-bit integers.
 fn typed(tensor: &TensorProto) -> Vec<f64> {
     let small = |read: fn(i32) -> f64| tensor.int32_data.iter().map(|&x| read(x)).collect();
     match tensor.data_type {

@@ -11,7 +11,7 @@ use crate::io::onnx::proto::{GraphProto, NodeProto};
 /// How many ops between a tensor and its layer are looked through.
 const DEEPEST: usize = 64;
 
-/// How a tensor meets the samples.
+/// How a tensor is combined with the samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     /// As a weight or bias of a layer.
@@ -76,7 +76,7 @@ impl<'a> Uses<'a> {
                 self.consumers.entry(name).or_default().push((node, k));
             }
             for inner in node.attribute.iter().filter_map(|attribute| attribute.g.as_deref()) {
-                // What goes into the body of a loop may be a sample's.
+                // Inputs of a loop's body may depend on samples.
                 self.sampled.extend(inner.input.iter().map(|input| input.name.as_str()));
                 self.add(inner);
             }
@@ -100,7 +100,7 @@ impl<'a> Uses<'a> {
         self.follow(name, shape, single, 0, &mut uses);
         let any = |list: &[Use]| uses.iter().any(|found| list.contains(found));
         if uses.is_empty() {
-            return Decision::known(false, "no sample meets it");
+            return Decision::known(false, "it is not combined with samples");
         }
         if !any(&[Use::Layer]) && uses.iter().all(|found| *found == Use::Statistic) {
             return Decision::known(false, "running statistics");
@@ -129,19 +129,19 @@ impl<'a> Uses<'a> {
         if all(Use::SquareOnTheLeft) {
             Decision::doubtful(false, "a square matrix on the left of the samples, like an adjacency matrix")
         } else if all(Use::OnInput) {
-            Decision::doubtful(false, "it meets an input of the network itself, like a normalisation")
+            Decision::doubtful(false, "it is combined with an input of the network itself, like a normalisation")
         } else if all(Use::AddedToInput) {
             Decision::doubtful(true, "it is added to an input of the network itself, like positions or a shift")
         } else if all(Use::OnScores) {
             Decision::doubtful(false, "it is added to the arguments of a softmax, like a mask")
         } else if uses.contains(&Use::Added) || self.legacy_pytorch {
-            Decision::known(true, "it meets the samples")
+            Decision::known(true, "it is combined with the samples")
         } else {
-            Decision::doubtful(true, "it meets the samples, as no weight or bias of a layer")
+            Decision::doubtful(true, "it is combined with the samples, but is not the weight or bias of a layer")
         }
     }
 
-    /// How a tensor of these entries meets the samples, through ops on constants.
+    /// How a tensor of these entries is combined with the samples, through ops on constants.
     fn follow(&self, name: &str, shape: &[usize], single: bool, depth: usize, uses: &mut Vec<Use>) {
         if depth > DEEPEST {
             return;
@@ -216,7 +216,7 @@ impl<'a> Uses<'a> {
         node.op_type == "Add" && users.is_some_and(|users| users.iter().all(guarded))
     }
 
-    /// The name behind ops that only lay entries out anew.
+    /// The name behind ops that only rearrange entries.
     fn origin<'n>(&'n self, name: &'n str) -> &'n str {
         let mut name = name;
         for _ in 0..DEEPEST {
@@ -264,7 +264,7 @@ impl<'a> Uses<'a> {
     }
 }
 
-/// One number that meets samples in a file whose plain numbers are initialisers too.
+/// One number combined with samples, in a file whose plain numbers are initialisers too.
 fn single_number(name: &str, uses: &[Use]) -> Decision {
     let any = |kind: Use| uses.contains(&kind);
     if any(Use::Bias) {
@@ -306,7 +306,7 @@ pub(super) fn quantised_inputs(op: &str) -> &'static [usize] {
     }
 }
 
-/// Whether an op only lays entries out anew.
+/// Whether an op only rearranges entries.
 fn lays_out(op: &str) -> bool {
     matches!(op, "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose")
 }

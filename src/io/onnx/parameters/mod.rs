@@ -2,7 +2,7 @@
 //!
 //! This is decided here, for every tensor, before any node is read. The caller's lists come first, then what the file
 //! says about its tensors, then a rule on how they are used ([`guess`]). A tensor that is a parameter in one place is
-//! one everywhere, whatever op takes it and whatever its size. Its values have no influence.
+//! one everywhere, in any op and of any size. Its values have no influence.
 
 mod guess;
 mod merged;

@@ -13,7 +13,7 @@ use crate::shape::{broadcast, numel};
 use crate::tape::Parameter;
 use crate::unary::{Abs, Relu, Unary};
 
-/// Two operands of one rank, and what they are stretched to: its shape and where the batch lies.
+/// Two operands of one rank, and their broadcast shape and its batch axis.
 struct Aligned {
     a: Operand,
     b: Operand,
@@ -96,7 +96,7 @@ fn both(reader: &mut Reader<'_>, op: impl Into<Builtin>, a: &Operand, b: &Operan
     Ok(if whole { y.of_kind(Kind::Whole) } else { y })
 }
 
-/// A value and a constant that meet in an op on parameters, [`Shift`] or [`Gain`].
+/// A value and a constant in one op on parameters, [`Shift`] or [`Gain`].
 fn with_weight(
     reader: &mut Reader<'_>,
     op: impl Into<Builtin>,

@@ -14,7 +14,7 @@ use crate::io::onnx::reader::Reader;
 use crate::ops::Softmax;
 use crate::unary::{Tanh, Unary};
 
-/// softmax(scale Q K^T + mask) V, head by head, on \[n, heads, l, d\] or \[n, l, heads d\].
+/// softmax(scale Q K^T + mask) V, head by head, on `[n, heads, l, d]` or `[n, l, heads d]`.
 pub(super) fn attention(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
     if call.optional(4).is_some() || call.optional(5).is_some() {
         return Err(Error::unsupported("keys and values of the past"));
@@ -58,7 +58,7 @@ pub(super) fn attention(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Oper
     reshaped(reader, &y, &shape, batch)
 }
 
-/// Input `k` as \[n, heads, l, d\].
+/// Input `k` as `[n, heads, l, d]`.
 fn heads(reader: &mut Reader<'_>, call: &Call<'_>, k: usize, key: &str) -> Result<Operand> {
     let x = call.input(k)?;
     let [n, l, all] = match x.shape[..] {

@@ -1,4 +1,4 @@
-//! What does not depend on samples: constants, shapes and what is computed of them; and nodes that do nothing.
+//! Values that do not depend on samples: constants, shapes, values computed from them; and nodes that do nothing.
 
 use std::rc::Rc;
 

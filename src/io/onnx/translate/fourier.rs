@@ -116,7 +116,7 @@ fn transformed(reader: &mut Reader<'_>, x: &Operand, axis: usize, transform: &Tr
 }
 
 impl Transform {
-    /// `[2 bins, parts from]`: sum over t of e^(-+ 2 pi i k t / length) x\[t\].
+    /// `[2 bins, parts from]`: sum over t of e^(-+ 2 pi i k t / length) `x[t]`.
     fn map(&self, parts: usize) -> Result<Array> {
         let &Transform { from, length, bins, inverse } = self;
         let shape = [2 * bins, parts * from];

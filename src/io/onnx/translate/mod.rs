@@ -1,6 +1,6 @@
 //! ONNX's ops in this crate's: a line for each name, a file for each family.
 //!
-//! A translation takes operands and gives operands, and says where the batch lies in them. It goes through
+//! A translation takes operands and gives operands, and says which of their axes is the batch. It goes through
 //! [`Reader::apply`], so that what is said for values holds for constants too, which are computed on the spot.
 
 mod activations;
@@ -55,7 +55,7 @@ use crate::error::{Error, Result};
 enum Translation {
     One(for<'a> fn(&mut Reader<'a>, &Call<'a>) -> Result<Operand>),
     Many(for<'a> fn(&mut Reader<'a>, &Call<'a>) -> Result<Vec<Operand>>),
-    /// Why there is none, and what to do.
+    /// The reason why it is refused, and the remedy.
     Refused(&'static str),
 }
 
@@ -329,7 +329,7 @@ fn translated<'a>(reader: &mut Reader<'a>, call: &Call<'a>) -> Result<Vec<Operan
     }
 }
 
-/// Why an op cannot be read whatever goes in, if that is so.
+/// The reason why an op cannot be read with any input, if there is one.
 pub(super) fn refusal(domain: &str, op: &str) -> Option<String> {
     match find(domain, op) {
         Some(Refused(why)) => Some(why.to_string()),

@@ -49,7 +49,7 @@ fn extreme_place(
         let places = order(reader, x, axis, largest)?;
         return cut(reader, &places, axis, 0..1);
     }
-    // Of equal entries the order has the first one first, which is the last one of a line that is turned round.
+    // The order puts the first of equal entries first, which is the last one of a reversed line.
     let turned: Vec<usize> = (0..size).rev().collect();
     let turned = taken(reader, x, axis, &turned)?;
     let places = order(reader, &turned, axis, largest)?;

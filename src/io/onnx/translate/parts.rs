@@ -116,7 +116,7 @@ pub(super) fn slice(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand>
     for k in 0..starts.len() {
         let axis = x.axis(axes[k])?;
         let numbers = numbers(x.shape[axis], starts[k], ends[k], steps[k])?;
-        // All of the batch is all of it, whatever its size.
+        // A slice of the whole batch is the whole batch for any size.
         let all = starts[k] == 0 && steps[k] == 1 && ends[k] >= i64::from(i32::MAX);
         if !(Some(axis) == x.own_batch() && all) {
             if Some(axis) == x.own_batch() {

@@ -149,7 +149,7 @@ pub(super) struct Places {
     pub rows: Operand,
     /// How many rows there are.
     pub count: usize,
-    /// The axes k, and where among all axes of the numbers the batch lies.
+    /// The axes k, and the batch's axis among all axes of the numbers.
     pub axes: Vec<usize>,
     pub batch: Option<usize>,
     /// The batch axis of `x` is one of the axes that are picked from.

@@ -169,7 +169,7 @@ fn next_bias<'a>(
 ) -> Result<Option<(&'a NodeProto, Operand)>> {
     let product = &call.node.output[0];
     let Some(other) = add.input.iter().find(|name| *name != product) else { return Ok(None) };
-    // What is not known yet, such as the other branch of a sum, is no bias.
+    // A value that is not read yet, such as the other branch of a sum, is not a bias.
     let Ok(operand) = reader.find(other) else { return Ok(None) };
     let fits = operand.is_constant() && operand.kind == Kind::Float && operand.shape == [out];
     let finite = operand.numbers().is_some_and(|array| array.values.iter().all(|x| x.is_finite()));
@@ -212,7 +212,7 @@ pub(super) fn general(reader: &mut Reader<'_>, a: &Operand, b: &Operand) -> Resu
     let whole_b = [&lead[..], &b.shape[rb - 2..]].concat();
     let mut a = stretch(reader, &a, &whole_a)?;
     let mut b = stretch(reader, &b, &whole_b)?;
-    // Only an axis that is none of the product's may be left out of it.
+    // Only an axis outside the product may be left out.
     let left_out = batch.filter(|&axis| axis < lead.len());
     (a.batch, b.batch) = (left_out, left_out);
     let mut y = reader.apply(Matmul { transpose_b: false }, &[&a, &b], shape, batch)?;

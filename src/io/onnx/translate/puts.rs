@@ -19,10 +19,10 @@ use crate::io::onnx::reader::Reader;
 use crate::ops::{Put, Scale, Take};
 use crate::shape::numel;
 
-/// The most updates of which it is found out for every sample which of them come to the same place.
+/// The most updates that are compared for every sample to find those with the same place.
 const MOST_UPDATES: usize = 2048;
 
-/// What happens to an entry that an update comes to.
+/// The effect of an update on an entry.
 #[derive(Clone, Copy, PartialEq)]
 enum Reduction {
     /// It is replaced, and of several updates the last one counts.
@@ -46,7 +46,7 @@ impl Reduction {
     }
 }
 
-/// Tables `[s, rows, i]`, updates `[s, k, i]` and the rows `[s, k]` that they come to, without batch axes.
+/// Tables `[s, rows, i]`, updates `[s, k, i]` and their rows `[s, k]`, without batch axes.
 struct Update {
     tables: Operand,
     updates: Operand,
@@ -100,7 +100,7 @@ impl Update {
         reader.apply(Take, &[&both, &places], self.tables.shape.clone(), None)
     }
 
-    /// The last update of each row takes the place of what was there.
+    /// The last update of each row replaces the old row.
     fn replaced(&self, reader: &mut Reader<'_>) -> Result<Operand> {
         let last = self.last_of_row(reader)?;
         let updates = select(reader, &last, &self.updates, &number(0.0, Kind::Float))?;
@@ -108,7 +108,7 @@ impl Update {
         select(reader, &covered, &sums, &self.tables)
     }
 
-    /// Whether an update is the last one that comes to its row: `[s, k, 1]`.
+    /// Whether an update is the last one of its row: `[s, k, 1]`.
     fn last_of_row(&self, reader: &mut Reader<'_>) -> Result<Operand> {
         let (tables, count) = (self.tables.shape[0], self.count());
         if count > MOST_UPDATES {
@@ -202,10 +202,10 @@ pub(super) fn scatter_nd(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Ope
     Ok(reshaped(reader, &y, &x.shape, batch)?.of_kind(x.kind))
 }
 
-/// Where the batch of a result of ScatterND lies.
+/// The batch axis of a result of ScatterND.
 ///
 /// # Errors
-/// Updates of one sample would come to all samples.
+/// Updates of one sample would change all samples.
 fn result_batch(x: &Operand, updates: &Operand, places: &Places, columns: usize) -> Result<Option<usize>> {
     let in_updates = updates.own_batch().or(places.batch.filter(|_| !updates.is_constant()));
     let in_rest = in_updates.and_then(|own| own.checked_sub(places.axes.len())).map(|own| own + columns);
@@ -213,7 +213,7 @@ fn result_batch(x: &Operand, updates: &Operand, places: &Places, columns: usize)
         (Some(own), _) if places.from_batch => Ok(Some(own)),
         (Some(own), Some(rest)) if own == rest => Ok(Some(own)),
         (Some(own), _) if in_updates.is_none() && places.batch.is_none() => Ok(Some(own)),
-        (Some(_), _) => Err(Error::unsupported("updates of every sample would come to all samples, which mixes them")),
+        (Some(_), _) => Err(Error::unsupported("updates of every sample would change all samples, which mixes them")),
         (None, Some(rest)) => Ok(Some(rest)),
         // A fixed value of which every sample has one: along the axis of size 1 that the places have a 0 for.
         (None, None) => Ok((0..columns).find(|&axis| x.shape[axis] == 1)),

@@ -113,7 +113,7 @@ fn axis(call: &Call<'_>, x: &Operand) -> Result<usize> {
 }
 
 impl Scaling {
-    /// Of the inputs with these numbers, scale and zero point, for the value `x`.
+    /// Scale and zero point, the inputs with these numbers, for the value `x`.
     fn new(call: &Call<'_>, x: &Operand, [scale, zero]: [usize; 2], axis: usize) -> Result<Self> {
         let block = call.int("block_size").and_then(|block| usize::try_from(block).ok()).filter(|&block| block > 0);
         let spread = |k: usize| Self::spread(call.known(k)?, x, axis, block);
@@ -213,7 +213,7 @@ fn centred(reader: &mut Reader<'_>, call: &Call<'_>, k: usize, zero: usize, axis
     less(reader, &x, &zeros)
 }
 
-/// Says that integer weights without a scale are no parameters.
+/// Warns that integer weights without a scale are not parameters.
 fn note_integers(reader: &mut Reader<'_>, call: &Call<'_>) {
     reader.warnings.push(format!(
         "node '{}' ({}): its integer weight '{}' is taken as a constant, since the node has no scale for it; write the network \

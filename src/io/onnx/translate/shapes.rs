@@ -81,7 +81,7 @@ fn misfit(x: &Operand, asked: &[i64]) -> Error {
     Error::shape(format!("a value of shape {:?} (for a batch of one) does not fit the shape {asked:?}", x.shape))
 }
 
-/// The shape with its -1 replaced by what is left, if the entries fit.
+/// The shape with its -1 replaced by the remaining size, if the entries fit.
 fn inferred(shape: &[usize], sizes: &[i64]) -> Option<Vec<usize>> {
     Reshape::inferred(sizes).ok()?.shape(&[shape], &[]).ok()
 }

@@ -116,7 +116,7 @@ pub(super) fn wrapped(reader: &mut Reader<'_>, ids: &Operand, size: usize) -> Re
     Ok(plus(reader, ids, &shift)?.of_kind(Kind::Whole))
 }
 
-/// Row numbers, with infinity in the place of what is no row among `size`: no place that is computed from it is one.
+/// Row numbers, with infinity for numbers outside 0..size, so that every number computed from it is outside too.
 pub(super) fn within(reader: &mut Reader<'_>, ids: &Operand, size: usize) -> Result<Operand> {
     if let Some(array) = ids.numbers() {
         return match array.values.iter().find(|&&id| id < 0.0 || id >= size as f64) {

@@ -35,7 +35,7 @@ fn reduced(
     }
 }
 
-/// The shape without the axes, or with size 1 there, and where the batch lies then.
+/// The shape without the axes, or with size 1 there, and the batch's axis then.
 fn left(x: &Operand, axes: &[usize], keep: bool) -> (Vec<usize>, Option<usize>) {
     if keep {
         let size = |axis: usize| if axes.contains(&axis) { 1 } else { x.shape[axis] };
