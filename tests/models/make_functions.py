@@ -124,26 +124,36 @@ network("product_all", 13, {"x": [3, 4]}, [node("MatMul", "x w", "h"), node("Red
         {"w": r(4, 2)}, lambda x, w: (x @ w).prod(2, keepdim=True).prod(1, keepdim=True))
 
 
-# Powers.
-def power(name, inner, f, weights, parameters=("w",), before=(), bend=same):
-    network(name, 13, {"x": [4]}, [node("MatMul", "x w", "h"), *before, node("Pow", inner, "y")], {"w": 0.5 * r(4, 3), **weights},
-            lambda x, w, **others: f(bend(x @ w), **others), parameters=parameters)
+# Powers. Fixed numbers are Constant nodes: what a file without marks holds as an initialiser may be a parameter.
+def fixed(name, value):
+    return node("Constant", [], name, value=numpy_helper.from_array(np.asarray(value, np.float32)))
+
+
+def power(name, inner, f, constants, before=(), bend=same):
+    """A power of x w, with fixed numbers."""
+    tensors = {k: torch.from_numpy(np.asarray(v, np.float32).astype(np.float64)) for k, v in constants.items()}
+    nodes = [fixed(k, v) for k, v in constants.items()]
+    network(name, 13, {"x": [4]}, [*nodes, node("MatMul", "x w", "h"), *before, node("Pow", inner, "y")], {"w": 0.5 * r(4, 3)},
+            lambda x, w: f(bend(x @ w), **tensors))
 
 
 positive = dict(before=[node("Cosh", "h", "c")], bend=torch.cosh)
-power("power_of_base", "b h", lambda h, b: b**h, {"b": np.float32(1.5)})
-power("power_of_bases", "b h", lambda h, b: b**h, {"b": f32(0.5, 2.0, 1.5)})
-power("power_by_vector", "h p", lambda h, p: h**p, {"p": f32(1.0, 2.0, 3.0)})
-power("power_by_vector_whole_and_not", "c p", lambda h, p: h**p, {"p": f32(0.0, 1.7, -1.5)}, **positive)
-power("power_odd", "c p", lambda h, p: h**p, {"p": np.float32(-0.7)}, **positive)
-power("power_of_zero", "c p", lambda h, p: h**p, {"p": np.float32(1.5)}, before=[node("Relu", "h", "c")], bend=torch.relu)
-network("power_stretched", 13, {"x": [1]}, [node("Pow", "x k", "q"), node("MatMul", "q w", "y")], {"k": f32(0, 1, 2, 3), "w": r(4, 2)},
-        lambda x, k, w: x**k @ w)
+power("power_of_base", "b h", lambda h, b: b**h, {"b": 1.5})
+power("power_of_bases", "b h", lambda h, b: b**h, {"b": [0.5, 2.0, 1.5]})
+power("power_by_vector", "h p", lambda h, p: h**p, {"p": [1.0, 2.0, 3.0]})
+power("power_by_vector_whole_and_not", "c p", lambda h, p: h**p, {"p": [0.0, 1.7, -1.5]}, **positive)
+power("power_odd", "c p", lambda h, p: h**p, {"p": -0.7}, **positive)
+power("power_of_zero", "c p", lambda h, p: h**p, {"p": 1.5}, before=[node("Relu", "h", "c")], bend=torch.relu)
+network("power_stretched", 13, {"x": [1]}, [fixed("k", [0, 1, 2, 3]), node("Pow", "x k", "q"), node("MatMul", "q w", "y")],
+        {"w": r(4, 2)}, lambda x, w: x ** torch.arange(4) @ w)
+EXPONENTS = [[1, 2, 3], [3, 2, 1]]
 network("power_by_matrix", 13, {"x": [4]},
-        [node("MatMul", "x w", "h"), node("Reshape", "h s", "m"), node("Pow", "m p", "y")],
-        {"w": r(4, 6), "s": i64(-1, 2, 3), "p": f32(1, 2, 3, 3, 2, 1).reshape(2, 3)}, lambda x, w, s, p: (x @ w).reshape(-1, 2, 3) ** p)
+        [fixed("p", EXPONENTS), node("MatMul", "x w", "h"), node("Reshape", "h s", "m"), node("Pow", "m p", "y")],
+        {"w": r(4, 6), "s": i64(-1, 2, 3)}, lambda x, w, s: (x @ w).reshape(-1, 2, 3) ** torch.tensor(EXPONENTS))
 network("power_of_samples", 13, {"x": [4], "z": [3]}, [node("MatMul", "x w", "h"), node("Cosh", "h", "c"), node("Pow", "c z", "y")],
         {"w": 0.5 * r(4, 3)}, lambda x, z, w: torch.cosh(x @ w) ** z)
+network("power_by_parameters", 13, {"x": [4]}, [node("MatMul", "x w", "h"), node("Cosh", "h", "c"), node("Pow", "c p", "y")],
+        {"w": 0.5 * r(4, 3), "p": f32(1.5, -0.5, 2.0)}, lambda x, w, p: torch.cosh(x @ w) ** p, parameters=("w", "p"))
 
 # Interpolation. Outputs of modes that PyTorch does not have are computed by the same linear map, read off onnxruntime.
 def resized(name, nodes_inputs, weights, f, opset=18, shape=(2, 5, 6), **attributes):
