@@ -35,7 +35,7 @@ fn main() {
     let rate = machine::product_rate::<f32>();
     let numbers: Vec<f32> = machine::numbers::<f32>(SAMPLES * WIDTH).iter().map(|x| x * 3f32.sqrt()).collect();
     let x = Batch::new(&numbers, &[SAMPLES, WIDTH]).unwrap();
-    let peak = memory::Peak::new();
+    let peak = memory::Peak::start();
     let session = Session::new(&model, Cpu::<f32>::new()).unwrap();
     let operators = Operators::new(&session, &x).unwrap().memory_budget(BUDGET).unwrap();
     let targets: Vec<f64> = (0..SAMPLES).map(|n| if n % 2 == 0 { 1.0 } else { -1.0 }).collect();

@@ -15,7 +15,7 @@ fn sort_order_at(at: u32) {
     var rank = 0u;
     for (var k = 0u; k < param(4u); k++) {
         let other = key(x[start + k]);
-        let ahead = select(other < current, other > current, param(5u) == 1u);
+        let ahead = select((other < current), (other > current), param(5u) == 1u);
         if ahead || (other == current && start + k < at) {
             rank++;
         }

@@ -35,10 +35,7 @@ fn norm(values: &[f64]) -> f64 {
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
-    match a.len() == b.len() {
-        true => norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()),
-        false => f64::INFINITY,
-    }
+    if a.len() == b.len() { norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()) } else { f64::INFINITY }
 }
 
 /// Complains where outputs or the kernel of a case are not those of the reference.

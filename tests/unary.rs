@@ -266,12 +266,11 @@ fn the_far_ends_are_finite() {
                 let [far_value, far_first, far_second] = evaluate::<R>(f, sign * 1e4);
                 let place = format!("{f:?} in {} at infinity times {sign}", R::NAME);
                 assert_eq!((first, second), (far_first, far_second), "derivatives of {place}");
-                match value.is_infinite() {
-                    true => {
-                        let grows = far_first != 0.0 || f.is_piecewise_constant();
-                        assert!(value.signum() == far_value.signum() && grows, "{place}: {value}");
-                    }
-                    false => assert_eq!(value, far_value, "{place}"),
+                if value.is_infinite() {
+                    let grows = far_first != 0.0 || f.is_piecewise_constant();
+                    assert!(value.signum() == far_value.signum() && grows, "{place}: {value}");
+                } else {
+                    assert_eq!(value, far_value, "{place}")
                 }
             }
         }
@@ -358,9 +357,12 @@ fn the_unbounded_functions_at_zero_and_at_the_infinities() {
         for (f, expected) in ends {
             for (x, expected) in [-infinity, -1.0, -0.0, 0.0, infinity].into_iter().zip(expected) {
                 let got = evaluate::<R>(f, x);
-                let near = |(got, expected): (&f64, &f64)| match expected.is_finite() {
-                    true => (got - expected).abs() <= R::EPSILON.f64() * expected.abs().max(1.0),
-                    false => got == expected || (got.is_nan() && expected.is_nan()),
+                let near = |(got, expected): (&f64, &f64)| {
+                    if expected.is_finite() {
+                        (got - expected).abs() <= R::EPSILON.f64() * expected.abs().max(1.0)
+                    } else {
+                        got == expected || (got.is_nan() && expected.is_nan())
+                    }
                 };
                 assert!(
                     got.iter().zip(&expected).all(near),

@@ -36,7 +36,7 @@ pub struct Peak {
 impl Peak {
     /// Resets the peak, so that memory freed earlier (by the reference product) does not hide one. If the system does not
     /// allow it, only memory beyond the old peak is seen.
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         put_mark_back();
         Peak { before: mark() }
     }

@@ -39,8 +39,9 @@ pub fn precision(parser: &mut Parser) -> Result<Precision> {
 /// # Errors
 /// A class has fewer images.
 pub fn check_samples(asked: usize) -> Result<()> {
-    match (1..=PER_CLASS).contains(&asked) {
-        true => Ok(()),
-        false => Err(Error::value(format!("--samples is {asked}, but a class has 1 to {PER_CLASS} images"))),
+    if (1..=PER_CLASS).contains(&asked) {
+        Ok(())
+    } else {
+        Err(Error::value(format!("--samples is {asked}, but a class has 1 to {PER_CLASS} images")))
     }
 }

@@ -56,11 +56,10 @@ impl Options {
             }
         }
         check_samples(options.samples)?;
-        match options.samples <= MOST {
-            true => Ok(Some(options)),
-            false => {
-                Err(Error::value(format!("--samples is {}, where up to {MOST} are possible here", options.samples)))
-            }
+        if options.samples <= MOST {
+            Ok(Some(options))
+        } else {
+            Err(Error::value(format!("--samples is {}, where up to {MOST} are possible here", options.samples)))
         }
     }
 }

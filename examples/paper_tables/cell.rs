@@ -63,7 +63,7 @@ pub fn measure<B: Gram<Number: RealField>>(cell: Cell, arrays: B, quick: bool) -
     let rate = || if quick { Ok(None) } else { product_rate(&arrays).map(Some) };
     let before = rate()?;
     resident::have_at_hand(bytes as usize);
-    let peak = Peak::new();
+    let peak = Peak::start();
     let (mut times, kernel) = repeat(&ntk, &batch(cell.samples)?, quick)?;
     let peak_bytes = peak.bytes();
     let after = rate()?;
@@ -83,9 +83,10 @@ pub fn measure<B: Gram<Number: RealField>>(cell: Cell, arrays: B, quick: bool) -
 
 /// The rate of a matrix product on all threads, or on the device.
 fn product_rate<B: Gram<Number: RealField>>(arrays: &B) -> Result<Ruler> {
-    match is_cpu(arrays) {
-        true => Ok(Ruler { gflops: machine::product_rate::<B::Number>(), side: machine::PRODUCT_SIDE }),
-        false => ruler::product_rate(arrays),
+    if is_cpu(arrays) {
+        Ok(Ruler { gflops: machine::product_rate::<B::Number>(), side: machine::PRODUCT_SIDE })
+    } else {
+        ruler::product_rate(arrays)
     }
 }
 

@@ -129,8 +129,14 @@ impl<R: Real> std::ops::Index<(usize, usize)> for Matrix<R> {
 type Named<'a, R> = (&'a str, &'a Matrix<R>);
 
 /// The iterator of [`Kernel::iter`].
-pub type KernelIter<'a, R> =
-    Chain<Map<slice::Iter<'a, (String, Matrix<R>)>, fn(&'a (String, Matrix<R>)) -> Named<'a, R>>, Once<Named<'a, R>>>;
+pub type KernelIter<'a, R> = Chain<Map<slice::Iter<'a, (String, Matrix<R>)>, Naming<'a, R>>, Once<Named<'a, R>>>;
+
+/// The function that makes a pair of references of a component.
+type Naming<'a, R> = fn(&'a (String, Matrix<R>)) -> Named<'a, R>;
+
+fn named<R>((name, matrix): &(String, Matrix<R>)) -> Named<'_, R> {
+    (name, matrix)
+}
 
 impl<'a, R: Real> IntoIterator for &'a Kernel<R> {
     type Item = Named<'a, R>;
@@ -166,8 +172,7 @@ impl<R: Real> Kernel<R> {
 
     /// Iterates over (name, matrix): the components, then the total as `"total"`.
     pub fn iter(&self) -> KernelIter<'_, R> {
-        let component: fn(&(String, Matrix<R>)) -> (&str, &Matrix<R>) = |(name, matrix)| (name.as_str(), matrix);
-        self.components.iter().map(component).chain(once(("total", &self.total)))
+        self.components.iter().map(named as Naming<'_, R>).chain(once(("total", &self.total)))
     }
 
     /// How the kernel was computed; `None` if this crate did not compute it.

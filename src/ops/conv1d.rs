@@ -11,10 +11,10 @@ use crate::factor::InputOperand;
 ///
 /// `y[n,(g o),t] = b[(g o)] + sum over i, k of w[(g o),i,k] x[n,(g i), t stride + k dilation - padding]`
 ///
-/// with zeros around the line. Parameters: the weight, and optionally b, `[o]`. Attributes: `stride`, `dilation` (default
-/// 1) and `padding` (default 0), each a number or a list of one. `padding` may also be `[before, after]`, `"valid"` (no
-/// padding) or `"same"`, which keeps the size at stride 1 and puts the smaller half before the line. `groups` defaults
-/// to 1.
+/// with zeros around the line. Parameters: the weight, and optionally b, `[o]`. Attributes: `stride` and
+/// `dilation` (1 by default) and `padding` (0 by default), each a number or a list of one. `padding` may also be
+/// `[before, after]`, `"valid"` (no padding) or `"same"`, which keeps the size at stride 1 and puts the smaller half before
+/// the line. `groups` defaults to 1.
 ///
 /// The per-sample gradient of w is the sum over t of `dy[n,(g o),t] x[n,(g i), t stride + k dilation - padding]`. That of
 /// b is the sum over t of `dy[n,(g o),t]`.

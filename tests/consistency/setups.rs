@@ -34,9 +34,12 @@ pub fn ops() -> impl Iterator<Item = Setup> {
 fn of_op(case: Case<Builtin>) -> Setup {
     let shapes: Vec<&[usize]> = case.inputs.iter().map(Vec::as_slice).collect();
     let mut model = Model::from_fn(&shapes, |graph, inputs| {
-        let weights = case.parameters.iter().enumerate().map(|(k, shape)| match case.buffers.contains(&k) {
-            true => graph.buffer(format!("b{k}"), shape),
-            false => graph.parameter(format!("p{k}"), shape),
+        let weights = case.parameters.iter().enumerate().map(|(k, shape)| {
+            if case.buffers.contains(&k) {
+                graph.buffer(format!("b{k}"), shape)
+            } else {
+                graph.parameter(format!("p{k}"), shape)
+            }
         });
         let weights = weights.collect::<tangent_kernels::Result<Vec<_>>>()?;
         graph.apply(case.op.clone(), inputs, &weights)

@@ -27,9 +27,10 @@ fn fill<S: Sink<f32>>(sink: &mut S, regions: usize) -> Result<()> {
 
 /// Fills the store at a path. Its extension selects the format.
 fn fill_at(path: &Path, regions: usize) -> Result<()> {
-    match path.extension().is_some_and(|ending| ending == "npy") {
-        true => fill(&mut NpyFile::new(path).side(16), regions),
-        false => fill(&mut ZarrStore::new(path).side(16), regions),
+    if path.extension().is_some_and(|ending| ending == "npy") {
+        fill(&mut NpyFile::new(path).side(16), regions)
+    } else {
+        fill(&mut ZarrStore::new(path).side(16), regions)
     }
 }
 
@@ -43,12 +44,11 @@ fn files(folder: &Path) -> Files {
     while let Some(next) = folders.pop() {
         for entry in fs::read_dir(next).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => {
-                    let bytes = fs::read(&path).unwrap();
-                    found.push((path.strip_prefix(folder).unwrap().to_path_buf(), bytes));
-                }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                let bytes = fs::read(&path).unwrap();
+                found.push((path.strip_prefix(folder).unwrap().to_path_buf(), bytes));
             }
         }
     }

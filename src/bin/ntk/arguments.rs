@@ -100,11 +100,12 @@ pub struct Network {
     pub trainable: Vec<String>,
 
     /// Treat tensors that match PATTERN as constants, even if --trainable matches them
+    /// [default: as the file says, see `ntk info`]
     #[arg(long, value_name = "PATTERN")]
     pub fixed: Vec<String>,
 
     /// Read the names of all parameters: from a text file with one name per line, or from a safetensors file of the
-    /// parameters
+    /// parameters [default: as the file says, see `ntk info`]
     #[arg(long, value_name = "FILE")]
     pub params_from: Option<PathBuf>,
 
@@ -112,7 +113,7 @@ pub struct Network {
     #[arg(long, value_name = "NAME=AXIS", value_parser = parsers::batch_axis)]
     pub batch_axis: Vec<(String, usize)>,
 
-    /// Give an input the same value for all samples, such as sr=16000
+    /// Give an input the same value for all samples, such as sr=16000 [default: samples have all inputs]
     #[arg(long, value_name = "NAME=VALUE", value_parser = parsers::constant)]
     pub constant: Vec<(String, f64)>,
 
@@ -241,7 +242,7 @@ pub struct Verify {
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = parsers::count)]
     pub samples: usize,
 
-    /// Compare the outputs of the network with those of the framework on X, an array [n, ...]
+    /// Compare the outputs of the network with those of the framework on X, an array [n, ...] [default: no comparison]
     #[arg(long, value_name = "Y.npy")]
     pub expect: Option<PathBuf>,
 

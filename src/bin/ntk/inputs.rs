@@ -44,9 +44,10 @@ fn configured(network: onnx::Network, options: &Network) -> Result<onnx::Network
 /// The names in a list of parameters: the lines of a text file, or the tensors of a safetensors file.
 fn listed(path: &Path) -> Result<Vec<String>> {
     let bytes = std::fs::read(path).map_err(|error| Error::from(error).context(path.display()))?;
-    let names = match path.extension().is_some_and(|extension| extension == "safetensors") {
-        true => tensor_names(&bytes).ok_or("not a safetensors file"),
-        false => lines(bytes).ok_or("not a text file with one name per line"),
+    let names = if path.extension().is_some_and(|extension| extension == "safetensors") {
+        tensor_names(&bytes).ok_or("not a safetensors file")
+    } else {
+        lines(bytes).ok_or("not a text file with one name per line")
     };
     names.map_err(|reason| Error::format(reason).context(path.display()))
 }

@@ -42,13 +42,13 @@ impl<'a> Call<'a> {
     pub fn known(&self, k: usize) -> Result<&Array> {
         let (x, name) = (self.input(k)?, &self.node.input[k]);
         x.array().ok_or_else(|| {
-            Error::unsupported(match x.is_constant() {
-                true => format!(
+            if x.is_constant() {
+                return Error::unsupported(format!(
                     "input {k} ('{name}') is a parameter, and its derivative is not supported here; `fixed` (--fixed) makes \
                      it a constant"
-                ),
-                false => format!("input {k} ('{name}') depends on the samples, where it must be fixed"),
-            })
+                ));
+            }
+            Error::unsupported(format!("input {k} ('{name}') depends on the samples, where it must be fixed"))
         })
     }
 

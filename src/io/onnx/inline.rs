@@ -36,9 +36,10 @@ impl Inliner<'_> {
     fn add(&mut self, node: NodeProto, depth: usize) -> Result<()> {
         let Some(&function) = self.functions.get(&(&node.domain[..], &node.op_type[..])) else {
             self.nodes.push(node);
-            return match self.nodes.len() <= MOST_NODES {
-                true => Ok(()),
-                false => Err(Error::unsupported(format!("its functions expand to more than {MOST_NODES} nodes"))),
+            return if self.nodes.len() <= MOST_NODES {
+                Ok(())
+            } else {
+                Err(Error::unsupported(format!("its functions expand to more than {MOST_NODES} nodes")))
             };
         };
         if depth >= DEEPEST {

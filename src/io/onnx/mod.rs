@@ -440,9 +440,10 @@ impl Network {
 fn decoded(bytes: &[u8]) -> Result<ModelProto> {
     preflight::check(bytes)?;
     let model = ModelProto::decode(bytes).map_err(|error| Error::format(format!("not an ONNX file: {error}")))?;
-    match model.graph.is_some() || !model.opset_import.is_empty() {
-        true => Ok(model),
-        false => Err(Error::format("not an ONNX file: there is no graph in it")),
+    if model.graph.is_some() || !model.opset_import.is_empty() {
+        Ok(model)
+    } else {
+        Err(Error::format("not an ONNX file: there is no graph in it"))
     }
 }
 

@@ -150,9 +150,12 @@ impl Operand {
 
     /// The numbers in the shape that it has now, if it is a constant.
     pub fn shaped(&self) -> Option<Cow<'_, Array>> {
-        self.numbers().map(|array| match array.shape == self.shape {
-            true => Cow::Borrowed(array),
-            false => Cow::Owned(Array { shape: self.shape.clone(), ..array.clone() }),
+        self.numbers().map(|array| {
+            if array.shape == self.shape {
+                Cow::Borrowed(array)
+            } else {
+                Cow::Owned(Array { shape: self.shape.clone(), ..array.clone() })
+            }
         })
     }
 

@@ -32,10 +32,7 @@ pub(super) fn numbers(tensor: &TensorProto, folder: Option<&Path>) -> Result<Arr
         }
         _ => &tensor.raw_data,
     };
-    let values = match raw.is_empty() {
-        false => from_bytes(raw, tensor.data_type)?,
-        true => typed(tensor),
-    };
+    let values = if raw.is_empty() { typed(tensor) } else { from_bytes(raw, tensor.data_type)? };
     if values.len() != count {
         return Err(Error::format(format!("{} numbers where shape {shape:?} needs {count}", values.len())));
     }

@@ -98,9 +98,10 @@ impl Reader<'_> {
             return Ok(there);
         }
         let name = self.free_name(if is_unnamed(tensor) { substitute } else { tensor });
-        let weight = match trainable {
-            true => self.graph.parameter(&name, &array.shape)?,
-            false => self.graph.buffer(&name, &array.shape)?,
+        let weight = if trainable {
+            self.graph.parameter(&name, &array.shape)?
+        } else {
+            self.graph.buffer(&name, &array.shape)?
         };
         self.values.push((name, array.clone()));
         self.weights.insert(key, weight);

@@ -90,9 +90,12 @@ impl Parameters {
                 .or_else(|| Some(Decision::known(listed.as_ref()?.contains(name), "by the caller's list")))
                 .or_else(|| Some(Decision::known(in_file.as_ref()?.contains(name), "by the file's metadata")))
                 .or_else(|| signature.as_ref().map(|signature| by_signature(signature, name)))
-                .unwrap_or_else(|| match candidate.constant && !only_constants {
-                    true => Decision::known(false, "a constant of a file that names its weights"),
-                    false => uses.guess(name, &shape),
+                .unwrap_or_else(|| {
+                    if candidate.constant && !only_constants {
+                        Decision::known(false, "a constant of a file that names its weights")
+                    } else {
+                        uses.guess(name, &shape)
+                    }
                 });
             parameters.places.insert(name.to_string(), parameters.tensors.len());
             parameters.tensors.push(Tensor {

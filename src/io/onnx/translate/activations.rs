@@ -156,7 +156,7 @@ pub(super) fn neg(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
 }
 
 pub(super) fn sqrt(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
-    Ok(unary(reader, Sqrt, call.input(0)?)?)
+    unary(reader, Sqrt, call.input(0)?)
 }
 
 pub(super) fn reciprocal(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {

@@ -72,10 +72,7 @@ fn one_of_batch(reader: &mut Reader<'_>, x: &Operand, other: &Operand) -> Result
         let (outer, within) = row(k);
         array.values[outer * batch * inner + within] == *value
     };
-    match array.values.iter().enumerate().all(same) {
-        true => cut(reader, x, axis, 0..1),
-        false => Ok(x.clone()),
-    }
+    if array.values.iter().enumerate().all(same) { cut(reader, x, axis, 0..1) } else { Ok(x.clone()) }
 }
 
 /// `op` on two operands, neither or both of which are constants, or where the constant is to be a value.
@@ -113,9 +110,10 @@ fn with_weight(
     let constant = if numel(&b.shape) == numel(&constant.shape) { constant } else { &b };
     let weight = reader.weight(constant, role)?;
     let shape_of_b = b.sample_shape();
-    let weight = match shape_of_b.ends_with(&constant.shape) {
-        true => weight,
-        false => reader.graph.derive(Reshape::new(&shape_of_b[..]), &[weight])?,
+    let weight = if shape_of_b.ends_with(&constant.shape) {
+        weight
+    } else {
+        reader.graph.derive(Reshape::new(&shape_of_b[..]), &[weight])?
     };
     let value = reader.sample_value(&x)?;
     let value = reader.graph.apply(op, &[value], &[weight])?;

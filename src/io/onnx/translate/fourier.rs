@@ -79,9 +79,10 @@ pub(super) fn stft(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> 
 }
 
 fn positive(number: f64, what: &str) -> Result<usize> {
-    match number >= 1.0 && number <= u32::MAX.into() {
-        true => Ok(number as usize),
-        false => Err(Error::value(format!("{what} is {number}, but a positive number is needed"))),
+    if number >= 1.0 && number <= u32::MAX.into() {
+        Ok(number as usize)
+    } else {
+        Err(Error::value(format!("{what} is {number}, but a positive number is needed")))
     }
 }
 

@@ -138,9 +138,10 @@ impl Sampler {
 
     /// The entries of an axis that make up what is at a place of the grid.
     fn taps(&self, at: f64, size: usize) -> Vec<Tap> {
-        let place = match self.align_corners {
-            true => (at + 1.0) / 2.0 * (size as f64 - 1.0),
-            false => ((at + 1.0) * size as f64 - 1.0) / 2.0,
+        let place = if self.align_corners {
+            (at + 1.0) / 2.0 * (size as f64 - 1.0)
+        } else {
+            ((at + 1.0) * size as f64 - 1.0) / 2.0
         };
         let (reach, place) = match self.mode {
             Mode::Nearest => {

@@ -185,10 +185,7 @@ pub(super) fn chosen(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand
 fn whole_branch<'x>(mask: &Operand, a: &'x Operand, b: &'x Operand) -> Option<&'x Operand> {
     let known = mask.numbers().filter(|known| !known.values.is_empty())?;
     let shape = broadcast(&mask.shape, &a.shape).and_then(|shape| broadcast(&shape, &b.shape))?;
-    let branch = match known.values[0] != 0.0 {
-        true => a,
-        false => b,
-    };
+    let branch = if known.values[0] != 0.0 { a } else { b };
     let all = known.values.iter().all(|&x| (x != 0.0) == (known.values[0] != 0.0));
     (all && branch.shape == shape).then_some(branch)
 }
@@ -203,10 +200,8 @@ fn guarded_softmax(reader: &mut Reader<'_>, mask: &Operand, zero: &Operand, y: &
         return Ok(None);
     }
     // A row of a softmax is NaN as a whole.
-    let (rows, scores) = match mask.hint == Hint::IsNan(value) {
-        true => rows_without_key(reader, mask, &scores)?,
-        false => (mask.clone(), scores),
-    };
+    let (rows, scores) =
+        if mask.hint == Hint::IsNan(value) { rows_without_key(reader, mask, &scores)? } else { (mask.clone(), scores) };
     if rows.shape.last().is_some_and(|&size| size != 1) {
         return Ok(None);
     }

@@ -353,11 +353,10 @@ fn is_standard(domain: &str) -> bool {
 }
 
 fn unknown(domain: &str) -> String {
-    match is_standard(domain) {
-        true => {
-            "there is no rule for this op; write it with the ops there are, or record the network on a `Graph`".into()
-        }
-        false => format!("an op of the domain '{domain}', none of ONNX's own; export without fused or custom ops"),
+    if is_standard(domain) {
+        "there is no rule for this op; write it with the ops there are, or record the network on a `Graph`".into()
+    } else {
+        format!("an op of the domain '{domain}', none of ONNX's own; export without fused or custom ops")
     }
 }
 

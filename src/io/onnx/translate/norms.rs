@@ -257,10 +257,7 @@ pub(super) fn prelu(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand>
         return kept(reader, Prelu, x, &sample, &[weight]);
     }
     // max(x, 0) - a max(-x, 0)
-    let weight = match shape == slope.shape {
-        true => weight,
-        false => reader.graph.derive(Reshape::new(shape), &[weight])?,
-    };
+    let weight = if shape == slope.shape { weight } else { reader.graph.derive(Reshape::new(shape), &[weight])? };
     let minus = reader.graph.derive(Scale { factor: -1.0 }, &[weight])?;
     let right = mapped(reader, Unary::from(Relu), x)?;
     let left = scaled(reader, x, -1.0)?;

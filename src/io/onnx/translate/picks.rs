@@ -95,12 +95,11 @@ pub(super) fn by_number(
         Is::Sample(value) if reader.graph.is_from_input(*value) => ids.clone(),
         _ => wrapped(reader, ids, x.shape[axis])?,
     };
-    let y = match x.is_constant() {
-        true => embedded(reader, call, &tables_flat, &places)?,
-        false => {
-            let places = without_batch(reader, &places, &[numel(&ids.shape)])?;
-            rows_by_number(reader, call, &tables_flat, &places)?
-        }
+    let y = if x.is_constant() {
+        embedded(reader, call, &tables_flat, &places)?
+    } else {
+        let places = without_batch(reader, &places, &[numel(&ids.shape)])?;
+        rows_by_number(reader, call, &tables_flat, &places)?
     };
     let shape = [&ids.shape[..], &others].concat();
     let batch = match tables.own_batch() {
@@ -214,9 +213,10 @@ fn without(shape: &[usize], axis: Option<usize>) -> Vec<usize> {
 /// `rows` where a place along the batch axis is 0, the sample itself; else no row.
 fn own_sample(reader: &mut Reader<'_>, rows: &Operand, place: &Operand) -> Result<Operand> {
     if let Some(array) = place.numbers() {
-        return match array.values.iter().all(|&place| place == 0.0 || place == -1.0) {
-            true => Ok(rows.clone()),
-            false => Err(Error::unsupported("it picks other samples by number, and so mixes samples")),
+        return if array.values.iter().all(|&place| place == 0.0 || place == -1.0) {
+            Ok(rows.clone())
+        } else {
+            Err(Error::unsupported("it picks other samples by number, and so mixes samples"))
         };
     }
     let own = related(reader, Relation::Equal, place, &number(0.0, Kind::Whole))?;

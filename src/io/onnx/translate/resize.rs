@@ -187,14 +187,14 @@ impl Interpolation {
         let last = (from - 1) as f64;
         let mut map = Array::full(&[to, from], 0.0, Kind::Float)?;
         let mut outside = vec![0.0; to];
-        for k in 0..to {
+        for (k, outside) in outside.iter_mut().enumerate() {
             // Which entry is the nearest one can depend on rounding: it is done as the frameworks do it.
             let place = match self.mode {
                 Mode::Nearest => self.place::<f32>(target, k)?,
                 _ => self.place::<f64>(target, k)?,
             };
             if self.coordinates == "tf_crop_and_resize" && !(0.0..=last).contains(&place) {
-                outside[k] = self.extrapolation;
+                *outside = self.extrapolation;
                 continue;
             }
             for tap in self.taps(place, target)? {

@@ -20,9 +20,8 @@ pub(super) fn sum(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand> {
         x.sample_axis(axis)?;
     }
     let (exclusive, reverse) = (call.flag("exclusive"), call.flag("reverse"));
-    let counts = |to: usize, from: usize| match reverse {
-        true => from > to || (from == to && !exclusive),
-        false => from < to || (from == to && !exclusive),
+    let counts = |to: usize, from: usize| {
+        if reverse { from > to || (from == to && !exclusive) } else { from < to || (from == to && !exclusive) }
     };
     let swapped = axis_last(x.rank(), axis);
     let lines = permuted(reader, x, &swapped)?;

@@ -58,10 +58,7 @@ pub(super) fn modulo(reader: &mut Reader<'_>, call: &Call<'_>) -> Result<Operand
         let f = if call.flag("fmod") { |x: f64, y: f64| x % y } else { floored };
         return Ok(Operand::constant(Array::zip(x, y, x.kind, f)?));
     }
-    let quotient = match call.flag("fmod") {
-        true => truncated_quotient(reader, a, b)?,
-        false => floored_quotient(reader, a, b)?,
-    };
+    let quotient = if call.flag("fmod") { truncated_quotient(reader, a, b)? } else { floored_quotient(reader, a, b)? };
     let whole = product(reader, &quotient, b)?;
     Ok(difference(reader, a, &whole)?.of_kind(a.kind))
 }
