@@ -7,7 +7,7 @@ use tangent_kernels::Gram;
 use tangent_kernels::io::npy;
 use tangent_kernels::io::onnx::Built;
 use tangent_kernels::kernel::{FORWARD_MODE_ENTRIES, Verification};
-use tangent_kernels::{Batch, Cpu, Error, Method, Result, Samples, Session, Subset};
+use tangent_kernels::{Cpu, Error, Method, Result, Samples, Session, Subset};
 
 use crate::Answer;
 use crate::arguments::{Computing, Precision, Verify};
@@ -142,7 +142,7 @@ struct Checks {
 }
 
 /// Compares the outputs on all samples with those in a file.
-fn compare_outputs(path: &Path, built: &Built, x: &Vec<Batch<'_, f64>>) -> Result<f64> {
+fn compare_outputs(path: &Path, built: &Built, x: &dyn Samples<f64>) -> Result<f64> {
     let (shape, expected): (Vec<usize>, Vec<f64>) = npy::read_numbers(path)?;
     let found = Session::new(&built.model, Cpu::<f64>::new())?.run(x)?;
     if expected.len() != found.len() {
@@ -181,7 +181,7 @@ fn check_memory(built: &Built, samples: usize) -> Result<()> {
 }
 
 /// Compares finite differences on `samples` samples, spread evenly.
-fn differences(built: &Built, x: &Vec<Batch<'_, f64>>, samples: usize) -> Result<Differences> {
+fn differences(built: &Built, x: &dyn Samples<f64>, samples: usize) -> Result<Differences> {
     let n = x.samples();
     let samples = samples.min(n);
     let indices: Vec<usize> = (0..samples).map(|k| k * n / samples).collect();
