@@ -61,12 +61,15 @@ fn ulp(x: f64) -> f64 {
     f64::from_bits(x.to_bits() & f64::INFINITY.to_bits()) * f64::from(f32::EPSILON)
 }
 
+/// A derivative of a power this close to the largest f32 may overflow in its factors.
+const NEAR_OVERFLOW: f64 = f32::MAX as f64 / 8.0;
+
 /// How many roundings a derivative of `f` may be off: more where it is a third power of a value that is rounded.
 fn roundings(f: Unary) -> f64 {
     match f {
-        Unary::Acos(_) | Unary::Acosh(_) | Unary::Asin(_) | Unary::Atanh(_) | Unary::Pow(_) | Unary::Tan(_) => {
-            2.0 * ROUNDINGS
-        }
+        Unary::Acos(_) | Unary::Acosh(_) | Unary::Asin(_) | Unary::Atanh(_) | Unary::Pow(_) => 2.0 * ROUNDINGS,
+        // 2 tan (1 + tan^2): the rounding of tan counts three times.
+        Unary::Tan(_) => 3.0 * ROUNDINGS,
         _ => ROUNDINGS,
     }
 }
@@ -120,6 +123,9 @@ fn values_and_derivatives_are_those_of_f64() {
             let expected = wanted(f, x);
             worst[0].note(value_off(f, got[0][k], expected[0]), x);
             for order in [1, 2] {
+                if got[order][k].is_infinite() && expected[order].abs() > NEAR_OVERFLOW {
+                    continue;
+                }
                 worst[order].note(off(got[order][k], expected[order], rounding(expected[order])) / roundings(f), x);
             }
         }

@@ -182,6 +182,8 @@ impl<'a> Uses<'a> {
             Use::Setting
         } else if self.inputs.contains(self.origin(other)) {
             if additive { Use::AddedToInput } else { Use::OnInput }
+        } else if self.is_scaled_input(other) {
+            Use::OnInput
         } else if additive && self.is_product(other) {
             Use::Bias
         } else if additive && is_plane(shape) && self.reaches_softmax(node, 0) {
@@ -226,6 +228,16 @@ impl<'a> Uses<'a> {
             }
         }
         name
+    }
+
+    /// Whether a value is an input of the network multiplied with, divided by or reduced by a constant: the first half
+    /// of a normalisation.
+    fn is_scaled_input(&self, name: &str) -> bool {
+        let Some(node) = self.producers.get(self.origin(name)) else { return false };
+        let scales = matches!(&node.op_type[..], "Mul" | "Div" | "Sub");
+        let from_input = node.input.iter().any(|input| self.inputs.contains(self.origin(input)));
+        let constant = node.input.iter().any(|input| !self.sampled.contains(input.as_str()));
+        scales && from_input && constant
     }
 
     fn is_product(&self, name: &str) -> bool {
@@ -288,6 +300,8 @@ fn takes_setting(op: &str, k: usize) -> bool {
             k > 0
         }
         "Unsqueeze" | "Squeeze" | "Split" | "Trilu" | "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" => k > 0,
+        // The weights of the classes.
+        "NegativeLogLikelihoodLoss" | "SoftmaxCrossEntropyLoss" => k > 1,
         "GridSample" | "AffineGrid" | "DFT" | "STFT" | "RotaryEmbedding" => k > 0,
         _ if op.starts_with("QLinear") || op == "QGemm" => !quantised_inputs(op).contains(&k),
         _ => false,
