@@ -87,7 +87,7 @@ mod samples;
 pub mod shape;
 #[cfg(feature = "store")]
 pub mod store;
-mod tape;
+pub mod tape;
 pub mod train;
 pub mod unary;
 
