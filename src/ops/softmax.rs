@@ -30,6 +30,7 @@ impl Softmax {
     }
 
     /// Whether it is softmax itself, along the last axis of samples of rank `rank`.
+    #[cfg(feature = "onnx")]
     pub(crate) fn is_along_last(&self, rank: usize) -> bool {
         !self.log && self.among(rank).is_some_and(|axis| axis + 1 == rank)
     }

@@ -215,11 +215,13 @@ impl<O: Op> Graph<O> {
     }
 
     /// The node that `value` is the result of; none gives an input.
+    #[cfg(feature = "onnx")]
     pub(crate) fn node_of(&self, value: Value) -> Option<&Node<O>> {
         self.nodes.get(value.0.checked_sub(self.inputs)?)
     }
 
     /// Whether the entries of `value` are those of an input, in another shape or order perhaps.
+    #[cfg(feature = "onnx")]
     pub(crate) fn is_from_input(&self, value: Value) -> bool {
         self.sources[value.0].is_some()
     }
