@@ -7,7 +7,7 @@ use attention::{Sizes, attention as attend, block, transformer};
 use tangent_kernels::kernel::worst_difference;
 use tangent_kernels::ops::{AvgPool2d, BatchNorm, Conv2d, MaxPool2d};
 use tangent_kernels::unary::Tanh;
-use tangent_kernels::{Batch, Cpu, Graph, Method, Model, Outputs, Parameterisation, Samples, Sequential, Session};
+use tangent_kernels::{Batch, Cpu, Graph, Method, Model, Outputs, Samples, Sequential, Session};
 
 /// Numbers between -1 and 1 without a pattern; the same ones for a seed.
 fn numbers(seed: usize, count: usize) -> Vec<f64> {
@@ -156,6 +156,8 @@ fn filled_parameters_have_values_from_the_start() {
 #[cfg(feature = "rand")]
 #[test]
 fn drawing_keeps_filled_parameters() {
+    use tangent_kernels::Parameterisation;
+
     for parameterisation in [Parameterisation::Ntk, Parameterisation::Standard] {
         let mut model = convolutional().with_parameterisation(parameterisation);
         model.set("norm.weight", &[4], vec![7.0; 4]).unwrap();
